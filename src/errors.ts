@@ -1,0 +1,133 @@
+import createError, { type FastifyError } from '@fastify/error'
+
+/*
+ * Every error that the plugin raises, in one place. A message may reach the host's client through Fastify's error handler, so it
+ * says what to do and never holds a token, a code, a secret or a URL with a query.
+ */
+
+/** The codes of all errors raised by the plugin. */
+export type CloverErrorCode =
+  | 'FST_CLOVER_NOT_CONNECTED'
+  | 'FST_CLOVER_REAUTHORIZATION_REQUIRED'
+  | 'FST_CLOVER_UNAVAILABLE'
+  | 'FST_CLOVER_BAD_REPLY'
+  | 'FST_CLOVER_STORAGE'
+  | 'FST_CLOVER_INVALID_OPTIONS'
+  | 'FST_CLOVER_INVALID_MERCHANT_ID'
+  | 'FST_CLOVER_MERCHANT_MISMATCH'
+  | 'FST_CLOVER_PERMISSION'
+  | 'FST_CLOVER_DENIED'
+  | 'FST_CLOVER_STATE'
+  | 'FST_CLOVER_OTHER_APP'
+  | 'FST_CLOVER_CLOSING'
+
+/** An error raised by the plugin. Fastify replies with its `statusCode`, `headers` and `message`. */
+export interface CloverError extends FastifyError {
+  code: CloverErrorCode
+  statusCode: number
+  /** The merchant concerned, where there is one. */
+  merchantId?: string
+  /** Seconds after which another try makes sense (`FST_CLOVER_UNAVAILABLE`). */
+  retryAfter?: number
+  /** Where the merchant's browser must go to authorize again (`FST_CLOVER_REAUTHORIZATION_REQUIRED`, where the launch route is on). */
+  launchUrl?: string
+  /** Sent with the reply: `retry-after` for `FST_CLOVER_UNAVAILABLE`. */
+  headers?: Record<string, string>
+}
+
+/**
+ * The error classes by code, for `instanceof`, as in `fastify.errorCodes`.
+ *
+ * The first argument of each is put into its message; only the plugin itself has reason to construct them.
+ */
+export const errorCodes = {
+  FST_CLOVER_NOT_CONNECTED: createError('FST_CLOVER_NOT_CONNECTED',
+    'Merchant %s is not connected: send the merchant\'s browser to the launch route first.', 409),
+  FST_CLOVER_REAUTHORIZATION_REQUIRED: createError('FST_CLOVER_REAUTHORIZATION_REQUIRED',
+    'Clover accepts no stored token of merchant %s any more: send the merchant\'s browser to the launch route to authorize again.', 409),
+  FST_CLOVER_UNAVAILABLE: createError('FST_CLOVER_UNAVAILABLE',
+    'Clover gave no usable answer (%s): try again in %s seconds.', 503),
+  FST_CLOVER_BAD_REPLY: createError('FST_CLOVER_BAD_REPLY',
+    'Clover\'s reply does not have the documented form (%s): nothing of it was used. Check that the environment\'s origins are right.', 502),
+  FST_CLOVER_STORAGE: createError('FST_CLOVER_STORAGE',
+    'The storage adapter failed in %s: %s.', 503),
+  FST_CLOVER_INVALID_OPTIONS: createError('FST_CLOVER_INVALID_OPTIONS', '%s', 500),
+  FST_CLOVER_INVALID_MERCHANT_ID: createError('FST_CLOVER_INVALID_MERCHANT_ID',
+    'The merchant id must be a string of 13 characters from A-Z and 0-9, as Clover gives it.', 400),
+  FST_CLOVER_MERCHANT_MISMATCH: createError('FST_CLOVER_MERCHANT_MISMATCH',
+    'The authorization does not belong to merchant %s: nothing was stored. Open the app from that merchant\'s Clover dashboard.', 403),
+  FST_CLOVER_PERMISSION: createError('FST_CLOVER_PERMISSION',
+    'Clover refused to let the app read merchant %s: enable the %s permission for the app in Clover\'s developer dashboard and install it again, and open the app as that same merchant.', 403),
+  FST_CLOVER_DENIED: createError('FST_CLOVER_DENIED', 'The authorization was not granted: %s', 403),
+  FST_CLOVER_STATE: createError('FST_CLOVER_STATE', '%s', 400),
+  FST_CLOVER_OTHER_APP: createError('FST_CLOVER_OTHER_APP',
+    'The record of merchant %s was made by another app or environment: give each app and environment a store (table or key prefix) of its own.', 500),
+  FST_CLOVER_CLOSING: createError('FST_CLOVER_CLOSING', 'The server is closing: send the request again, to another one.', 503)
+} as const satisfies Record<CloverErrorCode, unknown>
+
+/**
+ * Whether a value is an error of this plugin.
+ *
+ * @param code if given, also whether it has this code
+ */
+export function isCloverError (error: unknown, code?: CloverErrorCode): error is CloverError {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return code === undefined ? String(error.code) in errorCodes : error.code === code
+}
+
+type Details = Pick<CloverError, 'merchantId' | 'retryAfter' | 'launchUrl' | 'headers'>
+
+function make (code: CloverErrorCode, args: string[], details: Details = {}, cause?: Error): CloverError {
+  const ErrorClass = errorCodes[code] as new (...args: unknown[]) => CloverError
+  const error = cause === undefined ? new ErrorClass(...args) : new ErrorClass(...args, { cause })
+  return Object.assign(error, details)
+}
+
+/** @internal */
+export const notConnected = (merchantId: string) => make('FST_CLOVER_NOT_CONNECTED', [merchantId], { merchantId })
+
+/** @internal */
+export const reauthorizationRequired = (merchantId: string, launchUrl?: string) =>
+  make('FST_CLOVER_REAUTHORIZATION_REQUIRED', [merchantId], launchUrl === undefined ? { merchantId } : { merchantId, launchUrl })
+
+/** @internal `retryAfter` in seconds, at least 1. */
+export function unavailable (reason: string, retryAfter = 1, merchantId?: string): CloverError {
+  const seconds = Math.max(1, Math.ceil(retryAfter))
+  return make('FST_CLOVER_UNAVAILABLE', [reason, String(seconds)], {
+    retryAfter: seconds, headers: { 'retry-after': String(seconds) }, ...(merchantId !== undefined && { merchantId })
+  })
+}
+
+/** @internal */
+export const badReply = (reason: string, merchantId?: string) =>
+  make('FST_CLOVER_BAD_REPLY', [reason], merchantId === undefined ? {} : { merchantId })
+
+/** @internal `reason` and `cause` must already be free of secrets. */
+export const storageFailed = (method: string, reason: string, merchantId?: string, cause?: Error) =>
+  make('FST_CLOVER_STORAGE', [method, reason], merchantId === undefined ? {} : { merchantId }, cause)
+
+/** @internal One sentence for each wrong option: its name and what it must be, never its value. */
+export const invalidOptions = (sentences: string[]) => make('FST_CLOVER_INVALID_OPTIONS', [sentences.join(' ')])
+
+/** @internal */
+export const invalidMerchantId = () => make('FST_CLOVER_INVALID_MERCHANT_ID', [])
+
+/** @internal */
+export const merchantMismatch = (merchantId: string) => make('FST_CLOVER_MERCHANT_MISMATCH', [merchantId], { merchantId })
+
+/** @internal */
+export const permissionMissing = (merchantId: string, permission: string) =>
+  make('FST_CLOVER_PERMISSION', [merchantId, permission], { merchantId })
+
+/** @internal */
+export const denied = (reason: string, merchantId?: string) =>
+  make('FST_CLOVER_DENIED', [reason], merchantId === undefined ? {} : { merchantId })
+
+/** @internal */
+export const badState = (sentence: string) => make('FST_CLOVER_STATE', [sentence])
+
+/** @internal */
+export const otherApp = (merchantId: string) => make('FST_CLOVER_OTHER_APP', [merchantId], { merchantId })
+
+/** @internal */
+export const closing = () => make('FST_CLOVER_CLOSING', [])

@@ -1,0 +1,76 @@
+import { Type, type Static } from '@sinclair/typebox'
+
+/** A merchant id as Clover gives it. Source: https://docs.clover.com/dev/docs/merchant-id-and-api-token-for-development */
+export const MerchantId = Type.String({ pattern: '^[A-Z0-9]{13}$', description: 'Clover\'s merchant id: 13 characters of A-Z and 0-9' })
+
+const merchantIdPattern = new RegExp(MerchantId.pattern ?? '')
+
+/** Whether a value is a merchant id in Clover's form. */
+export function isMerchantId (value: unknown): value is string {
+  return typeof value === 'string' && value.length === 13 && merchantIdPattern.test(value)
+}
+
+const UnixSeconds = Type.Number({ minimum: 0 })
+const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { description })
+
+const publicFields = {
+  merchantId: MerchantId,
+  appId: Type.String({ minLength: 1, description: 'The app that the tokens belong to' }),
+  environment: Type.String({ minLength: 1, description: 'The name of the environment that issued the tokens' }),
+  flow: Type.Union([Type.Literal('v2'), Type.Literal('v1')], { description: 'The OAuth flow that the tokens came from' }),
+  accessTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: no expiration (v1)'),
+  refreshTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: unknown, or no refresh token (v1)'),
+  reauthorizationRequired: Type.Optional(Type.Object({
+    since: Type.Number({ description: 'Unix seconds: when Clover first refused every stored token' }),
+    retryAt: Type.Number({ description: 'Unix seconds: until then no call to Clover is made for this merchant' })
+  }, { description: 'Clover refused every stored token. A guess, not a verdict: it is tried again at retryAt' })),
+  connectedAt: Type.Number({ description: 'Unix seconds: when the merchant authorized' }),
+  updatedAt: Type.Number({ description: 'Unix seconds: when the current tokens were obtained' })
+}
+
+/**
+ * What a storage adapter keeps for a merchant: one plain JSON document.
+ *
+ * Unknown fields must be kept, since a later version may add some.
+ */
+export const Installation = Type.Object({
+  ...publicFields,
+  accessToken: Type.String({ minLength: 1 }),
+  refreshToken: Nullable(Type.String({ minLength: 1 }), 'Works once; null in the v1 flow'),
+  spentRefreshToken: Type.Optional(Type.String({ minLength: 1, description: 'The token that was presented to get the current pair' })),
+  recovered: Type.Optional(Type.Boolean({ description: 'The current pair came from recovery' })),
+  refreshLease: Type.Optional(Type.Object({
+    by: Type.String({ description: 'Random for each attempt' }),
+    until: Type.Number({ description: 'Unix seconds' })
+  }, { description: 'A refresh that is under way, or that may have happened' })),
+  connectionId: Type.String({ description: 'Random for each authorization, kept by every other write' }),
+  dueAt: Nullable(Type.Number(), 'Unix seconds: when keep-alive must look at this record; null: never'),
+  revision: Type.String({ pattern: '^[0-9a-f]{32}$', description: 'Made by the plugin, new for every write' })
+}, { $id: 'CloverInstallation', description: 'What is stored for a merchant' })
+export type Installation = Static<typeof Installation>
+
+/** What is stored for a merchant, without secrets: safe to log and to send. */
+export const InstallationSummary = Type.Object(publicFields, { $id: 'CloverInstallationSummary', description: 'A connected merchant, without secrets' })
+export type InstallationSummary = Static<typeof InstallationSummary>
+
+/** The part of a record that holds no secret. */
+export function summarize (installation: Installation): InstallationSummary {
+  const { merchantId, appId, environment, flow, accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired, connectedAt, updatedAt } = installation
+  return {
+    merchantId,
+    appId,
+    environment,
+    flow,
+    accessTokenExpiration,
+    refreshTokenExpiration,
+    ...(reauthorizationRequired && { reauthorizationRequired: { ...reauthorizationRequired } }),
+    connectedAt,
+    updatedAt
+  }
+}
+
+/** When keep-alive must look at a record, in Unix seconds: the lease's end, the mark's next try, or the refresh token's end. */
+export function dueAt (installation: Omit<Installation, 'dueAt'>): number | null {
+  return installation.refreshLease?.until ?? installation.reauthorizationRequired?.retryAt ?? installation.refreshTokenExpiration
+}
