@@ -1,0 +1,163 @@
+import type { TypeCheck } from '@sinclair/typebox/compiler'
+import type { TSchema, Static } from '@sinclair/typebox'
+import type { Environment } from '../environments.js'
+import type { Answer, Refused, Unclear } from './answer.js'
+import type { CloverHttp, CloverRequest, CloverResponse } from './http.js'
+import { checks, type OddPair, type TokenPair, type TokenReply } from './wire.js'
+
+/** @internal */
+export interface CloverApp {
+  environment: Environment
+  appId: string
+  /** `false`: a low-trust app, which proves itself by PKCE and has no recovery. */
+  appSecret: string | false
+  flow: 'v2' | 'v1'
+}
+
+/** @internal What an authorization code is exchanged for. */
+export interface Exchange {
+  code: string
+  /** PKCE's verifier (RFC 7636, section 4.1), for low-trust apps. */
+  verifier: string
+  /** `false`: an access token alone, which leaves the merchant's other refresh tokens alone. */
+  withRefreshToken: boolean
+}
+
+/** @internal Answer to a refresh or a recovery: `odd` where the reply does not fit but its refresh token must be kept. */
+export type PairAnswer = Answer<TokenPair> | { outcome: 'odd', value: OddPair, reason: string }
+
+/** @internal Clover's endpoints, each one call. None rejects. */
+export interface CloverClient {
+  /** `/oauth/v2/token`, or v1's `/oauth/token`. */
+  exchange (exchange: Exchange): Promise<Answer<TokenPair>>
+  /** `/oauth/v2/refresh`: spends the token. */
+  refresh (refreshToken: string): Promise<PairAnswer>
+  /** `/oauth/v2/recovery`, high trust only: takes a refresh token that is spent, whose new pair was lost. */
+  recover (spentRefreshToken: string): Promise<PairAnswer>
+  /** `GET /v3/merchants/{mId}`: resolves with the id that Clover names for the token. */
+  merchant (merchantId: string, accessToken: string): Promise<Answer<string>>
+}
+
+/**
+ * @internal Clover's token endpoints for one app.
+ *
+ * Source: https://docs.clover.com/dev/docs/high-trust-app-auth-flow, https://docs.clover.com/dev/docs/low-trust-app-auth-flow,
+ * https://docs.clover.com/dev/docs/legacy-oauth-flow
+ */
+export function createCloverClient (app: CloverApp, http: CloverHttp): CloverClient {
+  const { environment, appId, appSecret } = app
+
+  async function post (path: string, body: Record<string, string>): Promise<CloverResponse | Refused | Unclear> {
+    return judge(path, await http({ endpoint: path, url: new URL(path, environment.api), method: 'POST', body }))
+  }
+
+  async function pair (path: string, body: Record<string, string>): Promise<PairAnswer> {
+    const response = await post(path, body)
+    if (response.outcome !== 'answered') return response
+    if (checks.tokenReply.Check(response.body)) return { outcome: 'ok', value: toPair(response.body) }
+    const odd = salvage(response.body)
+    const { reason } = misfit(path, checks.tokenReply, response.body)
+    return odd ? { outcome: 'odd', value: odd, reason } : { outcome: 'unclear', reason, malformed: true }
+  }
+
+  return {
+    async exchange ({ code, verifier, withRefreshToken }) {
+      if (app.flow === 'v1') return exchangeLegacy(app, http, code)
+      const body = appSecret === false
+        ? { client_id: appId, code, code_verifier: verifier }
+        : { client_id: appId, client_secret: appSecret, code }
+      const path = '/oauth/v2/token'
+      const response = await post(withRefreshToken ? path : `${path}?no_refresh_token=true`, body)
+      if (response.outcome !== 'answered') return response
+      if (withRefreshToken) {
+        return checks.tokenReply.Check(response.body)
+          ? { outcome: 'ok', value: toPair(response.body) }
+          : misfit(path, checks.tokenReply, response.body)
+      }
+      return checks.accessTokenReply.Check(response.body)
+        ? { outcome: 'ok', value: { ...noRefreshToken, accessToken: response.body.access_token, accessTokenExpiration: response.body.access_token_expiration } }
+        : misfit(path, checks.accessTokenReply, response.body)
+    },
+
+    refresh: refreshToken => pair('/oauth/v2/refresh', { client_id: appId, refresh_token: refreshToken }),
+
+    recover: spentRefreshToken => pair('/oauth/v2/recovery', {
+      client_id: appId, client_secret: appSecret === false ? '' : appSecret, recovery_token: spentRefreshToken
+    }),
+
+    async merchant (merchantId, accessToken) {
+      const endpoint = '/v3/merchants/{mId}'
+      const url = new URL(`/v3/merchants/${encodeURIComponent(merchantId)}`, environment.api)
+      const response = judge(endpoint, await http({ endpoint, url, method: 'GET', accessToken }), [...tokenRefusals, 404])
+      if (response.outcome !== 'answered') return response
+      return checks.merchantReply.Check(response.body)
+        ? { outcome: 'ok', value: response.body.id }
+        : misfit(endpoint, checks.merchantReply, response.body)
+    }
+  }
+}
+
+const noRefreshToken = { refreshToken: null, refreshTokenExpiration: null }
+
+async function exchangeLegacy ({ environment, appId, appSecret }: CloverApp, http: CloverHttp, code: string): Promise<Answer<TokenPair>> {
+  const url = new URL('/oauth/token', environment.legacy)
+  url.search = new URLSearchParams({ client_id: appId, client_secret: appSecret || '', code }).toString()
+  const request: CloverRequest = { endpoint: '/oauth/token', url, method: 'GET' }
+  const response = judge(request.endpoint, await http(request))
+  if (response.outcome !== 'answered') return response
+  return checks.legacyTokenReply.Check(response.body)
+    ? { outcome: 'ok', value: { ...noRefreshToken, accessToken: response.body.access_token, accessTokenExpiration: null } }
+    : misfit(request.endpoint, checks.legacyTokenReply, response.body)
+}
+
+/**
+ * The statuses with which Clover, or OAuth in general (RFC 6749, section 5.2), says that a token or code is not accepted. Others, a
+ * 404 of a wrong host among them, say nothing about it.
+ */
+const tokenRefusals = [400, 401, 403]
+
+function judge (endpoint: string, response: CloverResponse | Unclear, refusals = tokenRefusals): CloverResponse | Refused | Unclear {
+  if (response.outcome === 'unclear') return response
+  const { status, headers } = response
+  if (status >= 200 && status < 300) return response
+  if (refusals.includes(status)) {
+    return { outcome: 'refused', status, recoveryAvailable: headers.get('x-clover-recovery-available') === 'true' }
+  }
+  const retryAfter = parseRetryAfter(headers.get('retry-after'))
+  return {
+    outcome: 'unclear', reason: `${endpoint}: status ${status}`, malformed: false, ...(retryAfter !== undefined && { retryAfter })
+  }
+}
+
+/** Seconds of a `retry-after` header (RFC 9110, section 10.2.3); Clover sends seconds, a date is not understood. */
+function parseRetryAfter (value: string | null): number | undefined {
+  return value !== null && /^\d{1,5}$/.test(value) ? Number(value) : undefined
+}
+
+function toPair (reply: TokenReply): TokenPair {
+  return {
+    accessToken: reply.access_token,
+    accessTokenExpiration: reply.access_token_expiration,
+    refreshToken: reply.refresh_token,
+    refreshTokenExpiration: reply.refresh_token_expiration
+  }
+}
+
+/** What is usable of a reply that does not fit; undefined if it has no refresh token, without which nothing is worth keeping. */
+function salvage (body: unknown): OddPair | undefined {
+  const reply = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
+  if (!checks.token.Check(reply.refresh_token)) return undefined
+  const accessTokenFits = checks.token.Check(reply.access_token) && checks.expiration.Check(reply.access_token_expiration)
+  return {
+    refreshToken: reply.refresh_token,
+    refreshTokenExpiration: checks.expiration.Check(reply.refresh_token_expiration) ? reply.refresh_token_expiration : null,
+    ...(accessTokenFits && { accessToken: reply.access_token as string, accessTokenExpiration: reply.access_token_expiration as number })
+  }
+}
+
+/** Names the first field that does not fit, never its value. */
+function misfit<T extends TSchema> (endpoint: string, check: TypeCheck<T>, body: unknown): Unclear {
+  const first = check.Errors(body as Static<T>).First()
+  const where = body === undefined ? 'it is not JSON' : `${first?.path || '/'}: ${first?.message ?? 'does not fit'}`
+  return { outcome: 'unclear', reason: `${endpoint}: ${where}`, malformed: true }
+}

@@ -1,0 +1,96 @@
+import type { Unclear } from './answer.js'
+import type { CloverClock } from './clock.js'
+
+/** @internal A call to one of Clover's endpoints. */
+export interface CloverRequest {
+  /** For messages, since the URL of v1 holds the secret. */
+  endpoint: string
+  url: URL
+  method: 'GET' | 'POST'
+  /** Sent as JSON. */
+  body?: Record<string, string>
+  /** Sent in the `Authorization` header. */
+  accessToken?: string
+}
+
+/** @internal An answer whose status says something; `body` is undefined where it was not JSON. */
+export interface CloverResponse {
+  outcome: 'answered'
+  status: number
+  headers: Headers
+  body: unknown
+}
+
+/** @internal */
+export interface CloverHttpOptions {
+  fetch: typeof globalThis.fetch
+  clock: CloverClock
+  /** Milliseconds for one call, the reading of the body included. */
+  callTimeout: number
+}
+
+/** Bytes of a reply that are read at most: tokens are small, and a reply without end must not fill the memory. */
+const maxBodyBytes = 256 * 1024
+
+/**
+ * @internal The one way to Clover: a deadline, no redirects, a bounded body, and Clover's time noted from every answer.
+ *
+ * Resolves with an answer or with `unclear`; it never rejects, and no message holds the URL or what was sent.
+ */
+export function createCloverHttp ({ fetch, clock, callTimeout }: CloverHttpOptions) {
+  return async function call ({ endpoint, url, method, body, accessToken }: CloverRequest): Promise<CloverResponse | Unclear> {
+    const signal = AbortSignal.timeout(callTimeout)
+    try {
+      const response = await fetch(url, {
+        method,
+        redirect: 'manual',
+        signal,
+        headers: {
+          accept: 'application/json',
+          ...(body && { 'content-type': 'application/json' }),
+          ...(accessToken !== undefined && { authorization: `Bearer ${accessToken}` })
+        },
+        ...(body && { body: JSON.stringify(body) })
+      })
+      clock.observe(response.headers.get('date'))
+      const text = await readText(response)
+      if (text === undefined) return unclear(endpoint, `a reply of more than ${maxBodyBytes} bytes`, response)
+      return { outcome: 'answered', status: response.status, headers: response.headers, body: parseJson(text) }
+    } catch (error) {
+      return unclear(endpoint, signal.aborted ? `no answer within ${callTimeout} ms` : networkReason(error))
+    }
+  }
+}
+
+/** @internal */
+export type CloverHttp = ReturnType<typeof createCloverHttp>
+
+function unclear (endpoint: string, what: string, response?: Response): Unclear {
+  return { outcome: 'unclear', reason: `${endpoint}: ${what}`, malformed: response?.ok ?? false }
+}
+
+async function readText (response: Response): Promise<string | undefined> {
+  if (response.body === null) return ''
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    bytes += chunk.byteLength
+    if (bytes > maxBodyBytes) return undefined // leaving the loop cancels the stream
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parseJson (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The code of a network error, such as ECONNREFUSED; its message is left out, since it may quote the URL. */
+function networkReason (error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? `network error ${cause.code}` : 'network error'
+}

@@ -1,0 +1,181 @@
+import type { CloverClient } from '../clover/client.js'
+import { unclearError } from '../clover/answer.js'
+import { badReply, closing, invalidMerchantId, isCloverError, notConnected, reauthorizationRequired, unavailable } from '../errors.js'
+import type { RecordCache } from './cache.js'
+import type { Notify } from './events.js'
+import type { Flights } from './flights.js'
+import { isAgeing, isFresh, remaining } from './freshness.js'
+import { isMerchantId, summarize, type Installation, type InstallationSummary } from './installation.js'
+import type { Reader } from './reader.js'
+import type { RecordMaker } from './record.js'
+import type { RefreshGoal } from './refresh.js'
+import type { Slots } from './slots.js'
+import type { Store } from './store.js'
+import { within } from './within.js'
+
+/** Options of `accessToken()`. */
+export interface AccessTokenOptions {
+  /** Seconds that the token should still live; the plugin's `minValidity` by default, and at most half of the token's lifetime. */
+  minValidity?: number
+  /** A token that Clover has just refused: another one is returned. */
+  rejected?: string
+  /** Ends the waiting of this caller; a refresh under way goes on for the others. */
+  signal?: AbortSignal
+}
+
+/** @internal */
+export interface KeeperOptions {
+  store: Store
+  reader: Reader
+  cache: RecordCache | undefined
+  flights: Flights
+  clover: Pick<CloverClient, 'merchant'>
+  clock: { now (): number }
+  make: RecordMaker
+  slots: Slots
+  notify: Notify
+  minValidity: number
+  refreshAhead: number
+  maxWait: number
+  /** Where a merchant's browser authorizes again. */
+  launchUrl: ((merchantId: string) => string) | undefined
+}
+
+/** @internal Hands out access tokens: at once where it can, after a refresh where it must. */
+export class TokenKeeper {
+  readonly #use: KeeperOptions
+  #closed = false
+
+  constructor (options: KeeperOptions) {
+    this.#use = options
+  }
+
+  /** Backs `accessToken()` of the decorator. */
+  async accessToken (merchantId: string, options?: AccessTokenOptions): Promise<string> {
+    if (options === undefined) {
+      const token = this.#use.cache?.easyToken(merchantId)
+      if (token !== undefined) return token
+    }
+    return this.#explained(merchantId, () => this.#obtain(merchantId, options ?? {}))
+  }
+
+  /** Backs `refresh()`: refreshes whatever the token's age, and whatever mark the record has. */
+  async refresh (merchantId: string): Promise<InstallationSummary> {
+    return this.#explained(merchantId, async () => {
+      const { reader, flights, maxWait } = this.#use
+      const before = await reader.readStored(merchantId)
+      if (before === undefined) throw notConnected(merchantId)
+      const goal: RefreshGoal = {
+        force: true,
+        enough: record => record.accessToken !== before.accessToken && isFresh(record, this.#now(), 0)
+      }
+      const record = await within(flights.refresh(merchantId, goal), maxWait, () => this.#late(merchantId))
+      if (record.accessToken === before.accessToken) throw badReply('the refresh brought no new access token', merchantId)
+      return summarize(record)
+    })
+  }
+
+  /** Backs `installation()`. */
+  async installation (merchantId: string): Promise<InstallationSummary | undefined> {
+    return this.#explained(merchantId, async () => {
+      const record = this.#use.flights.held(merchantId) ?? await this.#use.reader.readStored(merchantId)
+      return record && summarize(record)
+    })
+  }
+
+  /** Backs `installations()`. */
+  async * installations (): AsyncGenerator<InstallationSummary, void, undefined> {
+    let cursor: string | undefined
+    do {
+      const page = await this.#use.store.list({ limit: 100, ...(cursor !== undefined && { cursor }) })
+      for (const record of page.items) yield summarize(record)
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+
+  /** From now on no token is handed out, and none is kept in memory. */
+  close (): void {
+    this.#closed = true
+    this.#use.cache?.clear()
+  }
+
+  async #obtain (merchantId: string, { minValidity = this.#use.minValidity, rejected, signal }: AccessTokenOptions): Promise<string> {
+    const { flights, reader, refreshAhead, maxWait } = this.#use
+    const record = flights.held(merchantId) ??
+      await within(rejected === undefined ? reader.read(merchantId) : reader.readStored(merchantId), maxWait, () => this.#late(merchantId), signal)
+    if (record === undefined) throw notConnected(merchantId)
+    const goal: RefreshGoal = {
+      enough: ({ accessToken, ...times }) => accessToken !== rejected && isFresh(times, this.#now(), minValidity)
+    }
+    if (record.refreshToken === null) return this.#unrefreshable(record, rejected)
+    if (goal.enough(record)) {
+      if (isAgeing(record, this.#now(), refreshAhead)) this.#refreshAhead(merchantId)
+      return record.accessToken
+    }
+    try {
+      const refreshed = await within(flights.refresh(merchantId, goal), maxWait, () => this.#late(merchantId), signal)
+      if (refreshed.accessToken !== rejected && remaining(refreshed, this.#now()) > 0) return refreshed.accessToken
+      throw badReply('the refresh brought no living access token', merchantId)
+    } catch (error) {
+      // While a token lives, no failure reaches a request.
+      if (signal?.aborted || record.accessToken === rejected || remaining(record, this.#now()) === 0 || isGone(error)) throw error
+      return record.accessToken
+    }
+  }
+
+  /** Starts a refresh that nobody waits for. */
+  #refreshAhead (merchantId: string): void {
+    const { flights, refreshAhead } = this.#use
+    if (flights.isOccupied(merchantId)) return
+    // A failure is in the log, and met again by whoever needs the token when it is dead.
+    flights.refresh(merchantId, { enough: record => !isAgeing(record, this.#now(), refreshAhead) }).catch(() => {})
+  }
+
+  /**
+   * A v1 token has no refresh token. One that Clover refused is asked for its merchant, since a 401 may also be a missing permission;
+   * only a token that is refused there too marks the record.
+   */
+  async #unrefreshable (record: Installation, rejected: string | undefined): Promise<string> {
+    const { store, reader, clover, slots, make, notify } = this.#use
+    const { merchantId, accessToken, reauthorizationRequired: mark } = record
+    if (mark && this.#now() < mark.retryAt) throw reauthorizationRequired(merchantId)
+    if (accessToken !== rejected) {
+      if (remaining(record, this.#now()) > 0) return accessToken
+      throw reauthorizationRequired(merchantId)
+    }
+    const answer = await slots.run(() => clover.merchant(merchantId, accessToken))
+    if (answer.outcome === 'ok') return accessToken
+    if (answer.outcome === 'unclear') throw unclearError(answer, merchantId)
+    const next = make.marked(record, this.#now())
+    if (await store.put(next, record.revision)) {
+      reader.keep(next)
+      const { since, retryAt } = next.reauthorizationRequired ?? { since: 0, retryAt: 0 }
+      notify({ type: 'reauthorization-required', merchantId, since, retryAt, first: mark === undefined })
+    }
+    throw reauthorizationRequired(merchantId)
+  }
+
+  async #explained<T> (merchantId: string, run: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw closing()
+    if (!isMerchantId(merchantId)) throw invalidMerchantId()
+    try {
+      return await run()
+    } catch (error) {
+      if (this.#use.launchUrl && isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED')) error.launchUrl = this.#use.launchUrl(merchantId)
+      throw error
+    }
+  }
+
+  #late (merchantId: string): Error {
+    return unavailable(`no token within ${this.#use.maxWait} ms`, 1, merchantId)
+  }
+
+  #now (): number {
+    return this.#use.clock.now()
+  }
+}
+
+/** The merchant left meanwhile: its living token is nobody's to hand out any more. */
+function isGone (error: unknown): boolean {
+  return isCloverError(error, 'FST_CLOVER_NOT_CONNECTED')
+}

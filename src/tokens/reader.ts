@@ -1,0 +1,74 @@
+import { isCloverError } from '../errors.js'
+import type { RecordCache } from './cache.js'
+import type { Installation } from './installation.js'
+import type { Store } from './store.js'
+import { within } from './within.js'
+
+/** Milliseconds that a caller waits for the store while a living token is at hand. */
+const patience = 1_000
+
+/**
+ * @internal Reads records through the cache: one read per merchant at a time, and none that began before a merchant left is kept.
+ */
+export class Reader {
+  readonly #store: Pick<Store, 'get'>
+  readonly #cache: RecordCache | undefined
+  readonly #reading = new Map<string, Promise<Installation | undefined>>()
+  /** Counts what makes readings under way out of date. */
+  #epoch = 0
+
+  constructor (store: Pick<Store, 'get'>, cache: RecordCache | undefined) {
+    this.#store = store
+    this.#cache = cache
+  }
+
+  /** A merchant's record: from the cache if it is recent, else from the store; while that fails, from the cache if its token lives. */
+  async read (merchantId: string): Promise<Installation | undefined> {
+    const recent = this.#cache?.recent(merchantId)
+    if (recent) return recent
+    const reading = this.readStored(merchantId)
+    const living = this.#cache?.living(merchantId)
+    if (living === undefined) return reading
+    try {
+      return await within(reading, patience, () => new Error('late'))
+    } catch (error) {
+      // A record of another app, or one that is broken, is not an outage.
+      if (isCloverError(error) && error.code !== 'FST_CLOVER_STORAGE') throw error
+      this.#cache?.set(living, patience)
+      return living
+    }
+  }
+
+  /** What is stored for a merchant now. */
+  readStored (merchantId: string): Promise<Installation | undefined> {
+    const current = this.#reading.get(merchantId)
+    if (current) return current
+    const reading = this.#fetch(merchantId).finally(() => {
+      if (this.#reading.get(merchantId) === reading) this.#reading.delete(merchantId)
+    })
+    this.#reading.set(merchantId, reading)
+    return reading
+  }
+
+  /** Takes a record that was just written or read elsewhere. */
+  keep (record: Installation): void {
+    this.#cache?.set(record)
+  }
+
+  /** Forgets a merchant, and what a reading under way will bring. */
+  drop (merchantId: string): void {
+    this.#epoch++
+    this.#reading.delete(merchantId)
+    this.#cache?.delete(merchantId)
+  }
+
+  async #fetch (merchantId: string): Promise<Installation | undefined> {
+    const epoch = this.#epoch
+    const record = await this.#store.get(merchantId)
+    if (epoch === this.#epoch) {
+      if (record) this.#cache?.set(record)
+      else this.#cache?.delete(merchantId)
+    }
+    return record
+  }
+}

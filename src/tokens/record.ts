@@ -1,0 +1,65 @@
+import type { TokenPair } from '../clover/wire.js'
+import { dueAt, type Installation } from './installation.js'
+
+/*
+ * The changes that the rules make to a record. Each makes a new document with a new revision and keeps every field it does not
+ * know. Times are Unix seconds by Clover's clock.
+ */
+
+/** @internal A pair in hand, and how it was obtained. */
+export interface ObtainedPair extends TokenPair {
+  /** The refresh token that was presented to Clover for this pair. */
+  presented: string
+  /** The pair came from recovery. */
+  recovered: boolean
+}
+
+/** @internal Makes records. `random` gives n random bytes as lower-case hexadecimal digits. */
+export class RecordMaker {
+  readonly #random: (bytes: number) => string
+
+  constructor (random: (bytes: number) => string) {
+    this.#random = random
+  }
+
+  /** An identifier of its own for an attempt or a connection. */
+  id (): string {
+    return this.#random(16)
+  }
+
+  /** A record made by an authorization: nothing of an earlier one is kept. */
+  connected (merchant: Pick<Installation, 'merchantId' | 'appId' | 'environment' | 'flow'>, pair: TokenPair, connectionId: string, now: number): Installation {
+    return this.#seal({ ...merchant, ...tokensOf(pair), connectionId, connectedAt: Math.floor(now), updatedAt: Math.floor(now) })
+  }
+
+  /** The intent to refresh, written before Clover is called. */
+  leased (record: Installation, by: string, until: number): Installation {
+    return this.#seal({ ...record, refreshLease: { by, until: Math.ceil(until) } })
+  }
+
+  /** A new pair: ends the lease and any mark. */
+  withPair (record: Installation, { presented, recovered, ...pair }: ObtainedPair, now: number): Installation {
+    const { refreshLease, reauthorizationRequired, recovered: before, ...kept } = record
+    return this.#seal({
+      ...kept, ...tokensOf(pair), spentRefreshToken: presented, ...(recovered && { recovered }), updatedAt: Math.floor(now)
+    })
+  }
+
+  /** The mark that Clover refused every stored token; the time to the next try doubles from a minute to a day. */
+  marked (record: Installation, now: number): Installation {
+    const { refreshLease, ...kept } = record
+    const since = record.reauthorizationRequired?.since ?? Math.floor(now)
+    const wait = Math.min(86_400, Math.max(60, now - since))
+    return this.#seal({ ...kept, reauthorizationRequired: { since, retryAt: Math.ceil(now + wait) } })
+  }
+
+  #seal (record: Omit<Installation, 'dueAt' | 'revision'>): Installation {
+    const revision = this.#random(16)
+    return { ...record, dueAt: dueAt({ ...record, revision }), revision }
+  }
+}
+
+/** The fields of a pair alone, so that nothing else a caller's object carries gets into a record. */
+function tokensOf ({ accessToken, accessTokenExpiration, refreshToken, refreshTokenExpiration }: TokenPair): TokenPair {
+  return { accessToken, accessTokenExpiration, refreshToken, refreshTokenExpiration }
+}

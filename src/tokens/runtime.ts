@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+
+/** @internal What the plugin takes from the world: tests give their own. */
+export interface Runtime {
+  fetch: typeof globalThis.fetch
+  /** The local clock, Unix milliseconds. */
+  now (): number
+  /** Resolves after some milliseconds, or as soon as the signal is aborted. */
+  sleep (milliseconds: number, signal?: AbortSignal): Promise<void>
+  /** n random bytes as lower-case hexadecimal digits. */
+  random (bytes: number): string
+  /** A number from 0 up to 1, for jitter. */
+  jitter (): number
+  /** Milliseconds after which a call to the storage adapter counts as failed. */
+  storageTimeout: number
+}
+
+/** @internal */
+export const realRuntime: Runtime = {
+  // Looked up at each call, so that a host's instrumentation or mock of the global is honoured.
+  fetch: (...args) => globalThis.fetch(...args),
+  now: () => Date.now(),
+  sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, signal && { signal }).catch(() => {}),
+  random: bytes => randomBytes(bytes).toString('hex'),
+  jitter: () => Math.random(),
+  storageTimeout: 5_000
+}
