@@ -1,11 +1,13 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { unclearError, type Answer } from '../clover/answer.js'
 import type { CloverClient, Exchange } from '../clover/client.js'
 import type { TokenPair } from '../clover/wire.js'
-import { denied, invalidMerchantId, merchantMismatch, permissionMissing, unavailable } from '../errors.js'
+import { denied, invalidMerchantId, invalidOptions, merchantMismatch, permissionMissing, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import type { Flights } from './flights.js'
 import { remaining } from './freshness.js'
-import { isMerchantId, type Installation } from './installation.js'
+import { isMerchantId, MerchantId, type Installation } from './installation.js'
 import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
 import type { Slots } from './slots.js'
@@ -27,15 +29,14 @@ export interface ConnectionOptions {
 }
 
 /** A pair of tokens that another integration holds, for `adopt()`. */
-export interface AdoptedTokens {
-  merchantId: string
-  accessToken: string
-  /** Unix seconds. */
-  accessTokenExpiration: number
-  refreshToken: string
-  /** Unix seconds. */
-  refreshTokenExpiration: number
-}
+export const AdoptedTokens = Type.Object({
+  merchantId: MerchantId,
+  accessToken: Type.String({ minLength: 1 }),
+  accessTokenExpiration: Type.Number({ minimum: 0, description: 'Unix seconds' }),
+  refreshToken: Type.String({ minLength: 1 }),
+  refreshTokenExpiration: Type.Number({ minimum: 0, description: 'Unix seconds' })
+}, { description: 'A pair of tokens that another integration holds' })
+export type AdoptedTokens = Static<typeof AdoptedTokens>
 
 /** The most times that a write is tried while others change the record. */
 const maxRounds = 10
@@ -70,8 +71,11 @@ export class Connections {
   }
 
   /** Takes over a pair from another integration. Resolves with false, and changes nothing, if the merchant is connected already. */
-  async adopt ({ merchantId, ...pair }: AdoptedTokens): Promise<boolean> {
-    if (!isMerchantId(merchantId)) throw invalidMerchantId()
+  async adopt (tokens: AdoptedTokens): Promise<boolean> {
+    if (!isMerchantId(tokens?.merchantId)) throw invalidMerchantId()
+    const wrong = Value.Errors(AdoptedTokens, tokens).First()
+    if (wrong) throw invalidOptions([`adopt() needs merchantId, accessToken, refreshToken, and their expirations in Unix seconds: ${wrong.path.slice(1)} is wrong.`])
+    const { merchantId, ...pair } = tokens
     const before = await this.#use.store.get(merchantId)
     if (before !== undefined && !before.reauthorizationRequired) return false
     // An expired token proves nothing either way: there the host answers for the merchant.

@@ -1,0 +1,130 @@
+import { Type, type Static } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
+import { EnvironmentOption } from './environments.js'
+import type { CloverStorage } from './storage/contract.js'
+
+const Secret = Type.String({ minLength: 32 })
+
+/**
+ * The options that are data. `must` is what the error says of a wrong one.
+ */
+export const CloverDataOptions = Type.Object({
+  environment: Type.Unsafe<EnvironmentOption>({
+    ...EnvironmentOption,
+    must: "'sandbox', 'north-america', 'europe', 'latin-america', one of them with origins overridden ({ base, authorize?, api?, legacy?, ecommerce? }), or { name, authorize, api, legacy, ecommerce? }",
+    description: 'Which of Clover\'s environments to talk to'
+  }),
+  appId: Type.String({ pattern: '^[A-Za-z0-9]{1,64}$', must: 'the Clover App ID: letters and digits', description: 'The Clover App ID' }),
+  appSecret: Type.Union([Type.String({ minLength: 1 }), Type.Literal(false)], {
+    must: 'the App Secret (a high-trust app), or false (a low-trust app, which uses PKCE and has no recovery)',
+    description: 'The App Secret; false: a low-trust app'
+  }),
+  flow: Type.Optional(Type.Union([Type.Literal('v2'), Type.Literal('v1')], {
+    must: "'v2' or 'v1'", default: 'v2', description: 'The OAuth flow; v1 is for regions and apps not yet moved'
+  })),
+  cookieSecret: Type.Optional(Type.Union([Secret, Type.Array(Secret, { minItems: 1 })], {
+    must: 'a string of 32 characters or more, or an array of such strings', description: 'Signs the state cookie; in an array the first signs and all verify'
+  })),
+  baseUrl: Type.Optional(Type.String({
+    must: 'the app\'s public https address without query, such as https://shop.example (plain http is accepted for localhost alone)',
+    description: 'The app\'s public address, with a path if a proxy strips one'
+  })),
+  dangerouslyTrustMerchantId: Type.Optional(Type.Boolean({
+    must: 'true or false', default: false, description: 'true: a token is not bound to its merchant; whoever edits the callback\'s URL can pose as another merchant'
+  })),
+  minValidity: Type.Optional(Type.Number({
+    minimum: 0, maximum: 86_400, must: 'a number of seconds from 0 to 86400', default: 60, description: 'Seconds that a token handed out should still live; at most half of its lifetime is asked for'
+  })),
+  refreshAhead: Type.Optional(Type.Number({
+    minimum: 0, maximum: 0.9, must: 'a share from 0 to 0.9', default: 0.2, description: 'Share of the lifetime left at which a refresh starts in the background'
+  })),
+  callTimeout: Type.Optional(Type.Integer({
+    minimum: 1, maximum: 120_000, must: 'a whole number of milliseconds from 1 to 120000', default: 10_000, description: 'Milliseconds for one call to Clover'
+  })),
+  maxWait: Type.Optional(Type.Integer({
+    minimum: 1, maximum: 600_000, must: 'a whole number of milliseconds from 1 to 600000', default: 30_000, description: 'Milliseconds for one accessToken() in all'
+  })),
+  maxCalls: Type.Optional(Type.Integer({
+    minimum: 1, maximum: 1000, must: 'a whole number from 1 to 1000', default: 8, description: 'Calls to Clover open at once in this process'
+  })),
+  cache: Type.Optional(Type.Union([
+    Type.Literal(false),
+    Type.Object({
+      max: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000_000, default: 10_000, description: 'Records kept at most' })),
+      ttl: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000, default: 10_000, description: 'Milliseconds until the store is asked again' }))
+    }, { additionalProperties: false })
+  ], {
+    must: 'false, or { max?, ttl? } with a number of entries and a number of milliseconds', description: 'Records kept in memory'
+  }))
+}, { additionalProperties: false })
+export type CloverDataOptions = Static<typeof CloverDataOptions>
+
+/** Options of one of the plugin's routes: its path, and any Fastify route option that is not the plugin's own. */
+export interface CloverRouteOptions extends Omit<RouteShorthandOptions, 'exposeHeadRoute' | 'logSerializers' | 'schema' | 'validatorCompiler' | 'serializerCompiler' | 'schemaErrorFormatter' | 'bodyLimit'> {
+  /** Within the scope's prefix. */
+  path?: string
+  /** What an OpenAPI document says of the route; the schemas themselves are the plugin's. */
+  schema?: { hide?: boolean, deprecated?: boolean, tags?: readonly string[], summary?: string, description?: string, operationId?: string, security?: ReadonlyArray<Record<string, readonly string[]>> }
+}
+
+/** Options of the refresh route, which must be guarded. */
+export interface CloverRefreshRouteOptions extends CloverRouteOptions {
+  /** `'inherited'`: hooks of the scope guard the route, so it needs none of its own. */
+  guard?: 'inherited'
+}
+
+/** A route's path, its options, or `false` for none. */
+export type CloverRoute<Options = CloverRouteOptions> = string | false | Options
+
+/** The plugin's routes. */
+export interface CloverRoutes {
+  /** `/clover/launch` by default. */
+  launch?: CloverRoute
+  /** `/clover/callback` by default. */
+  callback?: CloverRoute
+  /** `/clover/refresh` by default. Must be guarded, or `false`. */
+  refresh?: CloverRoute<CloverRefreshRouteOptions>
+}
+
+/** What `onConnect` is told. */
+export interface CloverConnection {
+  /** Verified: Clover said that the authorization is this merchant's. */
+  merchantId: string
+  /** What the browser said: not verified. */
+  employeeId: string | undefined
+  /** The merchant was not connected before. */
+  isNew: boolean
+}
+
+/** The options of the plugin. */
+export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl'> {
+  /** The Clover App ID. */
+  appId: string | undefined
+  /** The App Secret of a high-trust app; `false`: a low-trust app, which uses PKCE and has no recovery. */
+  appSecret: string | false | undefined
+  /** Where installations are kept. */
+  storage: CloverStorage
+  /** Signs the state cookie: 32 characters or more. In an array the first signs and all verify. Not needed without launch and callback. */
+  cookieSecret?: string | string[] | undefined
+  /** The app's public address. Not needed without launch and callback. */
+  baseUrl?: string | undefined
+  /** The routes, or `false` for none. */
+  routes?: CloverRoutes | false
+  /**
+   * Called when a merchant has authorized, before the browser is sent on.
+   *
+   * Returns a path to redirect to, or `reply` if it has sent, or nothing for the default: `return_to`, else `/`. If it throws, the
+   * merchant stays connected and the error goes to the host's error handler.
+   */
+  onConnect?: (request: FastifyRequest, reply: FastifyReply, connection: CloverConnection) => unknown
+  /**
+   * Replies when a launch or a callback failed, denial included.
+   *
+   * By default a browser gets a short page, and any other client what the host's error handler makes of the error.
+   */
+  onError?: (request: FastifyRequest, reply: FastifyReply, error: Error) => unknown
+  /** Told once when Clover refuses every stored token of a merchant. Not awaited. */
+  onReauthorizationRequired?: (notice: { merchantId: string, since: number }) => unknown
+  /** Told when a merchant was forgotten. Not awaited. */
+  onDisconnect?: (notice: { merchantId: string }) => unknown
+}

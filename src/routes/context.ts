@@ -1,0 +1,42 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { authorizeUrl } from '../clover/authorize.js'
+import type { CloverApp } from '../clover/client.js'
+import { badState } from '../errors.js'
+import type { CloverOptions } from '../options.js'
+import type { Connections } from '../tokens/connections.js'
+import type { TokenKeeper } from '../tokens/keeper.js'
+import { setPrivateHeaders } from './pages.js'
+import type { Attempt, States } from './state.js'
+
+/** @internal What the routes work with. */
+export interface RouteContext {
+  app: CloverApp
+  states: States
+  connections: Pick<Connections, 'connect'>
+  keeper: Pick<TokenKeeper, 'refresh'>
+  hooks: Pick<CloverOptions, 'onConnect' | 'onError'>
+  /** The callback's public address. */
+  redirectUri: string
+  /** The path of the app's public address, which a proxy strips; empty if there is none. */
+  basePath: string
+  /** The launch route's path as a browser sees it; undefined if there is none. */
+  launchPath: string | undefined
+  /** Says that a state was refused, and why. */
+  onStateRefused: (reason: string) => void
+}
+
+/** @internal Sends the browser to Clover's authorize page, with a new state. */
+export function redirectToClover ({ app, states, redirectUri }: RouteContext, request: FastifyRequest, reply: FastifyReply, attempt: Attempt): FastifyReply {
+  const { state, verifier, setCookies } = states.mint(attempt, request.headers.cookie)
+  setPrivateHeaders(reply)
+  for (const cookie of setCookies) reply.header('set-cookie', cookie)
+  const { merchantId } = attempt
+  return reply.redirect(authorizeUrl(app, { redirectUri, state, verifier, ...(merchantId !== undefined && { merchantId }) }), 302)
+}
+
+/** @internal @throws FST_CLOVER_STATE if a `client_id` names another app */
+export function checkClientId ({ app }: RouteContext, clientId: string | undefined): void {
+  if (clientId !== undefined && clientId !== app.appId) {
+    throw badState('client_id is another app\'s: check the App ID, and the app\'s Site URL in Clover\'s developer dashboard.')
+  }
+}

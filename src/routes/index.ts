@@ -1,0 +1,105 @@
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, HTTPMethods, RouteHandlerMethod } from 'fastify'
+import { errorCodes, isCloverError } from '../errors.js'
+import type { CloverRouteOptions } from '../options.js'
+import type { ResolvedRoutes } from '../resolve-options.js'
+import { callbackHandler, hostErrors } from './callback.js'
+import type { RouteContext } from './context.js'
+import { launchHandler } from './launch.js'
+import { sendPage, setPrivateHeaders } from './pages.js'
+import { redactingSerializers } from './redaction.js'
+import { refreshHandler } from './refresh.js'
+import { routeSchemas } from './schemas.js'
+
+/**
+ * @internal Adds the plugin's routes to a scope of their own.
+ *
+ * The scope has its own compilers and a JSON parser alone, so that no setting of the host (another validator, a form parser, other Ajv
+ * options) breaks the routes or opens them.
+ */
+export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, context: RouteContext): void {
+  scope.setValidatorCompiler(TypeBoxValidatorCompiler)
+  scope.setSerializerCompiler(() => data => JSON.stringify(data))
+  scope.setSchemaErrorFormatter((errors, part) => new Error(`${part}${errors[0]?.instancePath ?? ''}: ${errors[0]?.message ?? 'does not fit'}`))
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: 1024 }, scope.getDefaultJsonParser('error', 'error'))
+
+  const onBrowserError = browserErrorHandler(context)
+  if (routes.launch) addRoute(scope, 'GET', routes.launch, routeSchemas.launch, launchHandler(context), onBrowserError)
+  if (routes.callback) addRoute(scope, 'GET', routes.callback, routeSchemas.callback, callbackHandler(context), onBrowserError)
+  if (routes.refresh) addRoute(scope, 'POST', routes.refresh, routeSchemas.refresh, refreshHandler(context))
+}
+
+type ErrorHandler = NonNullable<CloverRouteOptions['errorHandler']>
+
+function addRoute (
+  scope: FastifyInstance, method: 'GET' | 'POST', { path, schema, guard, ...options }: CloverRouteOptions & { path: string, guard?: string },
+  own: FastifySchema, handler: unknown, errorHandler?: ErrorHandler
+): void {
+  const logSerializers = redactingSerializers(scope.log)
+  const { constraints } = options
+  for (const url of paths(scope, path)) {
+    scope.route({
+      ...(errorHandler && { errorHandler }),
+      ...options,
+      method,
+      url,
+      exposeHeadRoute: false, // a HEAD request would spend the code
+      schema: { ...own, ...schema, ...(url !== path && { hide: true }) } as FastifySchema,
+      logSerializers,
+      handler: handler as RouteHandlerMethod
+    })
+    // Without these the host's 404 handler would log and echo the URL.
+    scope.route({
+      method: scope.supportedMethods.filter(other => other !== method) as HTTPMethods[],
+      url,
+      ...(constraints && { constraints }),
+      schema: { hide: true } as FastifySchema,
+      logSerializers,
+      onRequest: (_request, reply) => refuseMethod(reply, method),
+      handler: (_request, reply) => refuseMethod(reply, method)
+    })
+  }
+}
+
+/** The path, and the same with a slash at its end where the host tells the two apart. */
+function paths (scope: FastifyInstance, path: string): string[] {
+  const { ignoreTrailingSlash, routerOptions } = scope.initialConfig as { ignoreTrailingSlash?: boolean, routerOptions?: { ignoreTrailingSlash?: boolean } }
+  return ignoreTrailingSlash || routerOptions?.ignoreTrailingSlash ? [path] : [path, `${path}/`]
+}
+
+function refuseMethod (reply: FastifyReply, allowed: string): void {
+  setPrivateHeaders(reply)
+  reply.code(405).header('allow', allowed).type('application/json; charset=utf-8').send(JSON.stringify({
+    statusCode: 405, error: 'Method Not Allowed', message: `This route answers ${allowed} alone.`
+  }))
+}
+
+/** Errors of launch and callback: to `onError`, or to a browser as a page, or on to the host's error handler. */
+function browserErrorHandler ({ hooks, launchPath }: RouteContext): ErrorHandler {
+  return async function onBrowserError (error: Error, request: FastifyRequest, reply: FastifyReply) {
+    setPrivateHeaders(reply)
+    const isOurs = !hostErrors.has(error) && (isCloverError(error) || isValidation(error))
+    if (!isOurs) throw error
+    if (hooks.onError) return hooks.onError(request, reply, error)
+    if (!String(request.headers.accept).includes('text/html')) throw error
+    request.log.info({ err: error }, 'fastify-clover: a launch or callback failed')
+    const statusCode = isCloverError(error) ? error.statusCode : 400
+    if (isCloverError(error) && error.headers) reply.headers(error.headers)
+    return sendPage(reply.code(statusCode), {
+      title: titleOf(error, statusCode),
+      text: error.message,
+      code: isCloverError(error) ? error.code : 'FST_ERR_VALIDATION',
+      ...(launchPath !== undefined && { link: { href: launchPath, text: 'Try again' } })
+    })
+  }
+}
+
+function isValidation (error: Error): boolean {
+  return 'validation' in error
+}
+
+function titleOf (error: Error, statusCode: number): string {
+  if (error instanceof errorCodes.FST_CLOVER_DENIED) return 'The app was not connected'
+  return statusCode >= 500 ? 'That did not work just now' : 'The app could not be opened'
+}

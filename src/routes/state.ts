@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto'
+import { fastifyCookie } from '@fastify/cookie'
+import { deriveStateKeys, type StateKeys } from './keys.js'
+
+/** @internal What a launch puts into its state, and gets back at the callback. */
+export interface Attempt {
+  /** The merchant that the launch was for. */
+  merchantId?: string
+  /** Where to go afterwards: a path, already checked. */
+  returnTo?: string
+  /** How often this authorization was started over: a cookie that never comes back must not make a loop. */
+  number: number
+}
+
+/** @internal A state whose cookie is in this browser. */
+export interface OwnState extends Attempt {
+  verifier: string
+}
+
+/** @internal */
+export interface StateOptions {
+  secrets: string[]
+  appId: string
+  /** The environment's name. */
+  environment: string
+  /** The app is served over https. */
+  secure: boolean
+  /** Unix milliseconds. */
+  now: () => number
+  /** n random bytes as hexadecimal digits. */
+  random: (bytes: number) => string
+}
+
+interface CookieContent extends Attempt {
+  id: string
+  name: string
+  /** Unix seconds. */
+  issuedAt: number
+  keys: StateKeys
+}
+
+/** Seconds that an authorization may take. */
+const lifetime = 600
+/** State cookies in one browser: so many launches may be under way at once. */
+const maxCookies = 5
+/** Seconds within which a cookie counts as the trace of a loop. */
+const loopTime = 60
+
+/**
+ * @internal The state parameter (RFC 6749, section 10.12), bound to the browser by a signed cookie of its own for each attempt.
+ *
+ * The state is `random.number.signature`; the cookie holds the same random part and what the launch was for. Neither works without
+ * the other, after ten minutes, or for another app or environment.
+ */
+export class States {
+  readonly #options: StateOptions
+  readonly #keys: StateKeys[]
+  readonly #prefix: string
+
+  constructor (options: StateOptions) {
+    const { appId, environment, secrets, secure } = options
+    this.#options = options
+    this.#keys = secrets.map(secret => deriveStateKeys(secret, appId, environment))
+    const app = createHash('sha256').update(JSON.stringify([appId, environment])).digest('hex').slice(0, 8)
+    this.#prefix = `${secure ? '__Host-' : ''}clover-${app}-`
+  }
+
+  /** A state for a new attempt, and the cookies to set with it: its own, and the end of those that are too many. */
+  mint (attempt: Attempt, cookieHeader: string | undefined): { state: string, verifier: string, setCookies: string[] } {
+    const keys = this.#keys[0]
+    if (keys === undefined) throw new Error('a state needs a cookie secret')
+    const id = this.#options.random(16)
+    const state = urlSafe(keys.state.sign(`${id}.${attempt.number}`))
+    const { merchantId = '', returnTo = '' } = attempt
+    const content = [id, attempt.number, Math.floor(this.#options.now() / 1000), merchantId, Buffer.from(returnTo).toString('base64url')].join('.')
+    const cookie = this.#serialize(this.#nameOf(id), keys.cookie.sign(content), lifetime)
+    return { state, verifier: keys.verifier(id), setCookies: [...this.#endSurplus(cookieHeader), cookie] }
+  }
+
+  /** What the launch of this state was for, if it was this browser's; undefined otherwise. */
+  open (state: string | undefined, cookieHeader: string | undefined): OwnState | undefined {
+    const id = state === undefined ? undefined : this.#verify(state)?.id
+    if (id === undefined) return undefined
+    const own = this.#read(cookieHeader).valid.find(cookie => cookie.id === id)
+    if (own === undefined) return undefined
+    const { merchantId, returnTo, number, keys } = own
+    return { number, verifier: keys.verifier(id), ...(merchantId !== undefined && { merchantId }), ...(returnTo !== undefined && { returnTo }) }
+  }
+
+  /** Ends the cookie of a state; it works once. */
+  clear (state: string): string {
+    return this.#serialize(this.#nameOf(state.slice(0, state.indexOf('.'))), '', 0)
+  }
+
+  /** How often this authorization was started over already, as far as the state or the cookies tell. */
+  restarts (state: string | undefined, cookieHeader: string | undefined): number {
+    const told = state === undefined ? undefined : this.#verify(state)
+    if (told) return told.number
+    const lately = this.#options.now() / 1000 - loopTime
+    return Math.max(0, ...this.#read(cookieHeader).valid.filter(cookie => cookie.issuedAt > lately).map(cookie => cookie.number))
+  }
+
+  #verify (state: string): { id: string, number: number } | undefined {
+    for (const keys of this.#keys) {
+      const { valid, value } = keys.state.unsign(plain(state))
+      if (!valid || value === null) continue
+      const [id = '', number] = value.split('.')
+      return { id, number: Number(number) }
+    }
+    return undefined
+  }
+
+  /** The state cookies of this app in a browser: those that hold, oldest first, and the names of those that do not. */
+  #read (cookieHeader: string | undefined): { valid: CookieContent[], invalid: string[] } {
+    const valid: CookieContent[] = []
+    const invalid: string[] = []
+    for (const [name, value] of Object.entries(fastifyCookie.parse(cookieHeader ?? ''))) {
+      if (!name.startsWith(this.#prefix)) continue
+      const content = value === undefined ? undefined : this.#openCookie(name, value)
+      if (content) valid.push(content)
+      else invalid.push(name)
+    }
+    return { valid: valid.sort((a, b) => a.issuedAt - b.issuedAt), invalid }
+  }
+
+  #openCookie (name: string, text: string): CookieContent | undefined {
+    for (const keys of this.#keys) {
+      const { valid, value } = keys.cookie.unsign(text)
+      if (!valid || value === null) continue
+      const [id = '', number, issued, merchantId, returnTo = ''] = value.split('.')
+      const issuedAt = Number(issued)
+      const age = this.#options.now() / 1000 - issuedAt
+      if (name !== this.#nameOf(id) || age > lifetime || age < -lifetime) return undefined
+      return {
+        id, name, issuedAt, keys, number: Number(number), ...(merchantId && { merchantId }), ...(returnTo && { returnTo: Buffer.from(returnTo, 'base64url').toString() })
+      }
+    }
+    return undefined
+  }
+
+  /** Ends the cookies that hold no more, and the oldest of those that would be too many with one more. */
+  #endSurplus (cookieHeader: string | undefined): string[] {
+    const { valid, invalid } = this.#read(cookieHeader)
+    const surplus = valid.slice(0, Math.max(0, valid.length - maxCookies + 1)).map(cookie => cookie.name)
+    return [...invalid.slice(0, 50), ...surplus].map(name => this.#serialize(name, '', 0))
+  }
+
+  #nameOf (id: string): string {
+    return this.#prefix + id.slice(0, 8)
+  }
+
+  /** No `Domain`: the cookie is this host's alone. A signature is of characters that a cookie may hold as they are. */
+  #serialize (name: string, value: string, maxAge: number): string {
+    return fastifyCookie.serialize(name, value, {
+      path: '/', httpOnly: true, sameSite: 'lax', secure: this.#options.secure, maxAge, encode: (text: string) => text, ...(maxAge === 0 && { expires: new Date(0) })
+    })
+  }
+}
+
+/** The signer's base64 holds characters that some servers change in a query. */
+function urlSafe (text: string): string {
+  return text.replaceAll('+', '-').replaceAll('/', '_')
+}
+
+function plain (text: string): string {
+  return text.replaceAll('-', '+').replaceAll('_', '/')
+}
