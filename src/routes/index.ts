@@ -19,7 +19,7 @@ import { routeSchemas } from './schemas.js'
  */
 export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, context: RouteContext): void {
   scope.setValidatorCompiler(TypeBoxValidatorCompiler)
-  scope.setSerializerCompiler(() => data => JSON.stringify(data))
+  scope.setSerializerCompiler(() => serialize)
   scope.setSchemaErrorFormatter((errors, part) => new Error(`${part}${errors[0]?.instancePath ?? ''}: ${errors[0]?.message ?? 'does not fit'}`))
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: 1024 }, scope.getDefaultJsonParser('error', 'error'))
@@ -28,6 +28,13 @@ export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, conte
   if (routes.launch) addRoute(scope, 'GET', routes.launch, routeSchemas.launch, launchHandler(context), onBrowserError)
   if (routes.callback) addRoute(scope, 'GET', routes.callback, routeSchemas.callback, callbackHandler(context), onBrowserError)
   if (routes.refresh) addRoute(scope, 'POST', routes.refresh, routeSchemas.refresh, refreshHandler(context))
+}
+
+/** Fastify hands over an error as an object that inherits from it, none of whose members is enumerable. */
+function serialize (data: unknown): string {
+  if (!(data instanceof Error)) return JSON.stringify(data)
+  const { statusCode, code, error, message } = data as Error & { statusCode?: number, code?: string, error?: string }
+  return JSON.stringify({ statusCode, code, error, message })
 }
 
 type ErrorHandler = NonNullable<CloverRouteOptions['errorHandler']>
