@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { fastifyCookie } from '@fastify/cookie'
+import { parse, serialize } from 'cookie'
 import { deriveStateKeys, type StateKeys } from './keys.js'
 
 /** @internal What a launch puts into its state, and gets back at the callback. */
@@ -114,7 +114,7 @@ export class States {
   #read (cookieHeader: string | undefined): { valid: CookieContent[], invalid: string[] } {
     const valid: CookieContent[] = []
     const invalid: string[] = []
-    for (const [name, value] of Object.entries(fastifyCookie.parse(cookieHeader ?? ''))) {
+    for (const [name, value] of Object.entries(parse(cookieHeader ?? ''))) {
       if (!name.startsWith(this.#prefix)) continue
       const content = value === undefined ? undefined : this.#openCookie(name, value)
       if (content) valid.push(content)
@@ -151,7 +151,7 @@ export class States {
 
   /** No `Domain`: the cookie is this host's alone. A signature is of characters that a cookie may hold as they are. */
   #serialize (name: string, value: string, maxAge: number): string {
-    return fastifyCookie.serialize(name, value, {
+    return serialize(name, value, {
       path: '/', httpOnly: true, sameSite: 'lax', secure: this.#options.secure, maxAge, encode: (text: string) => text, ...(maxAge === 0 && { expires: new Date(0) })
     })
   }
