@@ -49,12 +49,9 @@ describe('options', () => {
   })
 
   test('that are missing are refused', () => {
-    const { storage, ...withoutStorage } = options
-    expect<typeof withoutStorage>().type.not.toBeAssignableTo<CloverOptions>()
-    const { environment, ...withoutEnvironment } = options
-    expect<typeof withoutEnvironment>().type.not.toBeAssignableTo<CloverOptions>()
-    const { appSecret, ...withoutSecret } = options
-    expect<typeof withoutSecret>().type.not.toBeAssignableTo<CloverOptions>()
+    expect<Omit<CloverOptions, 'storage'>>().type.not.toBeAssignableTo<CloverOptions>()
+    expect<Omit<CloverOptions, 'environment'>>().type.not.toBeAssignableTo<CloverOptions>()
+    expect<Omit<CloverOptions, 'appSecret'>>().type.not.toBeAssignableTo<CloverOptions>()
   })
 
   test('of an environment can be overridden one by one, or given in full', () => {

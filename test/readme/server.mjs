@@ -1,0 +1,34 @@
+import Fastify from 'fastify'
+import clover from 'fastify-clover'
+import { memoryStorage } from 'fastify-clover/storage'
+import { cloverSimulator } from 'fastify-clover/testing'
+
+const simulator = await cloverSimulator()
+const [{ id: appId, secret: appSecret }] = simulator.apps
+
+const app = Fastify()
+let merchantId // a real app keeps this in the visitor's session
+
+await app.register(clover, {
+  environment: simulator.environment, // 'sandbox', 'north-america', 'europe' or 'latin-america'
+  appId,
+  appSecret,
+  storage: memoryStorage(),
+  cookieSecret: 'at least thirty-two characters of secret',
+  baseUrl: 'http://localhost:3000',
+  routes: { refresh: false },
+  onConnect: (request, reply, connection) => {
+    merchantId = connection.merchantId
+    return '/orders'
+  }
+})
+
+app.get('/orders', async (request) => {
+  const token = await request.clover.accessToken(merchantId)
+  const url = `${simulator.environment.api}/v3/merchants/${merchantId}/orders`
+  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
+  return response.json()
+})
+
+await app.listen({ port: 3000 })
+console.log('Open http://localhost:3000/clover/launch')

@@ -1,0 +1,45 @@
+import Fastify from 'fastify'
+import secureSession from '@fastify/secure-session'
+import Database from 'libsql'
+import clover from 'fastify-clover'
+import { sqliteStorage } from 'fastify-clover/storage'
+
+declare module '@fastify/secure-session' {
+  interface SessionData { merchantId: string }
+}
+
+const app = Fastify({ logger: true })
+await app.register(secureSession, { key: Buffer.from(process.env.SESSION_KEY ?? '', 'hex'), cookie: { path: '/', httpOnly: true, secure: true, sameSite: 'lax' } })
+
+const database = new Database('clover.sqlite', { timeout: 5000 })
+app.addHook('onClose', () => { database.close() })
+
+await app.register(clover, {
+  environment: 'north-america',
+  appId: process.env.CLOVER_APP_ID,
+  appSecret: process.env.CLOVER_APP_SECRET,
+  storage: sqliteStorage(database),
+  cookieSecret: process.env.COOKIE_SECRET,
+  baseUrl: 'https://shop.example',
+  routes: {
+    refresh: {
+      onRequest: async (request, reply) => {
+        if (request.headers.authorization !== `Bearer ${process.env.OPERATOR_TOKEN}`) return reply.code(401).send()
+      }
+    }
+  },
+  onConnect: (request, _reply, { merchantId }) => {
+    request.session.set('merchantId', merchantId)
+    return '/orders'
+  }
+})
+
+app.get('/orders', async (request, reply) => {
+  const merchantId = request.session.get('merchantId')
+  if (merchantId === undefined) return reply.redirect('/clover/launch')
+  const token = await request.clover.accessToken(merchantId)
+  const response = await fetch(`https://api.clover.com/v3/merchants/${merchantId}/orders`, { headers: { authorization: `Bearer ${token}` } })
+  return response.json()
+})
+
+await app.listen({ port: 3000 })
