@@ -8,14 +8,13 @@ import { within } from './within.js'
 const patience = 1_000
 
 /**
- * @internal Reads records through the cache: one read per merchant at a time, and none that began before a merchant left is kept.
+ * @internal Reads records through the cache: one read per merchant at a time, and none that began before the record was written, or the
+ * merchant left, is kept.
  */
 export class Reader {
   readonly #store: Pick<Store, 'get'>
   readonly #cache: RecordCache | undefined
   readonly #reading = new Map<string, Promise<Installation | undefined>>()
-  /** Counts what makes readings under way out of date. */
-  #epoch = 0
 
   constructor (store: Pick<Store, 'get'>, cache: RecordCache | undefined) {
     this.#store = store
@@ -43,7 +42,12 @@ export class Reader {
   readStored (merchantId: string): Promise<Installation | undefined> {
     const current = this.#reading.get(merchantId)
     if (current) return current
-    const reading = this.#fetch(merchantId).finally(() => {
+    const reading = this.#store.get(merchantId).then(record => {
+      if (this.#reading.get(merchantId) !== reading) return record // out of date already
+      if (record) this.#cache?.set(record)
+      else this.#cache?.delete(merchantId)
+      return record
+    }).finally(() => {
       if (this.#reading.get(merchantId) === reading) this.#reading.delete(merchantId)
     })
     this.#reading.set(merchantId, reading)
@@ -52,23 +56,13 @@ export class Reader {
 
   /** Takes a record that was just written or read elsewhere. */
   keep (record: Installation): void {
+    this.#reading.delete(record.merchantId)
     this.#cache?.set(record)
   }
 
   /** Forgets a merchant, and what a reading under way will bring. */
   drop (merchantId: string): void {
-    this.#epoch++
     this.#reading.delete(merchantId)
     this.#cache?.delete(merchantId)
-  }
-
-  async #fetch (merchantId: string): Promise<Installation | undefined> {
-    const epoch = this.#epoch
-    const record = await this.#store.get(merchantId)
-    if (epoch === this.#epoch) {
-      if (record) this.#cache?.set(record)
-      else this.#cache?.delete(merchantId)
-    }
-    return record
   }
 }
