@@ -1,0 +1,89 @@
+import type { FastifyRequest } from 'fastify'
+import { approvalUrl, denialUrl, readAuthorization, type Authorization } from './authorization.js'
+import type { SimulatedMerchant } from './directory.js'
+import { DecisionForm, LoginForm, ownPage, pathOf, send, takeForms } from './forms.js'
+import { problemPage } from './html.js'
+import { redirect, type Outcome } from './outcome.js'
+import { consentPage, listed, loginPage, pickerPage, type Person } from './pages.js'
+import { AuthorizeQuery } from './wire.js'
+import type { App, World } from './world.js'
+
+const paths = { authorize: '/oauth/v2/authorize', legacyAuthorize: '/oauth/authorize' } as const
+const unknownMerchant = 'There is no merchant of this merchant_id.'
+
+/**
+ * What the merchant sees when an app asks for authorization: log in, choose a business, approve or deny.
+ *
+ * Each step is a GET of the same address with what was chosen added to it, so that nothing is kept but who is logged in.
+ * Source: https://docs.clover.com/dev/docs/high-trust-app-auth-flow
+ */
+export async function authorizeRoutes (app: App, world: World): Promise<void> {
+  const { directory, holdings, settings, desk, sessions } = world
+  takeForms(app)
+
+  for (const endpoint of ['authorize', 'legacyAuthorize'] as const) {
+    app.get(paths[endpoint], { schema: { querystring: AuthorizeQuery }, errorHandler: desk.refuse(endpoint, problemPage) }, (request, reply) => {
+      const { query } = request
+      const subject = { endpoint, appId: directory.app(query.client_id ?? '')?.id, merchantId: directory.merchant(query.merchant_id ?? '')?.id }
+      return desk.serve(request, reply, subject, () => {
+        const authorization = readAuthorization(query, endpoint === 'legacyAuthorize', directory, settings)
+        return typeof authorization === 'string' ? problemPage(400, authorization) : nextStep(request, authorization, query)
+      })
+    })
+  }
+
+  app.post('/oauth/decision', { schema: { body: DecisionForm } }, (request, reply) => {
+    const asked = ownPage(request.body.request)
+    const query: AuthorizeQuery = Object.fromEntries(asked.searchParams)
+    const authorization = readAuthorization(query, asked.pathname === paths.legacyAuthorize, directory, settings)
+    if (typeof authorization === 'string') return send(reply, problemPage(400, authorization))
+    const merchant = directory.merchant(authorization.merchantId ?? '')
+    const person = sessions.person(request)
+    // Whoever has no business here yet goes through the steps: log in, choose, install.
+    if (person === undefined || merchant === undefined || mustInstall(authorization, merchant)) return send(reply, redirect(303, pathOf(asked)))
+    const to = request.body.decision === 'approve' ? approvalUrl(authorization, merchant, person, world) : denialUrl(authorization, settings)
+    return send(reply, redirect(303, to))
+  })
+
+  app.post('/login', { schema: { body: LoginForm } }, (request, reply) => {
+    const cookie = sessions.open(request, request.body.employee)
+    return send(reply, redirect(303, pathOf(ownPage(request.body.return_to)), { 'set-cookie': cookie }))
+  })
+
+  app.post('/logout', (request, reply) => send(reply, redirect(303, '/', { 'set-cookie': sessions.close(request) })))
+
+  function nextStep (request: FastifyRequest, authorization: Authorization, query: AuthorizeQuery): Outcome {
+    const { merchantId } = authorization
+    const merchant = directory.merchant(merchantId ?? '')
+    if (merchantId !== undefined && merchant === undefined) return problemPage(400, unknownMerchant)
+    const person = sessions.person(request)
+    if (person === undefined) return loginPage(request.url, people(merchant))
+    if (merchant === undefined) return pick(query, authorization, person, request)
+    if (mustInstall(authorization, merchant)) return redirect(302, `/appmarket/apps/${authorization.app.id}?merchant_id=${merchant.id}`)
+    const holding = holdings.find(authorization.app, merchant)
+    if (holding?.approved === true && !settings.alwaysAsk) return redirect(302, approvalUrl(authorization, merchant, person, world))
+    return consentPage(request.url, person, authorization.app, merchant)
+  }
+
+  function pick ({ q = '', ...query }: AuthorizeQuery, { app }: Authorization, person: string, request: FastifyRequest): Outcome {
+    const link = (merchantId: string) => {
+      const url = ownPage(request.url)
+      url.searchParams.delete('q')
+      url.searchParams.set('merchant_id', merchantId)
+      return pathOf(url)
+    }
+    return pickerPage(directory.search(q, listed), person, app, query, link)
+  }
+
+  function mustInstall ({ app }: Authorization, merchant: SimulatedMerchant): boolean {
+    return settings.notInstalled === 'app-market' && holdings.find(app, merchant)?.installed !== true
+  }
+
+  function people (merchant: SimulatedMerchant | undefined): Person[] {
+    const names = new Map<string, string[]>()
+    for (const { name, employees } of merchant === undefined ? directory.merchants.slice(0, listed) : [merchant]) {
+      for (const employee of employees) names.set(employee.name, [...names.get(employee.name) ?? [], name])
+    }
+    return [...names].slice(0, listed).map(([name, at]) => ({ name, at: at.slice(0, 3).join(', ') + (at.length > 3 ? ', …' : '') }))
+  }
+}

@@ -1,0 +1,146 @@
+import { LRUCache } from 'lru-cache'
+import type { Holding } from './holdings.js'
+import type { Mint } from './random.js'
+import type { Settings } from './options.js'
+
+/** A line of refresh tokens that began with one authorization: each refresh or recovery replaces its newest. */
+export interface Chain {
+  readonly holding: Holding
+  epoch: number
+  /** The refresh token that works now, and its end in Unix seconds. */
+  live: string
+  until: number
+  /** The access token that was issued with it. */
+  accessToken: string
+  /** The token that was spent for it, as long as that one can recover it, and the end of that in Unix seconds. */
+  spent?: { readonly token: string, readonly until: number } | undefined
+}
+
+/** What a chain hands over in a new pair, and the access token whose place it takes. */
+export interface Rotation {
+  chain: Chain
+  replaced: string
+}
+
+// A bound for tests that run for hours: only who a spent token belonged to is forgotten past it.
+const ownersKept = 100_000
+
+/**
+ * The refresh tokens and their recovery.
+ *
+ * A refresh token works once. The one that was spent for the newest pair works once more, at recovery, until that pair is used.
+ * Every method is synchronous: of two requests with one token, one wins.
+ * Source: https://docs.clover.com/dev/docs/refresh-access-tokens
+ */
+export class Chains {
+  readonly #settings: Settings
+  readonly #mint: Mint
+  readonly #unixNow: () => number
+  readonly #live = new Map<string, Chain>()
+  readonly #spent = new Map<string, Chain>()
+  readonly #ofHolding = new Map<Holding, Set<Chain>>()
+  readonly #owners = new LRUCache<string, Holding>({ max: ownersKept })
+
+  /** @param unixNow the time in Unix seconds, with fractions */
+  constructor (settings: Settings, mint: Mint, unixNow: () => number) {
+    this.#settings = settings
+    this.#mint = mint
+    this.#unixNow = unixNow
+  }
+
+  /** Begins a chain; past the cap the holding's oldest live token dies. */
+  begin (holding: Holding, accessToken: string): Chain {
+    const chain: Chain = { holding, epoch: holding.epoch, live: this.#mint.refreshToken(), until: this.#end(), accessToken }
+    const chains = this.#ofHolding.get(holding) ?? new Set()
+    this.#ofHolding.set(holding, chains.add(chain))
+    this.#live.set(chain.live, chain)
+    for (const old of chains) {
+      if (chains.size <= this.#settings.unknowns.refreshTokenCap) break
+      this.#drop(old)
+    }
+    return chain
+  }
+
+  /** Spends a refresh token, or returns undefined if it is not live. */
+  refresh (token: string, appId: string, accessToken: string): Rotation | undefined {
+    const chain = this.isLive(token) ? this.#live.get(token) : undefined
+    if (chain?.holding.app.id !== appId) return undefined
+    this.usedRefresh(chain)
+    return this.#rotate(chain, accessToken, { token, until: this.#unixNow() + this.#settings.recoveryWindow })
+  }
+
+  /** Exchanges a spent token for a new pair, or returns undefined if it does not recover anything. The lost pair dies. */
+  recover (token: string, appId: string, accessToken: string): Rotation | undefined {
+    const chain = this.isRecoverable(token) ? this.#spent.get(token) : undefined
+    if (chain?.holding.app.id !== appId) return undefined
+    const spent = chain.spent
+    this.usedRefresh(chain)
+    return this.#rotate(chain, accessToken, this.#settings.unknowns.recovery === 'reusable' ? spent : undefined)
+  }
+
+  /** Whether a refresh with this token would work now. */
+  isLive (token: string): boolean {
+    const chain = this.#live.get(token)
+    return chain !== undefined && this.#unixNow() < chain.until && this.#survives(chain, this.#settings.unknowns.refreshSurvivesUninstall)
+  }
+
+  /** Whether a recovery with this token would work now. */
+  isRecoverable (token: string): boolean {
+    const chain = this.#spent.get(token)
+    return chain?.spent !== undefined && chain.holding.app.secret !== false && this.#unixNow() < chain.spent.until &&
+      this.#survives(chain, this.#settings.unknowns.recoverySurvivesUninstall)
+  }
+
+  /** The live refresh tokens of a holding, oldest first. */
+  liveTokens (holding: Holding): string[] {
+    return [...this.#ofHolding.get(holding) ?? []].map(chain => chain.live).filter(token => this.isLive(token))
+  }
+
+  /** Whose a refresh token is or was, spent ones included. */
+  owner (token: string): Holding | undefined {
+    return this.#live.get(token)?.holding ?? this.#owners.get(token)
+  }
+
+  /** An access token of a chain was used: with the stricter switch this ends recovery. */
+  usedAccess (chain: Chain, accessToken: string): void {
+    const strict = this.#settings.unknowns.recoveryEndsWith === 'either-token'
+    if (strict && chain.accessToken === accessToken) this.usedRefresh(chain)
+  }
+
+  /** The newest pair of a chain was used: what was spent for it recovers it no longer. */
+  usedRefresh (chain: Chain): void {
+    if (chain.spent !== undefined) this.#spent.delete(chain.spent.token)
+    chain.spent = undefined
+  }
+
+  clear (): void {
+    for (const map of [this.#live, this.#spent, this.#ofHolding, this.#owners]) map.clear()
+  }
+
+  #rotate (chain: Chain, accessToken: string, spent: Chain['spent']): Rotation {
+    const replaced = chain.accessToken
+    this.#live.delete(chain.live)
+    this.#owners.set(chain.live, chain.holding)
+    Object.assign(chain, { epoch: chain.holding.epoch, live: this.#mint.refreshToken(), until: this.#end(), accessToken, spent })
+    this.#live.set(chain.live, chain)
+    if (spent !== undefined) this.#spent.set(spent.token, chain)
+    this.#ofHolding.get(chain.holding)?.delete(chain)
+    this.#ofHolding.get(chain.holding)?.add(chain)
+    return { chain, replaced }
+  }
+
+  #drop (chain: Chain): void {
+    this.usedRefresh(chain)
+    this.#live.delete(chain.live)
+    this.#owners.set(chain.live, chain.holding)
+    this.#ofHolding.get(chain.holding)?.delete(chain)
+  }
+
+  #survives (chain: Chain, uninstall: boolean): boolean {
+    return uninstall || chain.epoch === chain.holding.epoch
+  }
+
+  #end (): number {
+    return Math.floor(this.#unixNow()) + this.#settings.refreshTokenLifetime
+  }
+}

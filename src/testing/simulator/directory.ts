@@ -1,0 +1,112 @@
+import { isMerchantId } from '../../tokens/installation.js'
+import { SimulatorMisuse } from './errors.js'
+import { AppOptions, check, checkUrl, MerchantOptions, type Employee, type Permissions } from './options.js'
+import type { Mint } from './random.js'
+import { defaultItems, defaultMerchants, defaultOrders } from './seed.js'
+
+/** An app that the simulator knows. */
+export interface SimulatedApp {
+  readonly id: string
+  readonly name: string
+  /** `false`: a low-trust app. */
+  readonly secret: string | false
+  readonly permissions: Permissions
+  readonly siteUrl?: string
+  /** Clover's Alternate Launch Path. */
+  launchUrl?: string
+  webhookUrl?: string
+  /** What the simulator's webhooks carry as `X-Clover-Auth`. */
+  readonly webhookAuth: string
+}
+
+/** A merchant that the simulator knows. */
+export interface SimulatedMerchant {
+  readonly id: string
+  readonly name: string
+  readonly employees: readonly [Employee, ...Employee[]]
+  readonly items: readonly Readonly<Record<string, unknown>>[]
+  readonly orders: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** The apps and the merchants. */
+export class Directory {
+  readonly apps: readonly SimulatedApp[]
+  readonly merchants: readonly SimulatedMerchant[]
+  readonly #mint: Mint
+  readonly #apps = new Map<string, SimulatedApp>()
+  readonly #list: SimulatedMerchant[] = []
+  readonly #merchants = new Map<string, SimulatedMerchant>()
+
+  constructor (apps: readonly AppOptions[], merchants: readonly MerchantOptions[] = defaultMerchants, mint: Mint) {
+    this.#mint = mint
+    for (const app of apps) this.#addApp(app)
+    this.apps = [...this.#apps.values()]
+    this.merchants = this.#list
+    for (const merchant of merchants) this.addMerchant(merchant)
+  }
+
+  app (id: string): SimulatedApp | undefined {
+    return this.#apps.get(id)
+  }
+
+  merchant (id: string): SimulatedMerchant | undefined {
+    return this.#merchants.get(id)
+  }
+
+  /** The first `max` merchants whose id or name has `q` in it. */
+  search (q: string, max: number): { merchants: SimulatedMerchant[], total: number, q: string } {
+    const wanted = q.trim().toLowerCase()
+    const merchants = this.#list.filter(({ id, name }) => `${name} ${id}`.toLowerCase().includes(wanted)).slice(0, max)
+    return { merchants, total: this.#list.length, q }
+  }
+
+  /** The app of this id, or the first one. Throws a {@link SimulatorMisuse} for an unknown id. */
+  needApp (id: string | undefined): SimulatedApp {
+    const app = id === undefined ? this.apps[0] : this.app(id)
+    if (app === undefined) throw new SimulatorMisuse('The simulator has no app of this id: give it in the option `apps`.')
+    return app
+  }
+
+  /** The merchant of this id, made up if there is none yet. Throws a {@link SimulatorMisuse} for a malformed id. */
+  needMerchant (id: string): SimulatedMerchant {
+    if (!isMerchantId(id)) throw new SimulatorMisuse('A merchant id has 13 characters of A-Z and 0-9.')
+    return this.merchant(id) ?? this.addMerchant({ id })
+  }
+
+  /** Throws a {@link SimulatorMisuse} for malformed data or a known id. */
+  addMerchant (options: MerchantOptions): SimulatedMerchant {
+    check(MerchantOptions, options, 'merchant')
+    const id = options.id ?? this.#mint.id()
+    if (this.#merchants.has(id)) throw new SimulatorMisuse(`There are two merchants of the id ${id}.`)
+    const [first = { id: this.#mint.id(), name: 'Owner' }, ...others] = options.employees ?? []
+    const merchant: SimulatedMerchant = {
+      id,
+      name: options.name ?? `Shop ${id.slice(0, 4)}`,
+      employees: [first, ...others],
+      items: options.items ?? defaultItems,
+      orders: options.orders ?? defaultOrders
+    }
+    this.#merchants.set(id, merchant)
+    this.#list.push(merchant)
+    return merchant
+  }
+
+  #addApp (options: AppOptions): void {
+    const { siteUrl, launchUrl, webhookUrl } = options
+    for (const [name, url] of Object.entries({ siteUrl, launchUrl, webhookUrl })) {
+      if (url !== undefined) checkUrl(url, `app.${name}`)
+    }
+    const id = options.id ?? this.#mint.id()
+    if (this.#apps.has(id)) throw new SimulatorMisuse(`There are two apps of the id ${id}.`)
+    this.#apps.set(id, {
+      id,
+      name: options.name ?? `App ${id.slice(0, 4)}`,
+      secret: options.secret ?? this.#mint.uuid(),
+      permissions: { readMerchant: true, readInventory: true, readOrders: true, ecommerce: true, ...options.permissions },
+      ...(siteUrl !== undefined && { siteUrl }),
+      ...(launchUrl !== undefined && { launchUrl }),
+      ...(webhookUrl !== undefined && { webhookUrl }),
+      webhookAuth: options.webhookAuth ?? this.#mint.uuid()
+    })
+  }
+}

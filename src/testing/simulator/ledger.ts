@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import { Chains, type Chain, type Rotation } from './chains.js'
+import type { SimulatedApp } from './directory.js'
+import type { Holding } from './holdings.js'
+import type { Settings } from './options.js'
+import type { Mint } from './random.js'
+import { Shelf, type Perishable } from './shelf.js'
+import type { AccessTokenReply, TokenReply } from './wire.js'
+
+/** What a code stands for. */
+export interface Grant extends Perishable {
+  readonly holding: Holding
+  readonly epoch: number
+  readonly legacy: boolean
+  readonly codeChallenge?: string | undefined
+}
+
+/** What an access token stands for. */
+export interface Access extends Perishable {
+  readonly holding: Holding
+  readonly epoch: number
+  /** The chain of refresh tokens that it was issued with, if any. */
+  readonly chain?: Chain
+}
+
+// Bounds for tests that run for hours with a clock that stands still.
+const codesKept = 100_000
+const tokensKept = 200_000
+
+/** What Clover has issued: codes, access tokens and refresh tokens. Every method is synchronous, so that single use is single. */
+export class Ledger {
+  readonly chains: Chains
+  readonly #settings: Settings
+  readonly #mint: Mint
+  readonly #now: () => number
+  readonly #codes: Shelf<Grant>
+  readonly #access: Shelf<Access>
+  readonly #legacy: Shelf<Access>
+
+  /** @param now the time in milliseconds */
+  constructor (settings: Settings, mint: Mint, now: () => number) {
+    this.#settings = settings
+    this.#mint = mint
+    this.#now = now
+    this.chains = new Chains(settings, mint, () => now() / 1000)
+    this.#codes = new Shelf(now, codesKept)
+    this.#access = new Shelf(now, tokensKept)
+    this.#legacy = new Shelf(now, tokensKept)
+  }
+
+  /** Issues a code; its end is in Unix seconds. */
+  issueCode (holding: Holding, options: { legacy?: boolean, codeChallenge?: string | undefined } = {}): { code: string, until: number } {
+    const code = this.#mint.code()
+    const until = this.#end(this.#settings.codeLifetime)
+    this.#codes.add(code, { holding, epoch: holding.epoch, until, legacy: options.legacy ?? false, codeChallenge: options.codeChallenge })
+    return { code, until }
+  }
+
+  /** Whose a code is, without spending it. */
+  codeOwner (code: string): Holding | undefined {
+    return this.#codes.get(code)?.holding
+  }
+
+  /** Spends a code. Undefined if it is not one of this app and flow, or if the verifier does not fit: it is spent all the same. */
+  redeem (code: string, app: SimulatedApp, flow: { legacy: boolean, verifier?: string | undefined }): Holding | undefined {
+    const grant = this.#codes.get(code)
+    if (grant === undefined || grant.holding.app !== app || grant.legacy !== flow.legacy) return undefined
+    this.#codes.take(code)
+    const proven = app.secret !== false || verifies(flow.verifier, grant.codeChallenge)
+    return proven && grant.epoch === grant.holding.epoch ? grant.holding : undefined
+  }
+
+  /** Issues a pair. */
+  issuePair (holding: Holding): TokenReply {
+    const accessToken = this.#mint.accessToken()
+    return this.#pair(this.chains.begin(holding, accessToken))
+  }
+
+  /** Issues an access token without a refresh token. */
+  issueAccess (holding: Holding): AccessTokenReply {
+    return this.#addAccess(this.#mint.accessToken(), { holding })
+  }
+
+  /** Issues a v1 token. */
+  issueLegacy (holding: Holding): string {
+    const token = this.#mint.legacyToken()
+    this.#legacy.add(token, { holding, epoch: holding.epoch, until: this.#end(this.#settings.legacyTokenLifetime) })
+    return token
+  }
+
+  /** Spends a refresh token for a pair; undefined if it is not live. */
+  refresh (token: string, app: SimulatedApp): TokenReply | undefined {
+    const rotation = this.chains.refresh(token, app.id, this.#mint.accessToken())
+    return rotation && this.#turn(rotation, this.#settings.unknowns.accessTokenDiesAtRefresh)
+  }
+
+  /** Spends a recovery token for a pair, and ends the lost one; undefined if there is nothing to recover. */
+  recover (token: string, app: SimulatedApp): TokenReply | undefined {
+    const rotation = this.chains.recover(token, app.id, this.#mint.accessToken())
+    return rotation && this.#turn(rotation, true)
+  }
+
+  /** Spends a v1 token for a code of the v2 flow; undefined if the token is not a live one of this app and merchant. */
+  migrate (token: string, appId: string, merchantId: string, codeChallenge?: string): { code: string, until: number } | undefined {
+    const access = this.#valid(this.#legacy.get(token))
+    if (access === undefined || access.holding.app.id !== appId || access.holding.merchant.id !== merchantId) return undefined
+    if (this.#settings.unknowns.legacyTokenDiesAtMigration) this.#legacy.take(token)
+    return this.issueCode(access.holding, { codeChallenge })
+  }
+
+  /** What a live access token, v2 or v1, stands for. */
+  access (token: string): Access | undefined {
+    return this.#valid(this.#access.get(token) ?? this.#legacy.get(token))
+  }
+
+  clear (): void {
+    for (const part of [this.chains, this.#codes, this.#access, this.#legacy]) part.clear()
+  }
+
+  #valid (access: Access | undefined): Access | undefined {
+    if (access === undefined || this.#settings.unknowns.accessTokenSurvivesUninstall) return access
+    return access.holding.installed && access.epoch === access.holding.epoch ? access : undefined
+  }
+
+  #turn ({ chain, replaced }: Rotation, ends: boolean): TokenReply {
+    if (ends) this.#access.take(replaced)
+    return this.#pair(chain)
+  }
+
+  #pair (chain: Chain): TokenReply {
+    return {
+      ...this.#addAccess(chain.accessToken, { holding: chain.holding, chain }),
+      refresh_token: chain.live,
+      refresh_token_expiration: chain.until
+    }
+  }
+
+  #addAccess (token: string, { holding, chain }: Pick<Access, 'holding' | 'chain'>): AccessTokenReply {
+    const until = this.#end(this.#settings.accessTokenLifetime)
+    this.#access.add(token, { holding, epoch: holding.epoch, until, ...(chain && { chain }) })
+    return { access_token: token, access_token_expiration: until }
+  }
+
+  #end (lifetime: number): number {
+    return Math.floor(this.#now() / 1000) + lifetime
+  }
+}
+
+// RFC 7636, section 4.6, with S256.
+function verifies (verifier: string | undefined, challenge: string | undefined): boolean {
+  return verifier !== undefined && /^[A-Za-z0-9._~-]{43,128}$/.test(verifier) &&
+    createHash('sha256').update(verifier).digest('base64url') === challenge
+}

@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto'
+
+/** Gives `size` random bytes; replaceable, so that a test can have the same ids in every run. */
+export type RandomSource = (size: number) => Uint8Array
+
+const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
+
+/**
+ * Makes ids, codes and tokens.
+ *
+ * Each kind has a look of its own, so that one taken for another is noticed, and tokens vary in length, since Clover forbids to
+ * rely on it. Source: https://docs.clover.com/docs/use-oauth
+ */
+export class Mint {
+  readonly #random: RandomSource
+
+  /** @param random defaults to `crypto.randomBytes` */
+  constructor (random: RandomSource = randomBytes) {
+    this.#random = random
+  }
+
+  /** An id as Clover's merchants, apps and employees have: 13 characters of A-Z and 0-9. */
+  id (): string {
+    return Array.from(this.#random(13), byte => idAlphabet.charAt(byte % idAlphabet.length)).join('')
+  }
+
+  /** A v2 access token: three parts in base64url, 150 to 300 characters. */
+  accessToken (): string {
+    return `${this.#text(24, 12)}.${this.#text(64, 64)}.${this.#text(24, 40)}`
+  }
+
+  /** A refresh token: hexadecimal, 64 to 126 characters. */
+  refreshToken (): string {
+    return this.#bytes(32, 31).toString('hex')
+  }
+
+  /** A v1 access token: a UUID, followed by up to 6 hexadecimal characters. */
+  legacyToken (): string {
+    return `${this.uuid()}${this.#bytes(0, 3).toString('hex')}`
+  }
+
+  /** An authorization code: base64url, 22 to 43 characters. */
+  code (): string {
+    return this.#text(16, 16)
+  }
+
+  /** A PAKMS key: 32 hexadecimal characters. */
+  apiAccessKey (): string {
+    return this.#bytes(16, 0).toString('hex')
+  }
+
+  /** A UUID, as app secrets and webhook codes are. */
+  uuid (): string {
+    return this.#bytes(16, 0).toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  }
+
+  /** The id of a browser session with the simulator: 32 hexadecimal characters. */
+  session (): string {
+    return this.#bytes(16, 0).toString('hex')
+  }
+
+  #bytes (least: number, extra: number): Buffer {
+    const [byte = 0] = extra > 0 ? this.#random(1) : []
+    return Buffer.from(this.#random(least + byte % (extra + 1)))
+  }
+
+  #text (least: number, extra: number): string {
+    return this.#bytes(least, extra).toString('base64url')
+  }
+}

@@ -1,0 +1,52 @@
+import type { MerchantOptions } from './options.js'
+
+/** What a merchant sells when nothing else is said: shared by all of them. Prices in cents. */
+export const defaultItems = Object.freeze([
+  { id: 'ITEM000000001', name: 'Flat white', price: 420, priceType: 'FIXED', hidden: false },
+  { id: 'ITEM000000002', name: 'Filter coffee', price: 350, priceType: 'FIXED', hidden: false },
+  { id: 'ITEM000000003', name: 'Cinnamon bun', price: 390, priceType: 'FIXED', hidden: false },
+  { id: 'ITEM000000004', name: 'Sourdough loaf', price: 680, priceType: 'FIXED', hidden: false },
+  { id: 'ITEM000000005', name: 'Beans, 250 g', price: 1250, priceType: 'FIXED', hidden: false }
+])
+
+/** A merchant's orders when nothing else is said: shared by all of them. Totals in cents, times in milliseconds. */
+export const defaultOrders = Object.freeze([
+  { id: 'ORDER00000001', currency: 'USD', total: 810, state: 'locked', createdTime: 1767254400000 },
+  { id: 'ORDER00000002', currency: 'USD', total: 350, state: 'locked', createdTime: 1767258000000 },
+  { id: 'ORDER00000003', currency: 'USD', total: 1930, state: 'open', createdTime: 1767261600000 }
+])
+
+/** The merchants that a simulator has unless it is given others. */
+export const defaultMerchants: readonly MerchantOptions[] = [
+  {
+    id: 'FERNFILTER001',
+    name: 'Fern & Filter Coffee',
+    employees: [{ id: 'ROBINREYES001', name: 'Robin Reyes' }, { id: 'MAYALINDGREN1', name: 'Maya Lindgren' }]
+  },
+  {
+    id: 'LARKSTREET001',
+    name: 'Lark Street Books',
+    employees: [{ id: 'ROBINREYES002', name: 'Robin Reyes' }, { id: 'JONASOKAFOR01', name: 'Jonas Okafor' }],
+    items: [
+      { id: 'BOOK000000001', name: 'Paperback novel', price: 1499, priceType: 'FIXED', hidden: false },
+      { id: 'BOOK000000002', name: 'Field notebook', price: 850, priceType: 'FIXED', hidden: false },
+      { id: 'BOOK000000003', name: 'Postcard', price: 150, priceType: 'FIXED', hidden: false }
+    ],
+    orders: [
+      { id: 'BOOKORDER0001', currency: 'USD', total: 2349, state: 'locked', createdTime: 1767250800000 },
+      { id: 'BOOKORDER0002', currency: 'USD', total: 150, state: 'open', createdTime: 1767265200000 }
+    ]
+  },
+  {
+    id: 'TOMASTACOS001',
+    name: 'Tomás\'s Tacos',
+    employees: [{ id: 'TOMASVIDAL001', name: 'Tomás Vidal' }],
+    items: [
+      { id: 'TACO000000001', name: 'Taco al pastor', price: 395, priceType: 'FIXED', hidden: false },
+      { id: 'TACO000000002', name: 'Horchata', price: 300, priceType: 'FIXED', hidden: false }
+    ],
+    orders: [
+      { id: 'TACOORDER0001', currency: 'USD', total: 1485, state: 'locked', createdTime: 1767261600000 }
+    ]
+  }
+]

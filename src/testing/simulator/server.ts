@@ -1,0 +1,37 @@
+import Fastify from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { authorizeRoutes } from './authorize-routes.js'
+import { dashboardRoutes } from './dashboard-routes.js'
+import type { Pauses } from './pauses.js'
+import { restRoutes } from './rest-routes.js'
+import { tokenRoutes } from './token-routes.js'
+import type { App, World } from './world.js'
+
+/** The value of a Date header at a time in milliseconds. Source: RFC 9110, section 6.6.1. */
+export function httpDate (milliseconds: number): string {
+  return new Date(milliseconds).toUTCString()
+}
+
+/** Builds the server: every route, and what all answers have in common. */
+export function buildServer (world: World, pauses: Pauses): App {
+  const app: App = Fastify({
+    // A test that closes the simulator does not want to wait for its client's idle connections.
+    forceCloseConnections: true,
+    // HEAD must not spend a code.
+    exposeHeadRoutes: false,
+    // JSON says what it means: a number is no string.
+    ajv: { customOptions: { coerceTypes: false } }
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (!reply.hasHeader('date')) reply.header('date', httpDate(world.now()))
+    done()
+  })
+  app.addHook('preClose', done => {
+    pauses.close()
+    done()
+  })
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'Not Found' }))
+  for (const routes of [authorizeRoutes, tokenRoutes, restRoutes, dashboardRoutes]) app.register(routes, world)
+  return app
+}

@@ -1,0 +1,54 @@
+/** What a shelf holds: anything with an end. */
+export interface Perishable {
+  /** Unix seconds: not valid from then on. */
+  until: number
+}
+
+/**
+ * A map of secrets that expire, in the order in which they were added.
+ *
+ * It stays small by itself: adding one throws out those at the old end that have expired, and the oldest ones past `max`.
+ */
+export class Shelf<T extends Perishable> {
+  readonly #entries = new Map<string, T>()
+  readonly #now: () => number
+  readonly #max: number
+
+  /**
+   * @param now the time in milliseconds
+   * @param max how many entries are kept at most, whatever their age
+   */
+  constructor (now: () => number, max: number) {
+    this.#now = now
+    this.#max = max
+  }
+
+  add (key: string, entry: T): void {
+    for (const [oldKey, old] of this.#entries) {
+      if (this.#entries.size < this.#max && this.#fresh(old)) break
+      this.#entries.delete(oldKey)
+    }
+    this.#entries.set(key, entry)
+  }
+
+  /** The entry, unless it is missing or has expired. */
+  get (key: string): T | undefined {
+    const entry = this.#entries.get(key)
+    return entry !== undefined && this.#fresh(entry) ? entry : undefined
+  }
+
+  /** Removes an entry, and returns it if it had not expired. */
+  take (key: string): T | undefined {
+    const entry = this.get(key)
+    this.#entries.delete(key)
+    return entry
+  }
+
+  clear (): void {
+    this.#entries.clear()
+  }
+
+  #fresh (entry: T): boolean {
+    return this.#now() < entry.until * 1000
+  }
+}

@@ -1,0 +1,250 @@
+import type { Environment } from '../../environments.js'
+import { callbackQuery } from './authorization.js'
+import { Calls, type Call, type CallFilter, type Endpoint } from './calls.js'
+import { Desk } from './desk.js'
+import { Directory, type SimulatedApp, type SimulatedMerchant } from './directory.js'
+import { SimulatorMisuse } from './errors.js'
+import { Faults, type Fault, type FaultHandle } from './faults.js'
+import { Holdings, type Holding } from './holdings.js'
+import { Ledger } from './ledger.js'
+import { Limits } from './limits.js'
+import { checkUrl, resolveOptions, type MerchantOptions, type Settings, type SimulatorOptions } from './options.js'
+import { Pauses } from './pauses.js'
+import { Mint } from './random.js'
+import { buildServer, httpDate } from './server.js'
+import { Sessions } from './sessions.js'
+import { Webhooks, type WebhookAnswer } from './webhooks.js'
+import type { CallbackQuery, TokenReply, WebhookEvent } from './wire.js'
+import type { App, World } from './world.js'
+
+/** An app at a merchant's. */
+export interface Pairing {
+  /** Any well-formed id: an unknown merchant is made up. */
+  merchantId: string
+  /** Default: the first app. */
+  appId?: string
+}
+
+/**
+ * Starts a Clover on localhost.
+ *
+ * Rejects with `FST_CLOVER_SIMULATOR_MISUSE` for a wrong option, and with Node's error if the port is taken.
+ */
+export async function cloverSimulator (options: SimulatorOptions = {}): Promise<CloverSimulator> {
+  const clover = new CloverSimulator(options)
+  await clover.app.listen({ host: 'localhost', port: options.port ?? 0 })
+  return clover
+}
+
+/** A Clover on localhost: made by {@link cloverSimulator}. Every method throws `FST_CLOVER_SIMULATOR_MISUSE` for an unknown app or a malformed id. */
+export class CloverSimulator {
+  /** The server. */
+  readonly app: App
+  readonly #settings: Settings
+  readonly #mint: Mint
+  readonly #directory: Directory
+  readonly #holdings = new Holdings()
+  readonly #ledger: Ledger
+  readonly #faults = new Faults()
+  readonly #calls: Calls
+  readonly #limits: Limits
+  readonly #sessions: Sessions
+  readonly #webhooks: Webhooks
+  #clock: () => number
+
+  /** @internal Use {@link cloverSimulator}, which also listens. */
+  constructor (options: SimulatorOptions) {
+    this.#settings = resolveOptions(options)
+    this.#clock = options.now ?? Date.now
+    const now = () => this.#clock()
+    const pauses = new Pauses()
+    this.#mint = new Mint(options.random)
+    this.#directory = new Directory(this.#settings.apps, this.#settings.merchants, this.#mint)
+    this.#ledger = new Ledger(this.#settings, this.#mint, now)
+    this.#calls = new Calls(this.#settings.callsKept, now)
+    this.#limits = new Limits(this.#settings, now)
+    this.#sessions = new Sessions(this.#mint)
+    this.#webhooks = new Webhooks(now)
+    const desk = new Desk({
+      calls: this.#calls,
+      faults: this.#faults,
+      limits: this.#limits,
+      pauses,
+      latency: this.#settings.latency,
+      date: () => httpDate(now())
+    })
+    const world: World = {
+      settings: this.#settings,
+      directory: this.#directory,
+      holdings: this.#holdings,
+      ledger: this.#ledger,
+      desk,
+      mint: this.#mint,
+      sessions: this.#sessions,
+      webhooks: this.#webhooks,
+      now
+    }
+    this.app = buildServer(world, pauses)
+  }
+
+  /** `http://localhost:PORT`. */
+  get origin (): string {
+    const address = this.app.server.address()
+    if (address === null || typeof address === 'string') throw new SimulatorMisuse('The simulator does not listen.')
+    return `http://localhost:${address.port}`
+  }
+
+  /** What the plugin's option `environment` takes. */
+  get environment (): Environment & { ecommerce: string } {
+    const { origin } = this
+    return { name: 'simulator', authorize: origin, api: origin, legacy: origin, ecommerce: origin }
+  }
+
+  /** The apps, the default one first. */
+  get apps (): readonly SimulatedApp[] {
+    return this.#directory.apps
+  }
+
+  /** The merchants, those that were made up included. */
+  get merchants (): readonly SimulatedMerchant[] {
+    return this.#directory.merchants
+  }
+
+  /** The simulator's time in milliseconds. */
+  now (): number {
+    return this.#clock()
+  }
+
+  /** Sets the time in milliseconds, which then stands still, or a clock. */
+  setNow (now: number | (() => number)): void {
+    if (typeof now !== 'function' && !Number.isFinite(now)) throw new SimulatorMisuse('setNow: Expected milliseconds, or a function that returns them.')
+    this.#clock = typeof now === 'function' ? now : () => now
+  }
+
+  /** Adds one merchant. Throws `FST_CLOVER_SIMULATOR_MISUSE` if its id is taken. */
+  addMerchant (merchant: MerchantOptions = {}): SimulatedMerchant {
+    return this.#directory.addMerchant(merchant)
+  }
+
+  /** Adds merchants, and returns their ids. */
+  addMerchants (count: number): string[] {
+    return Array.from({ length: count }, () => this.addMerchant().id)
+  }
+
+  /** Sets the app's Alternate Launch Path: where "Open app" sends the browser. */
+  setLaunchUrl (appId: string, url: string): void {
+    checkUrl(url, 'launchUrl')
+    this.#directory.needApp(appId).launchUrl = url
+  }
+
+  /** Installs and approves the app, and issues a pair, as if the merchant had authorized and the code had been exchanged. */
+  connect (pairing: Pairing): TokenReply {
+    return this.#ledger.issuePair(this.#approve(pairing))
+  }
+
+  /**
+   * Installs and approves the app, and issues a single-use code.
+   *
+   * @param options `codeChallenge`: S256, needed for a low-trust app; `legacy`: a code of the v1 flow; `employeeId`: default the merchant's first
+   * @returns what Clover adds to the redirect URI
+   */
+  authorize (options: Pairing & { employeeId?: string, codeChallenge?: string, legacy?: boolean }): CallbackQuery {
+    const { codeChallenge, legacy = false, employeeId } = options
+    const app = this.#directory.needApp(options.appId)
+    if (app.secret === false && !legacy && codeChallenge === undefined) throw new SimulatorMisuse('A low-trust app needs a codeChallenge.')
+    const holding = this.#approve(options)
+    return callbackQuery(holding, this.#ledger.issueCode(holding, { legacy, codeChallenge }).code, employeeId)
+  }
+
+  /** Installs and approves the app, and issues a v1 token. */
+  legacyToken (pairing: Pairing): string {
+    return this.#ledger.issueLegacy(this.#approve(pairing))
+  }
+
+  /** The merchant installs the app, which it has yet to authorize. */
+  install (merchantId: string, appId?: string): void {
+    this.#holdings.of(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId)).installed = true
+  }
+
+  /** The merchant uninstalls the app: its tokens die, but for what the option `unknowns` lets live. */
+  uninstall (merchantId: string, appId?: string): void {
+    this.#holdings.uninstall(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId))
+  }
+
+  /** Makes calls fail or wait. */
+  fault (fault: Fault): FaultHandle {
+    return this.#faults.set(fault)
+  }
+
+  /** Takes all faults away. */
+  clearFaults (): void {
+    this.#faults.clear()
+  }
+
+  /** The latest calls, oldest first; as many as the option `callsKept` says. */
+  get calls (): readonly Call[] {
+    return this.#calls.list
+  }
+
+  /** How many calls an endpoint has had, of all calls since the start or the last reset. */
+  count (endpoint: Endpoint, filter?: CallFilter): number {
+    return this.#calls.count(endpoint, filter)
+  }
+
+  /** How many calls to the token endpoints are open now. */
+  get openCalls (): number {
+    return this.#calls.open
+  }
+
+  /** How many calls to the token endpoints were open at once at most. */
+  get maxOpenCalls (): number {
+    return this.#calls.maxOpen
+  }
+
+  /** Whether a refresh with this token would work now. */
+  isLive (refreshToken: string): boolean {
+    return this.#ledger.chains.isLive(refreshToken)
+  }
+
+  /** Whether a recovery with this token would work now. */
+  isRecoverable (refreshToken: string): boolean {
+    return this.#ledger.chains.isRecoverable(refreshToken)
+  }
+
+  /** Whether the REST API takes this access token, v2 or v1, now. */
+  isLiveAccessToken (token: string): boolean {
+    return this.#ledger.access(token) !== undefined
+  }
+
+  /** The live refresh tokens of an app at a merchant's, oldest first. */
+  liveRefreshTokens (merchantId: string, appId?: string): string[] {
+    const merchant = this.#directory.merchant(merchantId)
+    const holding = merchant && this.#holdings.find(this.#directory.needApp(appId), merchant)
+    return holding === undefined ? [] : this.#ledger.chains.liveTokens(holding)
+  }
+
+  /** Posts a webhook with events of one merchant, and resolves with the app's answer. Without events: that the app was uninstalled. */
+  async sendWebhook ({ merchantId, appId, events }: Pairing & { events?: WebhookEvent[] }): Promise<WebhookAnswer> {
+    const app = this.#directory.needApp(appId)
+    return await this.#webhooks.send(app, { [merchantId]: events ?? [this.#webhooks.event(`A:${app.id}`, 'DELETE')] })
+  }
+
+  /** Posts the verification of the webhook's address, and resolves with the app's answer. */
+  async verifyWebhook (appId?: string): Promise<WebhookAnswer> {
+    return await this.#webhooks.verify(this.#directory.needApp(appId), this.#mint.uuid())
+  }
+
+  /** Forgets codes, tokens, installations, log-ins, faults and calls; keeps apps, merchants, launch paths and the time. */
+  reset (): void {
+    for (const part of [this.#ledger, this.#holdings, this.#faults, this.#calls, this.#limits, this.#sessions]) part.clear()
+  }
+
+  /** Stops listening, and ends what is open. */
+  async close (): Promise<void> {
+    await this.app.close()
+  }
+
+  #approve ({ merchantId, appId }: Pairing): Holding {
+    return this.#holdings.approve(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId))
+  }
+}

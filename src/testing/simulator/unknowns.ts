@@ -1,0 +1,54 @@
+import { Type, type Static } from '@sinclair/typebox'
+
+/**
+ * A switch for each thing about Clover that is not documented.
+ *
+ * An app should work with every setting. The defaults are what is most likely, or what Clover's own sentences suggest.
+ */
+export const Unknowns = Type.Object({
+  accessTokenDiesAtRefresh: Type.Boolean({
+    default: false, description: 'A refresh ends the access token of the pair that it replaces. Default: it lives to its end.'
+  }),
+  recovery: Type.Union([Type.Literal('once'), Type.Literal('reusable')], {
+    default: 'once',
+    description: '"once": a recovery spends its token, so that a lost answer loses the merchant. ' +
+      '"reusable": the token recovers again until the new pair is used.'
+  }),
+  recoveryEndsWith: Type.Union([Type.Literal('refresh-token'), Type.Literal('either-token')], {
+    default: 'refresh-token',
+    description: 'Which use of the lost pair ends recovery: that of its refresh token, or of either of its tokens.'
+  }),
+  recoveryHeader: Type.Boolean({
+    default: true, description: 'A refused refresh says X-Clover-Recovery-Available: true where recovery would work.'
+  }),
+  accessTokenSurvivesUninstall: Type.Boolean({ default: false, description: 'An access token works on after an uninstall.' }),
+  refreshSurvivesUninstall: Type.Boolean({ default: false, description: 'A refresh token works on after an uninstall.' }),
+  recoverySurvivesUninstall: Type.Boolean({ default: false, description: 'A recovery token works on after an uninstall.' }),
+  legacyTokenDiesAtMigration: Type.Boolean({ default: false, description: 'migrate_v2 ends the v1 token that it is given.' }),
+  refreshTokenCap: Type.Integer({
+    minimum: 1,
+    default: 10,
+    description: 'How many live refresh tokens an app may hold for a merchant; past it the oldest dies. Clover has such a cap and does not publish it.'
+  }),
+  denial: Type.Union([Type.Literal('error'), Type.Literal('error-and-description'), Type.Literal('bare')], {
+    default: 'error-and-description',
+    description: 'What a denial brings to the redirect URI: error=access_denied, with or without error_description, or nothing at all.'
+  }),
+  requireChallengeMethod: Type.Boolean({
+    default: false, description: 'A code_challenge without code_challenge_method=S256 is refused.'
+  }),
+  foreignMerchant: Type.Union([Type.Literal(401), Type.Literal(404)], {
+    default: 401, description: 'The status that another merchant\'s token gets at /v3/merchants/{mId}.'
+  }),
+  launchParameter: Type.Union([Type.Literal('merchant_id'), Type.Literal('merchantId')], {
+    default: 'merchant_id', description: 'The name under which a launch brings the merchant.'
+  }),
+  echoState: Type.Boolean({ default: true, description: 'The redirect brings back the state that was sent.' }),
+  httpLocalhost: Type.Boolean({
+    default: true, description: 'A redirect URI may be plain http on a loopback host.'
+  }),
+  tokenEndpointsLimited: Type.Boolean({
+    default: true, description: 'With rate limits on, calls to the token endpoints count towards the app\'s limits.'
+  })
+}, { additionalProperties: false, description: 'A switch for each thing about Clover that is not documented' })
+export type Unknowns = Static<typeof Unknowns>

@@ -1,0 +1,31 @@
+import type {
+  FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault
+} from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Desk } from './desk.js'
+import type { Directory } from './directory.js'
+import type { Holdings } from './holdings.js'
+import type { Ledger } from './ledger.js'
+import type { Settings } from './options.js'
+import type { Mint } from './random.js'
+import type { Sessions } from './sessions.js'
+import type { Webhooks } from './webhooks.js'
+
+/** What the routes work with. */
+export interface World {
+  readonly settings: Settings
+  readonly directory: Directory
+  readonly holdings: Holdings
+  readonly ledger: Ledger
+  readonly desk: Desk
+  readonly mint: Mint
+  readonly sessions: Sessions
+  readonly webhooks: Webhooks
+  /** The time in milliseconds. */
+  readonly now: () => number
+}
+
+/** The simulator's server, with TypeBox schemas. */
+export type App = FastifyInstance<
+  RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, TypeBoxTypeProvider
+>
