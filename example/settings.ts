@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { environments, type EnvironmentName } from 'fastify-clover'
+
+/** How the example is set up: read from the environment, with a default for everything but the real Clover. */
+export interface Settings {
+  host: string
+  port: number
+  /** The app's public address: an origin. */
+  baseUrl: string
+  /** The SQLite file. */
+  database: string
+  /** 32 bytes in base64; undefined: made once and kept in a file beside the database. */
+  sessionKey: string | undefined
+  operatorPassword: string
+  logLevel: string
+  /** Undefined: the simulator takes Clover's place. */
+  realClover: RealClover | undefined
+  simulatorPort: number
+  /** Seconds: so short in the simulator that one can watch a refresh. */
+  accessTokenLifetime: number
+}
+
+/** An app as it is set up in Clover's developer dashboard. */
+export interface RealClover {
+  environment: EnvironmentName
+  appId: string
+  /** `false`: a low-trust app. */
+  appSecret: string | false
+  cookieSecret: string
+}
+
+/** Settings that cannot work; the message has a sentence for each. */
+export class BadSettings extends Error {}
+
+/** Reads the settings. Throws {@link BadSettings}. */
+export function readSettings (env: NodeJS.ProcessEnv): Settings {
+  const problems: string[] = []
+  const check = (isRight: boolean, problem: string) => { if (!isRight) problems.push(problem) }
+  const number = (name: string, fallback: number, min: number, max: number) => {
+    const value = Number(env[name] || fallback)
+    check(Number.isInteger(value) && value >= min && value <= max, `${name} must be a whole number from ${min} to ${max}.`)
+    return value
+  }
+
+  const port = number('PORT', 3000, 1, 65535)
+  const simulatorPort = number('SIMULATOR_PORT', 3001, 1, 65535)
+  const accessTokenLifetime = number('ACCESS_TOKEN_LIFETIME', 120, 4, 86_400)
+  const baseUrl = (env.BASE_URL || `http://localhost:${port}`).replace(/\/$/, '')
+  check(URL.canParse(baseUrl) && new URL(baseUrl).origin === baseUrl, 'BASE_URL must be the app\'s public address without a path, such as https://daybook.example')
+  const operatorPassword = env.OPERATOR_PASSWORD || randomBytes(9).toString('base64url')
+  check(operatorPassword.length >= 12, 'OPERATOR_PASSWORD must have 12 characters or more.')
+  check(!env.SESSION_KEY || Buffer.from(env.SESSION_KEY, 'base64').length === 32, 'SESSION_KEY must be 32 bytes in base64, such as openssl rand -base64 32 prints.')
+  const realClover = env.CLOVER_APP_ID ? readRealClover(env, env.CLOVER_APP_ID, check) : undefined
+
+  if (problems.length > 0) throw new BadSettings(problems.join('\n'))
+  return {
+    host: env.HOST || 'localhost',
+    port,
+    baseUrl,
+    database: env.DATABASE || fileURLToPath(new URL('data/daybook.sqlite', import.meta.url)),
+    sessionKey: env.SESSION_KEY || undefined,
+    operatorPassword,
+    logLevel: env.LOG_LEVEL || 'warn',
+    realClover,
+    simulatorPort,
+    accessTokenLifetime
+  }
+}
+
+function readRealClover (env: NodeJS.ProcessEnv, appId: string, check: (isRight: boolean, problem: string) => void): RealClover {
+  const { CLOVER_APP_SECRET: secret, CLOVER_ENVIRONMENT: environment, COOKIE_SECRET: cookieSecret = '' } = env
+  const isLowTrust = env.CLOVER_LOW_TRUST === '1'
+  check(Boolean(secret) !== isLowTrust, 'CLOVER_APP_SECRET must be the App Secret; a low-trust app has none and sets CLOVER_LOW_TRUST=1 instead.')
+  check(isEnvironmentName(environment), `CLOVER_ENVIRONMENT must be one of ${Object.keys(environments).join(', ')}.`)
+  check(cookieSecret.length >= 32, 'COOKIE_SECRET must have 32 characters or more, such as openssl rand -base64 32 prints.')
+  check(Boolean(env.BASE_URL), 'BASE_URL must be set: Clover sends merchants back to it.')
+  return { environment: isEnvironmentName(environment) ? environment : 'sandbox', appId, appSecret: secret || false, cookieSecret }
+}
+
+function isEnvironmentName (name: string | undefined): name is EnvironmentName {
+  return name !== undefined && Object.hasOwn(environments, name)
+}
