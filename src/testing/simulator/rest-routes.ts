@@ -7,7 +7,8 @@ import { ElementsReply, ErrorReply, MerchantParams, MerchantReply, PageQuery, Pa
 import type { App, World } from './world.js'
 
 type Act = (access: Access) => Outcome
-type Page = { limit?: string, offset?: string }
+type Row = Record<string, unknown>
+type Page = { limit?: string, offset?: string, orderBy?: string }
 
 const errors = { '4xx': ErrorReply, '5xx': ErrorReply }
 const notFound = () => refusal(404, 'Not Found')
@@ -86,6 +87,14 @@ function href ({ protocol, host, url }: FastifyRequest): string {
   return `${protocol}://${host}${url}`
 }
 
-function page<T> (rows: readonly T[], { limit = '100', offset = '0' }: Page): T[] {
-  return rows.slice(Number(offset), Number(offset) + Math.min(1000, Number(limit)))
+/** Source: https://docs.clover.com/dev/docs/sorting-collections; without orderBy the rows keep their order. */
+function page (rows: readonly Row[], { limit = '100', offset = '0', orderBy = '' }: Page): Row[] {
+  const orders = orderBy.split(',').filter(Boolean).map(order => order.trim().split(/\s+/))
+  const compare = (a: Row, b: Row) => orders.reduce((result, [field = '', direction]) =>
+    result || (direction?.toUpperCase() === 'DESC' ? -1 : 1) * rank(a[field], b[field]), 0)
+  return rows.toSorted(compare).slice(Number(offset), Number(offset) + Math.min(1000, Number(limit)))
+}
+
+function rank (a: unknown, b: unknown): number {
+  return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b))
 }

@@ -99,7 +99,8 @@ export const MerchantReply = Type.Object({
 /** Paging: decimal numbers. */
 export const PageQuery = Type.Object({
   limit: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$', description: 'At most 1000; default 100' })),
-  offset: Type.Optional(Type.String({ pattern: '^[0-9]{1,9}$' }))
+  offset: Type.Optional(Type.String({ pattern: '^[0-9]{1,9}$' })),
+  orderBy: Type.Optional(Type.String({ maxLength: 200, description: 'Such as createdTime DESC, or several with commas' }))
 })
 
 /** A page of a collection. */
