@@ -411,8 +411,10 @@ t.test('the REST API replies to the merchant\'s own token, in pages', async t =>
   t.match(page.body.elements, [{ name: 'Beans, 250 g', price: 1250 }])
   t.match((await get(clover, `/v3/merchants/${merchantId}/orders?limit=1`, token)).body.elements, [{ total: 810, state: 'locked' }])
   t.equal((await get(clover, `/v3/merchants/${merchantId}/items?limit=x`, token)).status, 400)
-  const sorted = async (orderBy: string) => (await get(clover, `/v3/merchants/${merchantId}/orders?orderBy=${encodeURIComponent(orderBy)}`, token))
-    .body.elements.map(({ total }: { total: number }) => total)
+  const sorted = async (orderBy: string) => {
+    const { body } = await get(clover, `/v3/merchants/${merchantId}/orders?orderBy=${encodeURIComponent(orderBy)}`, token)
+    return (body.elements as Array<{ total: number }>).map(({ total }) => total)
+  }
   t.same(await sorted('total'), [350, 810, 1930])
   t.same(await sorted('createdTime DESC'), [1930, 350, 810])
   t.same(await sorted('state ASC,total DESC'), [810, 350, 1930])
