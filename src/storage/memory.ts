@@ -1,0 +1,47 @@
+import type { CloverStorage } from './contract.js'
+import { fromDocument, toDocument } from './document.js'
+import { keysetPage } from './page.js'
+
+interface Row {
+  revision: string
+  dueAt: number | null
+  document: string
+}
+
+/**
+ * Keeps installations in this process: for tests and for a first try.
+ *
+ * When the process ends every merchant must authorize again; a second process sees nothing of it.
+ */
+export function memoryStorage (): Required<CloverStorage> {
+  const rows = new Map<string, Row>()
+
+  return {
+    async get (merchantId) {
+      const row = rows.get(merchantId)
+      return row && fromDocument(row.document, merchantId)
+    },
+
+    async put (next, expected) {
+      const { merchantId, revision, dueAt } = next
+      if (rows.get(merchantId)?.revision !== expected) return false
+      // Kept as text: a live reference would let later changes of the caller's object into the store.
+      rows.set(merchantId, { revision, dueAt, document: toDocument(next) })
+      return true
+    },
+
+    async delete (merchantId, expected) {
+      if (expected !== undefined && rows.get(merchantId)?.revision !== expected) return false
+      return rows.delete(merchantId)
+    },
+
+    async list ({ cursor = '', limit, dueBefore }) {
+      const page = [...rows]
+        .filter(([merchantId, { dueAt }]) => merchantId > cursor && (dueBefore === undefined || (dueAt !== null && dueAt <= dueBefore)))
+        .sort(([a], [b]) => a < b ? -1 : 1)
+        .slice(0, limit)
+        .map(([merchantId, { document }]) => ({ merchantId, document }))
+      return keysetPage(page, limit)
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import type { CloverStorage, Installation, ListPage, ListQuery } from '../../storage/contract.js'
+import { check, fail } from './failure.js'
+
+/** The adapter as the cases call it: every reply is checked for its type, every call has a deadline. */
+export interface CheckedStorage {
+  /** Null is given as undefined. */
+  get (merchantId: string): Promise<Installation | undefined>
+  put (next: Installation, expected: string | undefined): Promise<boolean>
+  delete (merchantId: string, expected?: string): Promise<boolean>
+  /** Undefined if the adapter has none. */
+  list: ((query: ListQuery) => Promise<ListPage>) | undefined
+}
+
+/** Checks what an adapter replies. `timeout`: milliseconds for one call. */
+export function checkedStorage (storage: CloverStorage, timeout: number): CheckedStorage {
+  for (const method of ['get', 'put', 'delete'] as const) {
+    check(typeof storage[method] === 'function', `The adapter has no method ${method}.`)
+  }
+
+  return {
+    async get (merchantId) {
+      const reply: unknown = await settled('get', () => storage.get(merchantId), timeout,
+        'get must resolve undefined or null for a merchant that is not stored, and the record for one that is')
+      if (reply === null || reply === undefined) return undefined
+      check(isRecord(reply), `get resolved ${describe(reply)}: it must resolve the record that was put, as an object, or undefined.`)
+      return reply
+    },
+
+    async put (next, expected) {
+      const reply: unknown = await settled('put', () => storage.put(next, expected), timeout,
+        'put must take any record, and resolve false where another revision is stored or a race is lost (catch a unique-key violation of your database)')
+      check(typeof reply === 'boolean', `put resolved ${describe(reply)}: it must resolve true if it stored the record, and false if not.`)
+      return reply
+    },
+
+    async delete (merchantId, expected) {
+      const call = expected === undefined ? () => storage.delete(merchantId) : () => storage.delete(merchantId, expected)
+      const reply: unknown = await settled('delete', call, timeout, 'a delete that finds nothing, or another revision, must resolve false')
+      check(typeof reply === 'boolean', `delete resolved ${describe(reply)}: it must resolve true if it forgot a record, and false if not.`)
+      return reply
+    },
+
+    list: storage.list === undefined
+      ? undefined
+      : async query => {
+        const reply: unknown = await settled('list', async () => await storage.list?.(query), timeout, 'list must resolve a page')
+        return checkedPage(reply, query.limit)
+      }
+  }
+}
+
+function checkedPage (reply: unknown, limit: number): ListPage {
+  check(typeof reply === 'object' && reply !== null && 'items' in reply && Array.isArray(reply.items),
+    `list resolved ${describe(reply)}: it must resolve { items, cursor? } with an array of records.`)
+  const { items, cursor } = reply as { items: unknown[], cursor?: unknown }
+  check(items.every(isRecord), 'list gave items that are not records: each must be the record that was put.')
+  check(items.length <= limit, `list gave ${items.length} records where the limit was ${limit}: keep the rest for the next page.`)
+  check(cursor === undefined || typeof cursor === 'string',
+    `list gave ${describe(cursor)} as cursor: it must be a string, or absent on the last page.`)
+  return cursor === undefined ? { items } : { items, cursor }
+}
+
+async function settled<T> (method: string, call: () => Promise<T>, timeout: number, hint: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<'late'>(resolve => { timer = setTimeout(resolve, timeout, 'late') })
+  try {
+    const outcome = await Promise.race([deadline, reply(method, call, hint)])
+    return outcome === 'late' ? fail(`${method} did not settle within ${timeout} milliseconds.`) : outcome.value
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function reply<T> (method: string, call: () => Promise<T>, hint: string): Promise<{ value: T }> {
+  try {
+    return { value: await call() }
+  } catch (error) {
+    return fail(`${method} rejected with "${error instanceof Error ? error.message : String(error)}": ${hint}.`, error)
+  }
+}
+
+function isRecord (value: unknown): value is Installation {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function describe (value: unknown): string {
+  if (value === null || typeof value !== 'object') return typeof value === 'string' ? 'a string' : String(value)
+  return Array.isArray(value) ? 'an array' : 'an object'
+}

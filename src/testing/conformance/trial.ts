@@ -1,0 +1,60 @@
+import type { Installation } from '../../storage/contract.js'
+import type { CheckedStorage } from './checked-storage.js'
+import { difference } from './difference.js'
+import { CannotTry, check, fail } from './failure.js'
+
+/** A fresh store, as a case sees it. */
+export interface Store {
+  storage: CheckedStorage
+  /** Throws CannotTry if there is none. */
+  another: () => CheckedStorage
+}
+
+/** A case before it has a store. */
+export interface Trial {
+  name: string
+  attempt: (store: Store) => Promise<void>
+}
+
+/** Ends the case unless exactly this record is stored. `what`: a sentence that says what else is broken then. */
+export async function checkStored (storage: CheckedStorage, expected: Installation, what: string): Promise<void> {
+  const got = await storage.get(expected.merchantId)
+  check(got !== undefined, `${what}: get finds no record of merchant ${expected.merchantId}.`)
+  checkSame(expected, got, what)
+}
+
+/** Ends the case unless two records are the same. */
+export function checkSame (expected: Installation, got: Installation | undefined, what: string): void {
+  const found = difference(expected, got)
+  if (found !== undefined) fail(`${what}: ${found}.`)
+}
+
+/** Ends the case unless nothing is stored for a merchant. */
+export async function checkNothing (storage: CheckedStorage, merchantId: string, what: string): Promise<void> {
+  check(await storage.get(merchantId) === undefined, `${what}: get finds a record of merchant ${merchantId}.`)
+}
+
+/** Stores a first record, which must work. */
+export async function insert (storage: CheckedStorage, next: Installation): Promise<Installation> {
+  check(await storage.put(next, undefined),
+    'put(next, undefined) resolved false although nothing is stored for the merchant: it must store the record (makeStorage must hand out an empty store).')
+  return next
+}
+
+/** Replaces a record, which must work. */
+export async function replace (storage: CheckedStorage, next: Installation, before: Installation): Promise<Installation> {
+  check(await storage.put(next, before.revision), 'put with the stored revision resolved false: it must replace the record.')
+  return next
+}
+
+/** What all calls resolve. Waits for every one of them, also after one has failed, so that none is under way when the case ends. */
+export async function all<T> (calls: Array<Promise<T>>): Promise<T[]> {
+  await Promise.allSettled(calls)
+  return await Promise.all(calls)
+}
+
+/** The adapter's list. Throws CannotTry if it has none. */
+export function listOf (storage: CheckedStorage): NonNullable<CheckedStorage['list']> {
+  if (storage.list === undefined) throw new CannotTry('The adapter has no list: installations(), keep-alive and resealing will not work with it.')
+  return storage.list
+}
