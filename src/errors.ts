@@ -19,6 +19,7 @@ export type CloverErrorCode =
   | 'FST_CLOVER_DENIED'
   | 'FST_CLOVER_STATE'
   | 'FST_CLOVER_OTHER_APP'
+  | 'FST_CLOVER_SEALED'
   | 'FST_CLOVER_CLOSING'
 
 /** An error raised by the plugin. Fastify replies with its `statusCode`, `headers` and `message`. */
@@ -62,6 +63,8 @@ export const errorCodes = {
   FST_CLOVER_STATE: createError('FST_CLOVER_STATE', '%s', 400),
   FST_CLOVER_OTHER_APP: createError('FST_CLOVER_OTHER_APP',
     'The record of merchant %s was made by another app or environment: give each app and environment a store (table or key prefix) of its own.', 500),
+  FST_CLOVER_SEALED: createError('FST_CLOVER_SEALED',
+    'The record of merchant %s does not open at %s: %s. Check the keys of encryptedStorage; a record that is beyond repair can be disconnected.', 500),
   FST_CLOVER_CLOSING: createError('FST_CLOVER_CLOSING', 'The server is closing: send the request again, to another one.', 503)
 } as const satisfies Record<CloverErrorCode, unknown>
 
@@ -72,7 +75,7 @@ export const errorCodes = {
  */
 export function isCloverError (error: unknown, code?: CloverErrorCode): error is CloverError {
   if (!(error instanceof Error) || !('code' in error)) return false
-  return code === undefined ? String(error.code) in errorCodes : error.code === code
+  return code === undefined ? Object.hasOwn(errorCodes, String(error.code)) : error.code === code
 }
 
 type Details = Pick<CloverError, 'merchantId' | 'retryAfter' | 'launchUrl' | 'headers'>
@@ -128,6 +131,10 @@ export const badState = (sentence: string) => make('FST_CLOVER_STATE', [sentence
 
 /** @internal */
 export const otherApp = (merchantId: string) => make('FST_CLOVER_OTHER_APP', [merchantId], { merchantId })
+
+/** @internal `reason` names a key id at most. */
+export const recordSealed = (merchantId: string, field: string, reason: string) =>
+  make('FST_CLOVER_SEALED', [merchantId, field, reason], { merchantId })
 
 /** @internal */
 export const closing = () => make('FST_CLOVER_CLOSING', [])

@@ -1,5 +1,5 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { otherApp, storageFailed } from '../errors.js'
+import { isCloverError, otherApp, storageFailed } from '../errors.js'
 import type { CloverStorage, ListQuery } from '../storage/contract.js'
 import { Installation } from './installation.js'
 
@@ -66,6 +66,7 @@ export class Store {
       })
       return await Promise.race([run(storage), late])
     } catch (error) {
+      if (isCloverError(error)) throw error // of encryptedStorage: it says what to do
       const reason = withoutSecrets(error instanceof Error ? error.message : String(error), secrets)
       throw storageFailed(method, reason, merchantId, Object.assign(new Error(reason), errorName(error)))
     } finally {
