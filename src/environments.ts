@@ -73,7 +73,8 @@ export function resolveEnvironment (option: EnvironmentOption): Environment {
   if (typeof option === 'string') return { ...environments[option] }
   if (!('base' in option)) return { ...option }
   const { base, ...overrides } = option
-  return { ...environments[base], ...overrides }
+  // An unset environment variable overrides nothing.
+  return { ...environments[base], ...Object.fromEntries(Object.entries(overrides).filter(([, origin]) => origin !== undefined)) }
 }
 
 /** @internal The sentences for origins that are not https (plain http is for loopback alone) or not bare origins. */

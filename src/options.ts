@@ -60,7 +60,7 @@ export const CloverDataOptions = Type.Object({
 export type CloverDataOptions = Static<typeof CloverDataOptions>
 
 /** Options of one of the plugin's routes: its path, and any Fastify route option that is not the plugin's own. */
-export interface CloverRouteOptions extends Omit<RouteShorthandOptions, 'exposeHeadRoute' | 'logSerializers' | 'schema' | 'validatorCompiler' | 'serializerCompiler' | 'schemaErrorFormatter' | 'bodyLimit'> {
+export interface CloverRouteOptions extends Omit<RouteShorthandOptions, 'exposeHeadRoute' | 'logSerializers' | 'schema' | 'validatorCompiler' | 'serializerCompiler' | 'schemaErrorFormatter' | 'attachValidation' | 'bodyLimit'> {
   /** Within the scope's prefix. */
   path?: string
   /** What an OpenAPI document says of the route; the schemas themselves are the plugin's. */

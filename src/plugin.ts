@@ -38,12 +38,15 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
   if (storagesInUse.has(resolved.storage)) {
     throw invalidOptions(['storage must not be given to two registrations: make an adapter for each, with a table or key prefix of its own.'])
   }
+  if (resolved.routes.callback && /[:*]/.test(fastify.prefix)) {
+    throw invalidOptions(['the scope\'s prefix must have no parameters while routes.callback is on: the redirect URI is made from it.'])
+  }
   const runtime = { ...realRuntime, ...given }
   const { clover, parts } = assemble(fastify, resolved, runtime)
 
-  storagesInUse.add(resolved.storage)
   fastify.decorate('clover', clover)
   fastify.decorateRequest('clover', { getter: () => clover })
+  storagesInUse.add(resolved.storage)
   fastify.addHook('preClose', async () => { await parts.flights.drain(parts.closeTimeout) })
   fastify.addHook('onClose', async () => {
     await parts.flights.drain(parts.closeTimeout)
@@ -78,7 +81,7 @@ function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: 
   const connections = new Connections({
     store, reader, flights, clover: client, clock, make, slots, notify, identity: { appId, environment: environment.name, flow }, trustMerchantId: options.trustMerchantId
   })
-  const { basePath, redirectUri, launchPath, launchUrl } = addresses(fastify.prefix, options)
+  const { basePath, redirectUri, launchPath, launchUrl } = addresses(fastify.prefix.replace(/\/$/, ''), options)
   const keeper = new TokenKeeper({ store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl })
   const states = new States({
     secrets: options.cookieSecrets, appId, environment: environment.name, secure: options.baseUrl.startsWith('https:'), now, random: runtime.random
@@ -92,7 +95,7 @@ function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: 
     redirectUri,
     basePath,
     launchPath,
-    onStateRefused: reason => fastify.log.info({ clover: { event: 'state-refused', reason } }, 'fastify-clover: a callback was not exchanged')
+    onStateRefused: (reason, merchantId) => fastify.log.info({ clover: { event: 'state-refused', reason, merchantId } }, 'fastify-clover: a callback was not exchanged')
   }
   const clover: Clover = Object.freeze({
     accessToken: (merchantId, options) => keeper.accessToken(merchantId, options),

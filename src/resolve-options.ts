@@ -1,4 +1,4 @@
-import type { TSchema } from '@sinclair/typebox'
+import { OptionalKind, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isSecureUrl, originProblems, resolveEnvironment, type Environment } from './environments.js'
 import { invalidOptions } from './errors.js'
@@ -37,7 +37,8 @@ export interface ResolvedRoutes {
 const hookNames = ['onConnect', 'onError', 'onReauthorizationRequired', 'onDisconnect'] as const
 const storageMethods = ['get', 'put', 'delete'] as const
 const routeNames = ['launch', 'callback', 'refresh'] as const
-const ownedRouteOptions = ['method', 'url', 'handler', 'exposeHeadRoute', 'logSerializers', 'validatorCompiler', 'serializerCompiler', 'schemaErrorFormatter', 'bodyLimit']
+/** `attachValidation` would let a query into the handlers that does not fit. */
+const ownedRouteOptions = ['method', 'url', 'handler', 'exposeHeadRoute', 'logSerializers', 'validatorCompiler', 'serializerCompiler', 'schemaErrorFormatter', 'attachValidation', 'bodyLimit']
 const documentation = ['hide', 'deprecated', 'tags', 'summary', 'description', 'operationId', 'security']
 const guards = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const
 /** Options of `register` itself, which Fastify hands on. */
@@ -61,6 +62,7 @@ export function resolveOptions (options: CloverOptions): ResolvedOptions {
   if (data.flow === 'v1' && data.appSecret === false) problems.push("flow must be 'v2' for a low-trust app (appSecret: false): v1 needs the App Secret.")
   if (needsBrowser && data.cookieSecret === undefined) problems.push(sentence('cookieSecret'))
   if (needsBrowser ? !isBaseUrl(data.baseUrl) : data.baseUrl !== undefined && !isBaseUrl(data.baseUrl)) problems.push(sentence('baseUrl'))
+  if (hasTwins(routes)) problems.push('routes must have a path each: two of them have the same.')
   if (routes.launch !== false && routes.callback === false) problems.push('routes.callback must not be false while routes.launch is on: a launch ends there.')
   if (routes.refresh !== false && !isGuarded(routes.refresh)) {
     problems.push("routes.refresh must be guarded: give it an onRequest hook of its own that refuses strangers, or guard: 'inherited' if hooks of the scope do, or set it to false.")
@@ -74,7 +76,7 @@ export function resolveOptions (options: CloverOptions): ResolvedOptions {
     flow: data.flow ?? 'v2',
     storage: options.storage,
     cookieSecrets: data.cookieSecret === undefined ? [] : [data.cookieSecret].flat(),
-    baseUrl: data.baseUrl?.replace(/\/+$/, '') ?? '',
+    baseUrl: data.baseUrl === undefined ? '' : new URL(data.baseUrl).href.replace(/\/$/, ''),
     routes,
     trustMerchantId: data.dangerouslyTrustMerchantId ?? false,
     minValidity: data.minValidity ?? 60,
@@ -97,10 +99,8 @@ function unknownOptions (given: Record<string, unknown>): string[] {
 }
 
 function wrongData (given: Record<string, unknown>): string[] {
-  const required: readonly string[] = CloverDataOptions.required ?? []
   return Object.entries<TSchema>(CloverDataOptions.properties).flatMap(([name, schema]) => {
-    const isOptional = !required.includes(name)
-    return (isOptional && given[name] === undefined) || Value.Check(schema, given[name]) ? [] : [sentence(name as keyof CloverDataOptions)]
+    return (OptionalKind in schema && given[name] === undefined) || Value.Check(schema, given[name]) ? [] : [sentence(name as keyof CloverDataOptions)]
   })
 }
 
@@ -120,13 +120,13 @@ function wrongFunctions (given: Record<string, unknown>): string[] {
 
 function wrongRoutes (routes: unknown): string[] {
   if (routes === undefined || routes === false) return []
-  if (typeof routes !== 'object' || routes === null) return ['routes must be false, or an object with launch, callback and refresh.']
+  if (!isPlainObject(routes)) return ['routes must be false, or an object with launch, callback and refresh.']
   return Object.entries(routes).flatMap(([name, route]: [string, unknown]) => {
     if (!(routeNames as readonly string[]).includes(name)) return [`routes.${name} is not a route of fastify-clover: there are ${routeNames.join(', ')}.`]
     if (route === undefined || route === false) return []
     if (typeof route === 'string') return isRoutePath(route) ? [] : [pathSentence(name)]
-    if (typeof route !== 'object' || route === null) return [`routes.${name} must be a path, an object with path and route options, or false.`]
-    return wrongRouteOptions(name, route as Record<string, unknown>)
+    if (!isPlainObject(route)) return [`routes.${name} must be a path, an object with path and route options, or false.`]
+    return wrongRouteOptions(name, route)
   })
 }
 
@@ -141,9 +141,18 @@ function wrongRouteOptions (name: string, route: Record<string, unknown>): strin
   return problems
 }
 
-/** A static path: parameters and wildcards could not be put into a redirect URI. */
+function isPlainObject (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A static path: parameters and wildcards could not be put into a redirect URI, and browsers take dots alone away. */
 function isRoutePath (path: unknown): boolean {
-  return typeof path === 'string' && /^(?:\/[A-Za-z0-9._~-]+)+$/.test(path)
+  return typeof path === 'string' && /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/.test(path)
+}
+
+function hasTwins (routes: ResolvedRoutes): boolean {
+  const paths = Object.values(routes).flatMap(route => route === false ? [] : [route.path])
+  return new Set(paths).size < paths.length
 }
 
 const pathSentence = (name: string) => `routes.${name} must have a path such as /clover/${name}: letters, digits and ._~- between slashes, none at the end.`
@@ -161,7 +170,7 @@ function resolveRoutes (routes: CloverRoutes | false | undefined): ResolvedRoute
 function isGuarded (route: CloverRefreshRouteOptions): boolean {
   return route.guard === 'inherited' || guards.some(name => {
     const hook: unknown = route[name]
-    return Array.isArray(hook) ? hook.length > 0 : typeof hook === 'function'
+    return [hook].flat().some(one => typeof one === 'function')
   })
 }
 

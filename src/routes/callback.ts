@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { badState, denied, invalidOptions, merchantMismatch } from '../errors.js'
 import { checkClientId, redirectToClover, type RouteContext } from './context.js'
 import { setPrivateHeaders } from './pages.js'
+import { forgetQuery } from './redaction.js'
 import { safePath } from './return-to.js'
 import type { CallbackQuery } from './schemas.js'
 import type { OwnState } from './state.js'
@@ -20,15 +21,16 @@ export function callbackHandler (context: RouteContext) {
 
   return async function callback (request: FastifyRequest<{ Querystring: CallbackQuery }>, reply: FastifyReply): Promise<FastifyReply> {
     const { query } = request
+    forgetQuery(request)
     setPrivateHeaders(reply)
     checkClientId(context, query.client_id)
     const own = states.open(query.state, request.headers.cookie)
-    const use = query.state === undefined ? undefined : used.get(query.state)
-    if (own === undefined || query.state === undefined || (use && !use.flight)) return startOver(request, reply)
+    const use = own && used.get(own.id)
+    if (own === undefined || (use && !use.flight)) return startOver(request, reply)
 
-    reply.header('set-cookie', states.clear(query.state))
+    reply.header('set-cookie', states.clear(own))
     // The merchant is the one that the flight verified, whatever a second request that joins it says in its query.
-    const { isNew, merchantId } = await (use?.flight ?? begin(query.state, query, own))
+    const { isNew, merchantId } = await (use?.flight ?? begin(query, own))
     const path = await landing(request, reply, { merchantId, employeeId: query.employee_id, isNew })
     return path === undefined ? reply : reply.redirect(basePath + (path || own.returnTo || '/'), 302)
   }
@@ -36,7 +38,7 @@ export function callbackHandler (context: RouteContext) {
   /** A callback without a state of this browser: its code is dropped, since a stranger may have sent it, and a fresh authorization begins. */
   function startOver (request: FastifyRequest<{ Querystring: CallbackQuery }>, reply: FastifyReply): FastifyReply {
     const { state, error, merchant_id: merchantId } = request.query
-    onStateRefused(state === undefined ? 'no state' : 'the state is not this browser\'s, is too old, or was used')
+    onStateRefused(state === undefined ? 'no state' : 'the state is not this browser\'s, is too old, or was used', merchantId)
     if (error !== undefined) throw denial(error)
     const number = states.restarts(state, request.headers.cookie) + 1
     if (number > 1) {
@@ -46,9 +48,9 @@ export function callbackHandler (context: RouteContext) {
   }
 
   /** Exchanges the code; the same callback loaded twice shares this one flight. */
-  function begin (state: string, query: CallbackQuery, own: OwnState): Promise<Connected> {
+  function begin (query: CallbackQuery, own: OwnState): Promise<Connected> {
     const use: { flight: Promise<Connected> | undefined } = { flight: undefined }
-    used.set(state, use)
+    used.set(own.id, use)
     const flight = exchange(query, own).finally(() => { use.flight = undefined })
     use.flight = flight
     return flight
@@ -57,7 +59,13 @@ export function callbackHandler (context: RouteContext) {
   async function exchange (query: CallbackQuery, own: OwnState): Promise<Connected> {
     if (query.error !== undefined) throw denial(query.error)
     if (query.code === undefined) throw denied('Clover sent no authorization code. Open the app from Clover again, and approve it.')
-    const merchantId = merchantOf(query, own)
+    const merchantId = query.merchant_id ?? own.merchantId
+    if (merchantId === undefined) throw badState('merchant_id is missing: open the app from Clover again.')
+    // A launch for one merchant cannot end as another's.
+    if (own.merchantId !== undefined && own.merchantId !== merchantId) {
+      onStateRefused('the launch was for another merchant', own.merchantId)
+      throw merchantMismatch(own.merchantId)
+    }
     const { isNew } = await connections.connect(merchantId, { code: query.code, verifier: own.verifier })
     return { merchantId, isNew }
   }
@@ -79,14 +87,6 @@ export function callbackHandler (context: RouteContext) {
     hostErrors.add(error)
     throw error
   }
-}
-
-/** The merchant that the callback is for: a launch for one merchant cannot end as another's. */
-function merchantOf (query: CallbackQuery, own: OwnState): string {
-  const merchantId = query.merchant_id ?? own.merchantId
-  if (merchantId === undefined) throw badState('merchant_id is missing: open the app from Clover again.')
-  if (own.merchantId !== undefined && own.merchantId !== merchantId) throw merchantMismatch(own.merchantId)
-  return merchantId
 }
 
 /** The error parameter is shown only where it is a code, as OAuth has them (RFC 6749, section 4.1.2.1); its description never. */

@@ -21,8 +21,8 @@ export interface RouteContext {
   basePath: string
   /** The launch route's path as a browser sees it; undefined if there is none. */
   launchPath: string | undefined
-  /** Says that a state was refused, and why. */
-  onStateRefused: (reason: string) => void
+  /** Says that a state was refused, why, and which merchant it was about as far as the browser said. */
+  onStateRefused: (reason: string, merchantId?: string) => void
 }
 
 /** @internal Sends the browser to Clover's authorize page, with a new state. */

@@ -7,7 +7,7 @@ import { callbackHandler, hostErrors } from './callback.js'
 import type { RouteContext } from './context.js'
 import { launchHandler } from './launch.js'
 import { sendPage, setPrivateHeaders } from './pages.js'
-import { redactingSerializers } from './redaction.js'
+import { forgetQuery, redactingSerializers } from './redaction.js'
 import { refreshHandler } from './refresh.js'
 import { routeSchemas } from './schemas.js'
 
@@ -20,7 +20,7 @@ import { routeSchemas } from './schemas.js'
 export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, context: RouteContext): void {
   scope.setValidatorCompiler(TypeBoxValidatorCompiler)
   scope.setSerializerCompiler(() => serialize)
-  scope.setSchemaErrorFormatter((errors, part) => new Error(`${part}${errors[0]?.instancePath ?? ''}: ${errors[0]?.message ?? 'does not fit'}`))
+  scope.setSchemaErrorFormatter((errors, part) => new Error(errors.slice(0, 1).map(({ instancePath, message }) => `${part}${instancePath}: ${message}`).join()))
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: 1024 }, scope.getDefaultJsonParser('error', 'error'))
 
@@ -37,6 +37,9 @@ function serialize (data: unknown): string {
   return JSON.stringify({ statusCode, code, error, message })
 }
 
+/** Keeps `@fastify/swagger` from handing JSON schemas to a transform that the host has for its own, such as Zod's. */
+const plainDocument = { swaggerTransform: false } as NonNullable<CloverRouteOptions['config']>
+
 type ErrorHandler = NonNullable<CloverRouteOptions['errorHandler']>
 
 function addRoute (
@@ -44,7 +47,8 @@ function addRoute (
   own: FastifySchema, handler: unknown, errorHandler?: ErrorHandler
 ): void {
   const logSerializers = redactingSerializers(scope.log)
-  const { constraints } = options
+  const { constraints, config } = options
+  const refuse = (_request: FastifyRequest, reply: FastifyReply) => refuseMethod(reply, method)
   for (const url of paths(scope, path)) {
     scope.route({
       ...(errorHandler && { errorHandler }),
@@ -53,6 +57,7 @@ function addRoute (
       url,
       exposeHeadRoute: false, // a HEAD request would spend the code
       schema: { ...own, ...schema, ...(url !== path && { hide: true }) } as FastifySchema,
+      config: { ...plainDocument, ...config } as NonNullable<CloverRouteOptions['config']>,
       logSerializers,
       handler: handler as RouteHandlerMethod
     })
@@ -62,9 +67,10 @@ function addRoute (
       url,
       ...(constraints && { constraints }),
       schema: { hide: true } as FastifySchema,
+      config: plainDocument,
       logSerializers,
-      onRequest: (_request, reply) => refuseMethod(reply, method),
-      handler: (_request, reply) => refuseMethod(reply, method)
+      onRequest: refuse, // before a body is read
+      handler: refuse
     })
   }
 }
@@ -88,11 +94,12 @@ function browserErrorHandler ({ hooks, launchPath }: RouteContext): ErrorHandler
     setPrivateHeaders(reply)
     const isOurs = !hostErrors.has(error) && (isCloverError(error) || isValidation(error))
     if (!isOurs) throw error
-    if (hooks.onError) return hooks.onError(request, reply, error)
-    if (!String(request.headers.accept).includes('text/html')) throw error
-    request.log.info({ err: error }, 'fastify-clover: a launch or callback failed')
+    forgetQuery(request)
     const statusCode = isCloverError(error) ? error.statusCode : 400
     if (isCloverError(error) && error.headers) reply.headers(error.headers)
+    if (hooks.onError) return replyByHost(hooks.onError, request, reply.code(statusCode), error)
+    if (!String(request.headers.accept).includes('text/html')) throw error
+    request.log.info({ err: error }, 'fastify-clover: a launch or callback failed')
     return sendPage(reply.code(statusCode), {
       title: titleOf(error, statusCode),
       text: error.message,
@@ -102,8 +109,19 @@ function browserErrorHandler ({ hooks, launchPath }: RouteContext): ErrorHandler
   }
 }
 
-function isValidation (error: Error): boolean {
-  return 'validation' in error
+/** The host's reply to an error; the error's status is set, so that one which does not think of it is no success. */
+async function replyByHost (onError: NonNullable<RouteContext['hooks']['onError']>, request: FastifyRequest, reply: FastifyReply, error: Error): Promise<unknown> {
+  try {
+    return await onError(request, reply, error)
+  } catch (thrown) {
+    if (!reply.sent) reply.code(200) // unset, for Fastify: what was thrown brings its own
+    throw thrown
+  }
+}
+
+/** A host's hook may throw anything. */
+function isValidation (error: unknown): boolean {
+  return error instanceof Error && 'validation' in error
 }
 
 function titleOf (error: Error, statusCode: number): string {

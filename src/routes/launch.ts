@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { badState } from '../errors.js'
 import { checkClientId, redirectToClover, type RouteContext } from './context.js'
 import { sendPage } from './pages.js'
+import { forgetQuery } from './redaction.js'
 import { safePath } from './return-to.js'
 import type { LaunchQuery } from './schemas.js'
 
@@ -12,6 +13,7 @@ const framed = new Set(['iframe', 'frame', 'embed', 'object'])
 export function launchHandler (context: RouteContext) {
   return function launch (request: FastifyRequest<{ Querystring: LaunchQuery }>, reply: FastifyReply): FastifyReply {
     const { merchant_id: first, merchantId: second, client_id: clientId, return_to: returnTo } = request.query
+    forgetQuery(request)
     checkClientId(context, clientId)
     if (first !== undefined && second !== undefined && first !== second) throw badState('merchant_id and merchantId are different: send one of them.')
     const merchantId = first ?? second

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 
 type Serializer = (value: never) => unknown
 
@@ -12,9 +12,23 @@ type Serializer = (value: never) => unknown
 export function redactingSerializers (log: FastifyBaseLogger): Record<string, (value: unknown) => unknown> {
   const own = serializersOf(log)
   return {
-    req: value => isRequest(value) ? (own.req ?? defaultRequest)(withoutSecrets(value) as never) : value,
-    res: value => isReply(value) ? (own.res ?? defaultReply)(withoutSecretHeaders(value) as never) : value
+    req: value => {
+      const shown = isRequest(value) ? withoutSecrets(value) : isMessage(value) ? messageWithoutSecrets(value) : undefined
+      return shown ? (own.req ?? defaultRequest)(shown as never) : value
+    },
+    res: value => {
+      const shown = isReply(value) ? withoutSecretHeaders(value) : isResponse(value) ? responseWithoutSecrets(value) : undefined
+      return shown ? (own.res ?? defaultReply)(shown as never) : value
+    }
   }
+}
+
+/**
+ * @internal Takes the query off a request's address, once nothing needs it any more: Fastify quotes the address in messages of its own, such as
+ * that of a reply sent twice, past every serializer. `request.query` stays.
+ */
+export function forgetQuery ({ raw, url, originalUrl }: FastifyRequest): void {
+  Object.assign(raw, { url: withoutQuery(url), originalUrl: withoutQuery(originalUrl) })
 }
 
 function serializersOf (log: FastifyBaseLogger): Record<string, Serializer | undefined> {
@@ -30,28 +44,49 @@ function isReply (value: unknown): value is FastifyReply {
   return typeof value === 'object' && value !== null && 'raw' in value && 'statusCode' in value
 }
 
+/** A host may log what Node gave, too. */
+function isMessage (value: unknown): value is IncomingMessage {
+  return typeof value === 'object' && value !== null && 'headers' in value && 'url' in value
+}
+
+function isResponse (value: unknown): value is ServerResponse {
+  return typeof value === 'object' && value !== null && 'getHeaders' in value
+}
+
 const secretRequestHeaders = ['cookie', 'authorization', 'referer']
 const secretReplyHeaders = ['set-cookie', 'location']
 
 function withoutSecrets (request: FastifyRequest): FastifyRequest {
   const headers = without(request.headers, secretRequestHeaders)
-  const url = withoutQuery(request.url)
-  const raw: IncomingMessage = view(request.raw, { url: withoutQuery(request.raw.url ?? ''), originalUrl: url, headers, rawHeaders: [], headersDistinct: {} })
-  return view(request, { url, originalUrl: withoutQuery(request.originalUrl), query: {}, body: undefined, headers, raw })
+  const [url, originalUrl] = [request.url, request.originalUrl].map(withoutQuery)
+  return view(request, { url, originalUrl, query: {}, body: undefined, cookies: {}, headers, raw: messageWithoutSecrets(request.raw) })
+}
+
+function messageWithoutSecrets (message: IncomingMessage): IncomingMessage {
+  const url = withoutQuery(message.url ?? '')
+  return view(message, { url, originalUrl: url, headers: without(message.headers, secretRequestHeaders), rawHeaders: [], headersDistinct: {} })
 }
 
 function withoutSecretHeaders (reply: FastifyReply): FastifyReply {
-  const getHeaders = () => without(reply.getHeaders(), secretReplyHeaders)
-  const getHeader = (name: string) => secretReplyHeaders.includes(name.toLowerCase()) ? undefined : reply.getHeader(name)
-  const raw = view(reply.raw, { getHeaders, getHeader, _header: null })
-  return view(reply, { getHeaders, getHeader, raw, request: withoutSecrets(reply.request) })
+  return view(reply, { ...headersWithoutSecrets(reply), raw: responseWithoutSecrets(reply.raw), request: withoutSecrets(reply.request) })
+}
+
+function responseWithoutSecrets (response: ServerResponse): ServerResponse {
+  return view(response, { ...headersWithoutSecrets(response), _header: null, req: isMessage(response.req) ? messageWithoutSecrets(response.req) : undefined })
+}
+
+function headersWithoutSecrets (holder: { getHeaders (): Record<string, unknown>, getHeader (name: string): unknown }) {
+  return {
+    getHeaders: () => without(holder.getHeaders(), secretReplyHeaders),
+    getHeader: (name: string) => secretReplyHeaders.includes(name.toLowerCase()) ? undefined : holder.getHeader(name)
+  }
 }
 
 /** The same object, some of whose properties read otherwise. Its getters and methods still work on the object itself. */
 function view<T extends object> (target: T, overrides: Record<string, unknown>): T {
   return new Proxy(target, {
     get (_target, key) {
-      if (typeof key === 'string' && Object.hasOwn(overrides, key)) return overrides[key]
+      if (Object.hasOwn(overrides, key)) return overrides[String(key)]
       const value: unknown = Reflect.get(target, key, target)
       return typeof value === 'function' ? value.bind(target) : value
     }
@@ -62,8 +97,9 @@ function without<T extends Record<string, unknown>> (headers: T, secret: string[
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, secret.includes(name) ? '[redacted]' : value])) as T
 }
 
+/** A query begins at a semicolon where the host's router has `useSemicolonDelimiter`. */
 function withoutQuery (url: string): string {
-  const end = url.indexOf('?')
+  const end = url.search(/[?;#]/)
   return end === -1 ? url : `${url.slice(0, end)}?[redacted]`
 }
 

@@ -42,7 +42,7 @@ export const RefreshReply = Type.Object({
   merchant_id: Id('The merchant'),
   access_token_expiration: Type.Union([Type.Number(), Type.Null()], { description: 'Unix seconds; null: none' }),
   refresh_token_expiration: Type.Union([Type.Number(), Type.Null()], { description: 'Unix seconds; null: unknown' })
-}, { title: 'CloverRefreshReply' })
+}, { title: 'CloverRefreshReply', description: 'Until when the new tokens live' })
 export type RefreshReply = Static<typeof RefreshReply>
 
 /** An error as Fastify replies it. Nothing is required, since a host's error handler may reply in a form of its own. */
@@ -54,7 +54,8 @@ export const ErrorReply = Type.Object({
 }, { title: 'CloverErrorReply', description: 'What went wrong and what to do' })
 export type ErrorReply = Static<typeof ErrorReply>
 
-const Page = Type.String({ description: 'A page with a link that opens the app outside of its frame' })
+/** The media type is said, since a reply is JSON otherwise. */
+const Page = (description: string) => ({ description, content: { 'text/html': { schema: Type.String() } } })
 const Redirect = (description: string) => Type.Null({ description })
 const errors = { '4xx': ErrorReply, '5xx': ErrorReply }
 
@@ -65,7 +66,7 @@ export const routeSchemas = {
     description: 'Sets a state cookie and redirects to Clover\'s authorize page. This is the app\'s Alternate Launch Path in Clover\'s dashboard.',
     tags: ['clover'],
     querystring: LaunchQuery,
-    response: { 200: Page, 302: Redirect('To Clover\'s authorize page'), ...errors }
+    response: { 200: Page('A page with a link that opens the app outside of its frame'), 302: Redirect('To Clover\'s authorize page'), ...errors }
   },
   callback: {
     summary: 'Take a merchant back from Clover',

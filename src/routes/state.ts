@@ -14,6 +14,8 @@ export interface Attempt {
 
 /** @internal A state whose cookie is in this browser. */
 export interface OwnState extends Attempt {
+  /** The random part: the same for every way to write the state. */
+  id: string
   verifier: string
 }
 
@@ -84,12 +86,12 @@ export class States {
     const own = this.#read(cookieHeader).valid.find(cookie => cookie.id === id)
     if (own === undefined) return undefined
     const { merchantId, returnTo, number, keys } = own
-    return { number, verifier: keys.verifier(id), ...(merchantId !== undefined && { merchantId }), ...(returnTo !== undefined && { returnTo }) }
+    return { id, number, verifier: keys.verifier(id), ...(merchantId !== undefined && { merchantId }), ...(returnTo !== undefined && { returnTo }) }
   }
 
   /** Ends the cookie of a state; it works once. */
-  clear (state: string): string {
-    return this.#serialize(this.#nameOf(state.slice(0, state.indexOf('.'))), '', 0)
+  clear ({ id }: OwnState): string {
+    return this.#serialize(this.#nameOf(id), '', 0)
   }
 
   /** How often this authorization was started over already, as far as the state or the cookies tell. */
@@ -114,9 +116,9 @@ export class States {
   #read (cookieHeader: string | undefined): { valid: CookieContent[], invalid: string[] } {
     const valid: CookieContent[] = []
     const invalid: string[] = []
-    for (const [name, value] of Object.entries(parse(cookieHeader ?? ''))) {
+    for (const [name, value = ''] of Object.entries(parse(cookieHeader ?? ''))) {
       if (!name.startsWith(this.#prefix)) continue
-      const content = value === undefined ? undefined : this.#openCookie(name, value)
+      const content = this.#openCookie(name, value)
       if (content) valid.push(content)
       else invalid.push(name)
     }

@@ -2,8 +2,8 @@ import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { unclearError, type Answer } from '../clover/answer.js'
 import type { CloverClient, Exchange } from '../clover/client.js'
-import type { TokenPair } from '../clover/wire.js'
-import { denied, invalidMerchantId, invalidOptions, merchantMismatch, permissionMissing, unavailable } from '../errors.js'
+import { TokenReply, type TokenPair } from '../clover/wire.js'
+import { denied, invalidMerchantId, invalidOptions, merchantMismatch, permissionMissing, storageFailed, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import type { Flights } from './flights.js'
 import { remaining } from './freshness.js'
@@ -31,10 +31,10 @@ export interface ConnectionOptions {
 /** A pair of tokens that another integration holds, for `adopt()`. */
 export const AdoptedTokens = Type.Object({
   merchantId: MerchantId,
-  accessToken: Type.String({ minLength: 1 }),
-  accessTokenExpiration: Type.Number({ minimum: 0, description: 'Unix seconds' }),
-  refreshToken: Type.String({ minLength: 1 }),
-  refreshTokenExpiration: Type.Number({ minimum: 0, description: 'Unix seconds' })
+  accessToken: TokenReply.properties.access_token,
+  accessTokenExpiration: TokenReply.properties.access_token_expiration,
+  refreshToken: TokenReply.properties.refresh_token,
+  refreshTokenExpiration: TokenReply.properties.refresh_token_expiration
 }, { description: 'A pair of tokens that another integration holds' })
 export type AdoptedTokens = Static<typeof AdoptedTokens>
 
@@ -89,22 +89,28 @@ export class Connections {
   async disconnect (merchantId: string): Promise<boolean> {
     if (!isMerchantId(merchantId)) throw invalidMerchantId()
     const { store, reader, flights, notify } = this.#use
-    try {
-      const first = await store.get(merchantId)
-      let current = first
-      while (current !== undefined && current.connectionId === first?.connectionId) {
-        // By revision: a delete that arrives late must not hit a newer connection.
-        if (await store.delete(merchantId, current.revision)) {
-          notify({ type: 'disconnected', merchantId })
-          return true
-        }
-        current = await store.get(merchantId)
-      }
-      return false
-    } finally {
-      flights.drop(merchantId)
+    const first = await store.get(merchantId)
+    if (first === undefined) {
       reader.drop(merchantId)
+      return false
     }
+    const isForgotten = await this.#delete(first).finally(() => reader.drop(merchantId))
+    // Not earlier: a pair that is held while the store fails may be the only trace of a merchant who stays connected.
+    flights.drop(merchantId, record => record.connectionId === first.connectionId)
+    if (isForgotten) notify({ type: 'disconnected', merchantId })
+    return isForgotten
+  }
+
+  /** Deletes by revision: a delete that arrives late must not hit a newer connection. */
+  async #delete ({ merchantId, connectionId, revision }: Installation): Promise<boolean> {
+    const { store } = this.#use
+    for (let round = 0; round < maxRounds; round++) {
+      if (await store.delete(merchantId, revision)) return true
+      const current = await store.get(merchantId)
+      if (current?.connectionId !== connectionId) return false
+      revision = current.revision
+    }
+    throw storageFailed('delete', 'it refuses to delete although the revision is the stored one', merchantId)
   }
 
   /** Whether the stored pair surely works: after an uninstall and a reinstall it may not. */
@@ -154,10 +160,10 @@ export class Connections {
         isUnknown = true
         if (round >= maxRounds) throw error
       }
-      if (round > maxRounds) throw this.#interrupted(merchantId)
+      if (!isStored && round > maxRounds) throw this.#interrupted(merchantId)
       const current = isStored ? next : await store.get(merchantId)
       if (current?.connectionId === next.connectionId) {
-        flights.drop(merchantId)
+        flights.drop(merchantId, record => record.connectionId !== next.connectionId)
         reader.drop(merchantId)
         return before === undefined
       }

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { closing, isCloverError, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import { HeldPairs } from './held.js'
@@ -17,8 +16,8 @@ export interface FlightOptions {
 
 interface Flight {
   promise: Promise<Installation>
-  /** The merchant left, or authorized anew, while it flew: what it brings is out of date. */
-  dropped: boolean
+  /** Set if the merchant left, or authorized anew, while it flew: tells which records are out of date. */
+  isOver?: (record: Installation) => boolean
 }
 
 interface Failure {
@@ -31,6 +30,9 @@ interface Failure {
 /** Milliseconds that failures back off at most: Clover's, and the store's, which mends sooner and costs nobody a call to Clover. */
 const longestBackoff = { clover: 30_000, storage: 5_000 }
 
+/** The most merchants whose failures are remembered. */
+const mostFailures = 10_000
+
 /**
  * @internal One refresh per merchant at a time in this process, shared by everybody who waits for it, and the merchants that are left in
  * peace after a failure.
@@ -39,7 +41,8 @@ export class Flights {
   readonly #options: FlightOptions
   readonly #flying = new Map<string, Flight>()
   readonly #held: HeldPairs
-  readonly #failures = new LRUCache<string, Failure>({ max: 10_000 })
+  /** The failure longest ago comes first. */
+  readonly #failures = new Map<string, Failure>()
   #closed = false
 
   constructor (options: FlightOptions) {
@@ -59,25 +62,31 @@ export class Flights {
 
   /** Joins the merchant's flight or starts one; resolves with a record that serves the goal, as far as one can be had. */
   async refresh (merchantId: string, goal: RefreshGoal): Promise<Installation> {
-    for (let joined = 0; ; joined++) {
+    let joined = 0
+    while (true) {
       const current = this.#flying.get(merchantId)
       const flight = current ?? this.#start(merchantId, goal)
       try {
         const record = await flight.promise
-        if (!flight.dropped && (!current || joined === 2 || goal.enough(record))) return record
+        if (!flight.isOver?.(record) && (!current || joined >= 2 || goal.enough(record))) return record
       } catch (error) {
-        // An operator's refresh tries for itself what another caller's did not.
-        if (!current || !goal.force) throw error
+        // An operator's refresh tries for itself what another caller's did not, and a failure of before says nothing about now.
+        if (!flight.isOver && (!current || !goal.force)) throw error
       }
+      joined++
     }
   }
 
-  /** Lets go of all that this process holds for a merchant, since the store now says otherwise. */
-  drop (merchantId: string): void {
+  /**
+   * Lets go of what this process holds for a merchant, since the store now says otherwise: of the records that `isOver` says, since a pair
+   * of the present connection may be the only trace of it.
+   */
+  drop (merchantId: string, isOver: (record: Installation) => boolean): void {
     const flight = this.#flying.get(merchantId)
-    if (flight) flight.dropped = true
+    if (flight) flight.isOver = isOver
     this.#flying.delete(merchantId)
-    this.#held.drop(merchantId)
+    const held = this.#held.get(merchantId)
+    if (held && isOver(held)) this.#held.drop(merchantId)
     this.#failures.delete(merchantId)
   }
 
@@ -105,7 +114,7 @@ export class Flights {
     if (this.#closed) throw closing()
     const failure = this.#backingOff(merchantId)
     if (failure && !goal.force) throw this.#again(merchantId, failure)
-    const flight: Flight = { dropped: false, promise: Promise.resolve().then(() => this.#fly(merchantId, goal, flight)) }
+    const flight: Flight = { promise: Promise.resolve().then(() => this.#fly(merchantId, goal, flight)) }
     this.#flying.set(merchantId, flight)
     flight.promise.catch(() => {}) // whoever waits sees the rejection; a background refresh has nobody
     return flight
@@ -118,14 +127,14 @@ export class Flights {
       const inHand = await this.#held.settleNow(merchantId, goal)
       if (inHand) return inHand
       const { record, held } = await protocol.run(merchantId, goal)
-      if (!flight.dropped) {
+      if (!flight.isOver?.(record)) {
         this.#failures.delete(merchantId)
         if (held) this.#held.add(held)
         else onRecord(record)
       }
       return record
     } catch (error) {
-      if (!flight.dropped) this.#noteFailure(merchantId, error)
+      if (!flight.isOver) this.#noteFailure(merchantId, error)
       throw error
     } finally {
       if (this.#flying.get(merchantId) === flight) this.#flying.delete(merchantId)
@@ -143,10 +152,12 @@ export class Flights {
       : isCloverError(error, 'FST_CLOVER_UNAVAILABLE') || isCloverError(error, 'FST_CLOVER_BAD_REPLY') ? longestBackoff.clover : undefined
     if (longest === undefined) return
     const { now, jitter } = this.#options.runtime
-    const count = (this.#failures.peek(merchantId)?.count ?? 0) + 1
+    const count = (this.#failures.get(merchantId)?.count ?? 0) + 1
     const asked = isCloverError(error) ? (error.retryAfter ?? 0) * 1000 : 0
     const wait = Math.max(asked, Math.min(longest, 500 * 2 ** count) * (0.5 + jitter() / 2))
+    this.#failures.delete(merchantId)
     this.#failures.set(merchantId, { count, until: now() + wait, error })
+    if (this.#failures.size > mostFailures) this.#failures.delete(this.#failures.keys().next().value as string)
   }
 
   /** The error for a caller who comes while a failure is backed off. */

@@ -37,6 +37,10 @@ export class HeldPairs {
   }
 
   add (pair: HeldPair): void {
+    if (this.#closed) {
+      this.#options.notify({ type: 'pair-abandoned', merchantId: pair.next.merchantId })
+      return
+    }
     const holding: Holding = { pair, wake: new AbortController(), done: Promise.resolve() }
     this.#holdings.set(pair.next.merchantId, holding)
     holding.done = this.#keepTrying(holding)

@@ -3,7 +3,7 @@ import { Type, type Static } from '@sinclair/typebox'
 /** A merchant id as Clover gives it. Source: https://docs.clover.com/dev/docs/merchant-id-and-api-token-for-development */
 export const MerchantId = Type.String({ pattern: '^[A-Z0-9]{13}$', description: 'Clover\'s merchant id: 13 characters of A-Z and 0-9' })
 
-const merchantIdPattern = new RegExp(MerchantId.pattern ?? '')
+const merchantIdPattern = new RegExp(MerchantId.pattern as string)
 
 /** Whether a value is a merchant id in Clover's form. */
 export function isMerchantId (value: unknown): value is string {

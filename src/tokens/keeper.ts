@@ -149,7 +149,7 @@ export class TokenKeeper {
     const next = make.marked(record, this.#now())
     if (await store.put(next, record.revision)) {
       reader.keep(next)
-      const { since, retryAt } = next.reauthorizationRequired ?? { since: 0, retryAt: 0 }
+      const { since, retryAt } = next.reauthorizationRequired as NonNullable<Installation['reauthorizationRequired']>
       notify({ type: 'reauthorization-required', merchantId, since, retryAt, first: mark === undefined })
     }
     throw reauthorizationRequired(merchantId)

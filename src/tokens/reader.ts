@@ -33,7 +33,8 @@ export class Reader {
     } catch (error) {
       // A record of another app, or one that is broken, is not an outage.
       if (isCloverError(error) && error.code !== 'FST_CLOVER_STORAGE') throw error
-      this.#cache?.set(living, patience)
+      // Not if the merchant left while the store was silent.
+      if (this.#cache?.living(merchantId) === living) this.#cache.set(living, patience)
       return living
     }
   }

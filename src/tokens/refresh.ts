@@ -114,7 +114,7 @@ export class RefreshProtocol {
       const began = clock.now()
       const base = record.refreshToken
       const obtained = await slots.run(async () => {
-        const claim = await this.#claim(record, this.#use.make.id())
+        const claim = await this.#claim(record, this.#use.make.id(), round > 1)
         return claim && this.#underLease(claim, record, base)
       })
       const kept = obtained && await this.#keep(obtained, base, began)
@@ -148,22 +148,24 @@ export class RefreshProtocol {
     return this.#mark(claim, start)
   }
 
-  /** Writes the intent; resolves with undefined if the record changed meanwhile. */
-  async #claim (record: Installation, by: string): Promise<Claim | undefined> {
+  /** Writes the intent; resolves with undefined if the record changed meanwhile, and unless it is the last try also if the store failed. */
+  async #claim (record: Installation, by: string, isLastTry: boolean): Promise<Claim | undefined> {
     const { store, make, clock } = this.#use
     const next = make.leased(record, by, clock.now() + this.leaseSeconds)
     try {
       return await store.put(next, record.revision) ? { by, record: next } : undefined
-    } catch {
+    } catch (error) {
       // The outcome is unknown. Only a lease that is seen in the record allows a call to Clover.
       const current = await store.get(record.merchantId)
-      return current?.refreshLease?.by === by ? { by, record: current } : undefined
+      if (current?.refreshLease?.by === by) return { by, record: current }
+      if (isLastTry && current?.revision === record.revision) throw error
+      return undefined
     }
   }
 
   /** Makes sure that the lease is still this attempt's and has most of its time left. */
   async #extend (claim: Claim): Promise<boolean> {
-    const extended = await this.#claim(claim.record, claim.by)
+    const extended = await this.#claim(claim.record, claim.by, true)
     if (extended === undefined) return false
     claim.record = extended.record
     return (claim.record.refreshLease?.until ?? 0) - this.#use.clock.now() > this.leaseSeconds / 2
@@ -174,14 +176,15 @@ export class RefreshProtocol {
    * meanwhile.
    */
   async #ask (claim: Claim, call: () => Promise<PairAnswer>): Promise<PairAnswer | undefined> {
-    for (let attempt = 1; ; attempt++) {
-      const answer = await call()
-      if (answer.outcome !== 'unclear' || answer.malformed || attempt === attempts) return answer
+    let answer = await call()
+    for (let attempt = 1; attempt < attempts && answer.outcome === 'unclear' && !answer.malformed; attempt++) {
       const wait = Math.max(answer.retryAfter ?? 0, 0.25 * 2 ** attempt * (0.5 + this.#use.runtime.jitter()))
-      if (wait > this.leaseSeconds / 4) return answer
+      if (wait > this.leaseSeconds / 4) break
       await this.#use.runtime.sleep(wait * 1000)
       if (!await this.#extend(claim)) return undefined
+      answer = await call()
     }
+    return answer
   }
 
   /** Clover said nothing of use. The lease stays: it is the trace of a refresh that may have happened. */
@@ -218,8 +221,7 @@ export class RefreshProtocol {
     const { store, make, notify } = this.#use
     const { pair, base } = held
     const { merchantId } = held.next
-    for (let round = 0; ; round++) {
-      if (round === maxRounds) throw storageFailed('put', 'it refuses a write although the revision is the stored one', merchantId)
+    for (let round = 0; round < maxRounds; round++) {
       if (await store.put(held.next, held.expected)) return held.next
       const current = await store.get(merchantId)
       if (current !== undefined) {
@@ -238,6 +240,7 @@ export class RefreshProtocol {
       notify({ type: 'pair-dropped', merchantId })
       return undefined
     }
+    throw storageFailed('put', 'it refuses a write although the revision is the stored one', merchantId)
   }
 
   /** Every stored token was refused. A guess and not a verdict: the merchant is tried again at `retryAt`. */

@@ -1,6 +1,6 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { isCloverError, otherApp, storageFailed } from '../errors.js'
-import type { CloverStorage, ListQuery } from '../storage/contract.js'
+import type { CloverStorage, ListPage, ListQuery } from '../storage/contract.js'
 import { Installation } from './installation.js'
 
 const fits = TypeCompiler.Compile(Installation)
@@ -50,11 +50,13 @@ export class Store {
 
   /** A page of records of this app and environment. */
   async list (query: ListQuery): Promise<{ items: Installation[], cursor?: string }> {
-    const { items, cursor } = await this.#call('list', undefined, async storage => {
+    const page: Partial<ListPage> | undefined = await this.#call('list', undefined, async storage => {
       if (storage.list === undefined) throw new Error('the adapter does not have it, and it is needed for listings')
       return storage.list(query)
     })
-    return { items: items.map(record => this.#own(record, record.merchantId)), ...(cursor !== undefined && cursor !== null && { cursor }) }
+    if (!Array.isArray(page?.items)) throw storageFailed('list', 'it must resolve with a page: items and maybe a cursor')
+    const { items, cursor } = page
+    return { items: items.map((record?: Installation) => this.#own(record, record?.merchantId)), ...(cursor !== undefined && cursor !== null && { cursor }) }
   }
 
   async #call<T> (method: string, merchantId: string | undefined, run: (storage: CloverStorage) => Promise<T>, secrets: unknown[] = []): Promise<T> {
@@ -74,12 +76,12 @@ export class Store {
     }
   }
 
-  #own (record: Installation, merchantId: string): Installation {
+  #own (record: unknown, merchantId: string | undefined): Installation {
     if (!fits.Check(record)) {
       throw storageFailed('get', `the record does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`, merchantId)
     }
     const { appId, environment } = this.#options
-    if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(merchantId)
+    if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(merchantId ?? record.merchantId)
     return record
   }
 

@@ -6,7 +6,7 @@
 export async function within<T> (promise: Promise<T>, milliseconds: number, late: () => unknown, signal?: AbortSignal): Promise<T> {
   promise.catch(() => {}) // it may reject after nobody waits any more
   signal?.throwIfAborted()
-  let end = () => {}
+  let end: (() => void) | undefined
   const limit = new Promise<never>((_resolve, reject) => {
     const timer = setTimeout(() => reject(late()), milliseconds)
     const onAbort = () => reject(signal?.reason)
@@ -19,6 +19,6 @@ export async function within<T> (promise: Promise<T>, milliseconds: number, late
   try {
     return await Promise.race([promise, limit])
   } finally {
-    end()
+    end?.()
   }
 }

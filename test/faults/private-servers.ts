@@ -1,0 +1,147 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import type { Test } from 'tap'
+import type { StoreAddress } from './stores.js'
+
+/** A database server of a test's own, which it may stop, crash and start again. */
+export interface PrivateServer {
+  port: number
+  start (): Promise<void>
+  /** Ends it in order. */
+  stop (): Promise<void>
+  /** Ends it as a crash does: what was not made durable is gone. */
+  crash (): Promise<void>
+  /** An empty store, reached through some port. */
+  address (port: number): StoreAddress
+}
+
+/** A kind of server that can be started here. */
+export interface ServerKind {
+  kind: 'postgres' | 'redis'
+  /** For tap's option of the same name. */
+  skip: string | false
+  /** Starts one; it is gone when the test ends. */
+  make (t: Test): Promise<PrivateServer>
+}
+
+/** The servers that can be started on this machine. */
+export function findPrivateServers (): ServerKind[] {
+  const postgres = findPostgresFolder()
+  const redis = findProgram('redis-server')
+  return [
+    { kind: 'postgres', skip: missing('PostgreSQL', postgres), make: t => makePostgres(t, postgres ?? '') },
+    { kind: 'redis', skip: missing('redis-server', redis), make: t => makeRedis(t, redis ?? '') }
+  ]
+}
+
+async function makePostgres (t: Test, folder: string): Promise<PrivateServer> {
+  const data = temporaryFolder(t)
+  // PostgreSQL does not run as root.
+  const user = process.getuid?.() === 0 ? { uid: idOf('-u', 'postgres'), gid: idOf('-g', 'postgres') } : {}
+  if (user.uid !== undefined && user.gid !== undefined) chownSync(data, user.uid, user.gid)
+  execFileSync(join(folder, 'initdb'), ['--auth=trust', '--username=postgres', '--no-sync', '--no-locale', '--encoding=UTF8', '-D', data], { ...user, cwd: data })
+  const port = await freePort()
+  const server = program(t, port, {
+    run: () => spawn(join(folder, 'postgres'), ['-D', data, '-p', String(port), '-k', data, '-c', 'listen_addresses=127.0.0.1'], { ...user, cwd: data, stdio: 'ignore' }),
+    stopSignal: 'SIGINT', // PostgreSQL's "fast" shutdown
+    crashSignal: 'SIGQUIT' // its "immediate" one, after which it must recover
+  })
+  await server.start()
+  return { ...server, address: port => ({ kind: 'postgres', url: `postgres://postgres@127.0.0.1:${port}/postgres`, table: 'installations' }) }
+}
+
+async function makeRedis (t: Test, file: string): Promise<PrivateServer> {
+  const folder = temporaryFolder(t)
+  const port = await freePort()
+  const server = program(t, port, {
+    run: () => spawn(file, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--dir', folder], { stdio: 'ignore' }),
+    stopSignal: 'SIGTERM',
+    crashSignal: 'SIGKILL'
+  })
+  await server.start()
+  return { ...server, address: port => ({ kind: 'redis', url: `redis://127.0.0.1:${port}`, prefix: 'installations:' }) }
+}
+
+interface Program {
+  run: () => ChildProcess
+  stopSignal: NodeJS.Signals
+  crashSignal: NodeJS.Signals
+}
+
+function program (t: Test, port: number, { run, stopSignal, crashSignal }: Program): Omit<PrivateServer, 'address'> {
+  let running: ChildProcess | undefined
+  async function end (signal: NodeJS.Signals): Promise<void> {
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
+    const exit = once(running, 'exit')
+    running.kill(signal)
+    await exit
+  }
+  const endNow = () => { running?.kill(crashSignal) }
+  process.once('exit', endNow)
+  t.teardown(async () => {
+    await end(crashSignal)
+    process.off('exit', endNow)
+  })
+  return {
+    port,
+    async start () {
+      running = run()
+      const end = Date.now() + 30_000
+      while (!await accepts(port)) {
+        if (Date.now() > end) throw new Error(`no server at port ${port}`)
+        await setTimeout(50)
+      }
+    },
+    stop: () => end(stopSignal),
+    crash: () => end(crashSignal)
+  }
+}
+
+function findPostgresFolder (): string | undefined {
+  const root = '/usr/lib/postgresql'
+  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
+  return versions.map(version => join(root, version, 'bin')).find(folder => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
+}
+
+function findProgram (name: string): string | undefined {
+  return (process.env.PATH ?? '').split(':').map(folder => join(folder, name)).find(file => existsSync(file))
+}
+
+function missing (name: string, found: string | undefined): string | false {
+  if (found !== undefined) return false
+  const reason = `${name} is not installed here, so that no private one can be started.`
+  if (process.env.FASTIFY_CLOVER_REQUIRE_SERVICES === '1') throw new Error(reason)
+  return reason
+}
+
+function temporaryFolder (t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'clover-faults-'))
+  t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+  return folder
+}
+
+function idOf (option: '-u' | '-g', user: string): number {
+  return Number(execFileSync('id', [option, user], { encoding: 'utf8' }))
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+async function accepts (port: number): Promise<boolean> {
+  return await new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false)).once('close', () => socket.destroy())
+    socket.once('connect', () => socket.destroy())
+  })
+}

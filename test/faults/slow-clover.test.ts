@@ -1,0 +1,117 @@
+import t, { type Test } from 'tap'
+import { cloverSimulator, type CloverSimulator } from '../../src/testing/index.js'
+import type { Gate } from './gates.js'
+import { connectMerchants, findLost, highTrust, planFor, until } from './merchants.js'
+import { startServer, type ServerOptions, type ServerPlan } from './server.js'
+import { findStores, openStore, type StoreAddress } from './stores.js'
+import { workerStarter } from './workers.js'
+
+/** Milliseconds: a lease of 2.1 seconds, rounded up to whole ones. */
+const hasty = { callTimeout: 300, storageTimeout: 600 }
+/** Milliseconds: in real time, for servers whose clocks run alike. */
+const pastTheLease = 5_000
+/** Milliseconds: what is frozen has not given up before. */
+const patient = { callTimeout: 120_000, storageTimeout: 60_000 }
+/** Milliseconds that pass in the freeze, without anybody waiting for them. */
+const pastEveryLease = 600_000
+
+const stores = await findStores()
+const startWorker = await workerStarter(t)
+t.jobs = 6
+
+for (const { kind, skip, make } of stores) {
+  t.test(`${kind}: Clover answers a refresh after the lease, and the late writer does not overwrite the recovery that took its place`, { skip, buffered: true }, async t => {
+    const { clover, merchantId, late, other, stored, lost } = await setUp(t, make(t))
+    clover.fault({ on: 'refresh', kind: 'latency', ms: pastTheLease, when: 'after' })
+    const asked = late.clover.accessToken(merchantId)
+    await until('Clover spent the token', () => clover.calls.some(({ handled }) => handled === 200))
+    const token = await other.clover.accessToken(merchantId)
+    const before = await stored()
+
+    t.equal(await asked, token, 'the late server hands out the token of the recovery')
+    t.same(await stored(), before, 'the record is what the recovery made it')
+    t.equal(clover.count('refresh', { ok: true }), 1)
+    t.equal(clover.count('recovery'), 1)
+    t.ok(clover.isLiveAccessToken(token))
+    t.ok(clover.isLive(before?.refreshToken ?? ''), 'the stored refresh token is the live one')
+    t.same(await lost(), [], 'the merchant is still connected')
+  })
+
+  t.test(`${kind}: Clover handles a refresh after the lease, and the refused server does not recover over the pair that took its place`, { skip, buffered: true }, async t => {
+    const { clover, merchantId, late, other, stored, lost } = await setUp(t, make(t))
+    clover.fault({ on: 'refresh', kind: 'latency', ms: pastTheLease, when: 'before' })
+    const asked = late.clover.accessToken(merchantId)
+    await until('Clover has the call', () => clover.count('refresh') === 1)
+    const token = await other.clover.accessToken(merchantId)
+    const before = await stored()
+
+    t.equal(await asked, token, 'the late server hands out the token of the other refresh')
+    t.same(await stored(), before, 'the record is what the other refresh made it')
+    t.equal(clover.count('refresh', { ok: true }), 1)
+    t.equal(clover.count('recovery'), 0, 'a recovery would have killed the pair')
+    t.ok(clover.isLiveAccessToken(token))
+    t.ok(clover.isLive(before?.refreshToken ?? ''), 'the stored refresh token is the live one')
+    t.same(await lost(), [], 'the merchant is still connected')
+  })
+
+  t.test(`${kind}: a process that is frozen past its lease overwrites nothing when it thaws`, { skip, buffered: true }, t => thaw(t, make(t)))
+}
+
+/** Two servers on one store; the first, whose leases are short, waits for Clover however long that takes. */
+async function setUp (t: Test, address: StoreAddress) {
+  const clover = await cloverSimulator()
+  t.teardown(() => clover.close())
+  const { storage, close } = await openStore(address)
+  t.teardown(close)
+  const [merchantId = ''] = await connectMerchants(clover, storage, highTrust, 1)
+  const plan = planFor(clover)
+  const undeadlined: typeof fetch = (url, init) => fetch(url, { ...init, signal: null })
+  const late = await openServer(t, address, { ...plan, ...hasty }, { runtime: { fetch: undeadlined } })
+  const other = await openServer(t, address, plan)
+  return { clover, merchantId, late, other, stored: () => storage.get(merchantId), lost: () => findLost(clover, plan, address, [merchantId]) }
+}
+
+async function openServer (t: Test, address: StoreAddress, plan: ServerPlan, options: ServerOptions = {}) {
+  const { storage, close } = await openStore(address)
+  const app = await startServer(plan, storage, { ...options, before: app => { app.addHook('onClose', close) } })
+  t.teardown(() => app.close())
+  return app
+}
+
+async function thaw (t: Test, address: StoreAddress): Promise<void> {
+  const clover = await cloverSimulator()
+  t.teardown(() => clover.close())
+  const { storage, close } = await openStore(address)
+  t.teardown(close)
+  const merchants = await connectMerchants(clover, storage, highTrust, 4)
+  const frozen = await startWorker()
+  await frozen.call('serve', 'frozen', planFor(clover, patient), address)
+  const [onTheWay = '', ...parked] = merchants
+  const gates: Gate[] = [{ put: 1, when: 'before' }, { put: 1, when: 'after' }, { put: 2, when: 'before' }]
+  const reached = parked.map((merchantId, index) => frozen.call('park', 'frozen', merchantId, gates[index] ?? { put: 1, when: 'before' }))
+  // This one's answer arrives while nobody can read it.
+  clover.fault({ on: 'refresh', kind: 'latency', ms: 3_000, when: 'after', merchantId: onTheWay })
+  const asked = Promise.all(merchants.map(merchantId => frozen.call('token', 'frozen', merchantId)))
+  await Promise.all(reached)
+  await until('Clover spent the token', () => clover.count('refresh', { merchantId: onTheWay }) === 1 && spent(clover, onTheWay))
+  frozen.signal('SIGSTOP')
+
+  clover.setNow(() => Date.now() + pastEveryLease)
+  const plan = planFor(clover, { clockAhead: pastEveryLease })
+  const other = await openServer(t, address, plan)
+  const tokens = await Promise.all(merchants.map(merchantId => other.clover.accessToken(merchantId)))
+  await until('the answer is on its way', () => clover.calls.find(({ merchantId }) => merchantId === onTheWay)?.status === 200)
+  const before = await Promise.all(merchants.map(merchantId => storage.get(merchantId)))
+
+  frozen.signal('SIGCONT')
+  await frozen.call('release', 'frozen')
+  t.same(await asked, tokens.map(token => ({ token })), 'it hands out the tokens that took the place of its own')
+  t.same(await Promise.all(merchants.map(merchantId => storage.get(merchantId))), before, 'the records are what the other process made them')
+  t.ok(before.every(record => clover.isLive(record?.refreshToken ?? '') && clover.isLiveAccessToken(record?.accessToken ?? '')), 'they are live')
+  t.equal(clover.count('refresh', { ok: true }), merchants.length, 'one refresh of each')
+  t.equal(clover.count('recovery', { ok: true }), 2, 'and a recovery where its answer had not been stored')
+  await frozen.kill()
+  t.same(await findLost(clover, plan, address, merchants), [])
+}
+
+const spent = (clover: CloverSimulator, id: string) => clover.calls.some(({ merchantId, handled }) => merchantId === id && handled === 200)

@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Test } from 'tap'
+import { postgresStorage, redisStorage, sqliteStorage, type CloverStorage } from '../../src/storage/index.js'
+import { findPostgres, findRedis, uniqueName } from '../helpers/services.js'
+
+/** Where a store is: enough for any process to open it. */
+export type StoreAddress =
+  | { kind: 'sqlite', file: string }
+  | { kind: 'postgres', url: string, table: string }
+  | { kind: 'redis', url: string, prefix: string }
+
+/** A store that a process has opened with a client of its own. */
+export interface OpenStore {
+  storage: CloverStorage
+  /** Ends the connections; a second time it does nothing. */
+  close (): Promise<void>
+}
+
+/** A kind of store that tests run on. */
+export interface StoreKind {
+  kind: StoreAddress['kind']
+  /** For tap's option of the same name. */
+  skip: string | false
+  /** An empty store, which goes when the test ends. */
+  make (t: Test): StoreAddress
+}
+
+/** Opens a store as a host would. Only the client that is needed is loaded: processes that are killed by the dozen start sooner. */
+export async function openStore (address: StoreAddress): Promise<OpenStore> {
+  const { storage, close } = await connectTo(address)
+  let closed: Promise<void> | undefined
+  return {
+    storage,
+    async close () {
+      closed ??= close()
+      await closed
+    }
+  }
+}
+
+async function connectTo (address: StoreAddress): Promise<OpenStore> {
+  if (address.kind === 'sqlite') {
+    const { default: Database } = await import('libsql')
+    const database = new Database(address.file, { timeout: 20_000 })
+    database.pragma('journal_mode = WAL')
+    return { storage: sqliteStorage(database), close: async () => { database.close() } }
+  }
+  if (address.kind === 'postgres') {
+    const { default: pg } = await import('pg')
+    const pool = new pg.Pool({ connectionString: address.url, max: 10 })
+    pool.on('error', () => {}) // an idle connection broke: the pool makes another
+    return { storage: postgresStorage(pool, { table: address.table }), close: () => pool.end() }
+  }
+  const { Redis } = await import('ioredis')
+  const client = new Redis(address.url, { retryStrategy: () => 50 })
+  client.on('error', () => {}) // it reconnects
+  return { storage: redisStorage(client, { prefix: address.prefix }), close: async () => { client.disconnect() } }
+}
+
+/** The stores that there are on this machine. */
+export async function findStores (): Promise<StoreKind[]> {
+  const [postgres, redis] = await Promise.all([findPostgres(), findRedis()])
+  return [
+    { kind: 'sqlite', skip: false, make: t => removedAfter(t, { kind: 'sqlite', file: join(mkdtempSync(join(tmpdir(), 'clover-faults-')), 'store.db') }) },
+    { kind: 'postgres', skip: postgres.skip, make: t => removedAfter(t, { kind: 'postgres', url: postgres.url, table: uniqueName('faults') }) },
+    { kind: 'redis', skip: redis.skip, make: t => removedAfter(t, { kind: 'redis', url: redis.url, prefix: `${uniqueName('faults')}:` }) }
+  ]
+}
+
+function removedAfter (t: Test, address: StoreAddress): StoreAddress {
+  t.teardown(() => removeStore(address))
+  return address
+}
+
+async function removeStore (address: StoreAddress): Promise<void> {
+  if (address.kind === 'sqlite') rmSync(dirname(address.file), { recursive: true, force: true })
+  if (address.kind === 'postgres') {
+    const { default: pg } = await import('pg')
+    const client = new pg.Client({ connectionString: address.url })
+    await client.connect()
+    await client.query(`DROP TABLE IF EXISTS ${address.table}`)
+    await client.end()
+  }
+  if (address.kind === 'redis') {
+    const { Redis } = await import('ioredis')
+    const client = new Redis(address.url)
+    for await (const keys of client.scanStream({ match: `${address.prefix}*`, count: 1000 })) {
+      if ((keys as string[]).length > 0) await client.del(...keys as string[])
+    }
+    client.disconnect()
+  }
+}

@@ -1,0 +1,95 @@
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import { CookieJar } from 'tough-cookie'
+import type { CloverSimulator } from '../../src/testing/index.js'
+
+/** What a merchant does at Clover's authorize page. */
+export interface Approval {
+  /** Whom the merchant picks; the one of the launch by default. */
+  merchantId?: string
+  employeeId?: string
+  /** Fields of the callback's query to change, or with `undefined` to leave out. */
+  edit?: Record<string, string | undefined>
+}
+
+/** A merchant's browser: a strict cookie jar, and requests that arrive as a proxy in front of the app would hand them on. */
+export class Browser {
+  readonly jar = new CookieJar(undefined, { prefixSecurity: 'strict' })
+  readonly #app: FastifyInstance
+  readonly #base: URL
+  /** Keeps no cookies, as a browser that blocks them. */
+  blocksCookies = false
+  /** The values of all cookies that the app ever set here. */
+  readonly cookieValues: string[] = []
+
+  constructor (app: FastifyInstance, baseUrl = 'https://shop.example') {
+    this.#app = app
+    this.#base = new URL(baseUrl)
+  }
+
+  /** Requests an address of the app, absolute or as a path below its public address; redirects are not followed. */
+  async visit (address: string, options: InjectOptions = {}): Promise<LightMyRequestResponse> {
+    const url = new URL(address, this.#base)
+    if (url.origin !== this.#base.origin) throw new Error(`${url.origin} is not the app`)
+    const folder = this.#base.pathname.replace(/\/$/, '')
+    const cookie = await this.jar.getCookieString(url.href)
+    const reply = await this.#app.inject({
+      method: 'GET',
+      ...options,
+      url: address.startsWith('/') ? address : url.pathname.slice(folder.length) + url.search,
+      headers: { host: url.host, accept: 'text/html', ...(cookie !== '' && { cookie }), ...options.headers }
+    })
+    for (const line of [reply.headers['set-cookie'] ?? []].flat()) await this.#keep(line, url)
+    return reply
+  }
+
+  /** The names of the state cookies that the browser holds. */
+  async stateCookies (): Promise<string[]> {
+    const cookies = await this.jar.getCookies(this.#base.href)
+    return cookies.map(({ key }) => key).filter(name => name.includes('clover-'))
+  }
+
+  async #keep (line: string, url: URL): Promise<void> {
+    const value = /^[^=]+=([^;]*)/.exec(line)?.[1] ?? ''
+    if (line.includes('clover-') && value !== '') this.cookieValues.push(value)
+    if (!this.blocksCookies) await this.jar.setCookie(line, url.href)
+  }
+}
+
+/** The `Location` of a redirect to Clover's authorize page. */
+export function authorizeRequest (reply: LightMyRequestResponse): URL {
+  const { location } = reply.headers
+  if (reply.statusCode !== 302 || location === undefined || !location.includes('/authorize?')) {
+    throw new Error(`not a redirect to authorize: ${reply.statusCode} ${location ?? reply.body}`)
+  }
+  return new URL(location)
+}
+
+/** Approves at Clover, and returns the address of the callback that Clover sends the browser to. */
+export function approve (clover: CloverSimulator, reply: LightMyRequestResponse, { merchantId, employeeId, edit = {} }: Approval = {}): string {
+  const { pathname, searchParams } = authorizeRequest(reply)
+  const codeChallenge = searchParams.get('code_challenge')
+  const granted = clover.authorize({
+    merchantId: merchantId ?? searchParams.get('merchant_id') ?? '',
+    appId: searchParams.get('client_id') ?? '',
+    legacy: pathname === '/oauth/authorize',
+    ...(employeeId !== undefined && { employeeId }),
+    ...(codeChallenge !== null && { codeChallenge })
+  })
+  return callbackUrl(reply, { ...granted, ...edit })
+}
+
+/** The callback's address with the state of a launch and a query. */
+export function callbackUrl (reply: LightMyRequestResponse, query: Record<string, string | undefined>): string {
+  const { searchParams } = authorizeRequest(reply)
+  const url = new URL(searchParams.get('redirect_uri') ?? '')
+  for (const [name, value] of Object.entries({ state: searchParams.get('state') ?? '', ...query })) {
+    if (value !== undefined) url.searchParams.set(name, value)
+  }
+  return url.href
+}
+
+/** Clover sends a merchant's browser to the app and it goes all the way: the reply of the callback. */
+export async function connect (browser: Browser, clover: CloverSimulator, merchantId: string, launch = '/clover/launch'): Promise<LightMyRequestResponse> {
+  const start = await browser.visit(`${launch}${launch.includes('?') ? '&' : '?'}merchant_id=${merchantId}`)
+  return browser.visit(approve(clover, start))
+}

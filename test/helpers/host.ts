@@ -1,0 +1,138 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Test } from 'tap'
+import type { CloverOptions } from '../../src/options.js'
+import { kRuntime, plugin } from '../../src/plugin.js'
+import type { CloverStorage } from '../../src/storage/contract.js'
+import { memoryStorage } from '../../src/storage/index.js'
+import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
+import { isMerchantId } from '../../src/tokens/installation.js'
+import type { Runtime } from '../../src/tokens/runtime.js'
+import { Browser } from './browser.js'
+
+export const merchantA = 'MERCHANT0000A'
+export const merchantB = 'MERCHANT0000B'
+export const highTrust = 'SIMULATORAPP1'
+export const lowTrust = 'SIMULATORAPP2'
+export const cookieSecret = 'canary-cookie-secret-0123456789abcdef'
+
+/** What a test changes of an ordinary host. */
+export interface HostOptions {
+  simulator?: CloverSimulator | SimulatorOptions
+  fastify?: FastifyServerOptions
+  /** The App ID at the simulator: the high-trust app by default. */
+  appId?: string
+  options?: Partial<CloverOptions> | ((clover: CloverSimulator) => Partial<CloverOptions>)
+  runtime?: Partial<Runtime>
+  /** The scope that the plugin is registered in. */
+  prefix?: string
+  before?: (app: FastifyInstance) => unknown
+  after?: (app: FastifyInstance) => unknown
+}
+
+/** A host with the plugin, a Clover for it, and what it wrote into its log at level trace. */
+export interface Host {
+  app: FastifyInstance
+  clover: CloverSimulator
+  storage: CloverStorage
+  time: Time
+  logs: string[]
+  browser: () => Browser
+  /** Which secrets are in a text: of the app, of every browser, of all that was stored, and any others given. */
+  leaks: (text: string, others?: string[]) => string[]
+}
+
+/** Time that stands still until it is moved. Milliseconds. */
+export class Time {
+  #now = Date.now()
+  readonly now = () => this.#now
+
+  pass (milliseconds: number): void {
+    this.#now += milliseconds
+  }
+}
+
+/** Options that every registration needs, for a simulator's app. */
+export function ordinaryOptions (clover: CloverSimulator, appId = highTrust): CloverOptions {
+  return {
+    environment: clover.environment,
+    appId,
+    appSecret: clover.apps.find(({ id }) => id === appId)?.secret,
+    storage: memoryStorage(),
+    cookieSecret,
+    baseUrl: 'https://shop.example',
+    routes: { refresh: { onRequest: async () => {} } }
+  }
+}
+
+/** Lines of JSON that a logger writes. */
+export function lineStream (lines: string[]): { write (line: string): void } {
+  return { write: line => { lines.push(line) } }
+}
+
+/** Starts a Clover whose clock is a test's. */
+export async function startClover (t: Test, time: Time, options: SimulatorOptions = {}): Promise<CloverSimulator> {
+  const clover = await cloverSimulator({ now: time.now, ...options })
+  t.teardown(() => clover.close())
+  return clover
+}
+
+/** Starts a host with the plugin. When the test ends, its log must hold no secret. */
+export async function startHost (t: Test, { simulator = {}, fastify, appId, options = {}, runtime, prefix, before, after }: HostOptions = {}): Promise<Host> {
+  const time = new Time()
+  const logs: string[] = []
+  const browsers: Browser[] = []
+  const secrets = new Set<string>()
+  const leaks = (text: string, others: string[] = []) =>
+    [...secrets, ...browsers.flatMap(({ cookieValues }) => cookieValues), ...others].filter(secret => secret.length > 7 && text.includes(secret))
+  // The first teardown is the last to run: then everything is written and closed.
+  t.teardown(() => {
+    const found = leaks(logs.join(''))
+    if (found.length > 0) throw new Error(`the log of "${t.name}" holds secrets: ${found.join(', ')}`)
+  })
+  const clover = 'environment' in simulator ? simulator : await startClover(t, time, simulator)
+  const all = { ...ordinaryOptions(clover, appId), ...(typeof options === 'function' ? options(clover) : options) }
+  secrets.add(cookieSecret).add(String(all.appSecret))
+  const storage = noting(all.storage, secrets)
+  const app = Fastify({ ...(!fastify?.loggerInstance && { logger: { level: 'trace', stream: lineStream(logs) } }), ...fastify })
+  t.teardown(() => app.close())
+  app.addHook('onRequest', async request => { noteQuery(request.url, secrets) })
+  await before?.(app)
+  const register = async (scope: FastifyInstance) => { await scope.register(plugin, { ...all, storage, [kRuntime]: { now: time.now, ...runtime } } as CloverOptions) }
+  if (prefix === undefined) await register(app)
+  else app.register(register, { prefix })
+  await after?.(app)
+  await app.ready()
+  const browser = () => {
+    const made = new Browser(app, all.baseUrl)
+    browsers.push(made)
+    return made
+  }
+  return { app, clover, storage, time, logs, browser, leaks }
+}
+
+/** The events that the plugin logged. */
+export function events (logs: string[]): Array<Record<string, unknown>> {
+  return logs.map(line => (JSON.parse(line) as { clover?: Record<string, unknown> }).clover).filter(event => event !== undefined)
+}
+
+/** Notes the codes and states of a request, but for words that a log may hold anyway. */
+function noteQuery (url: string, secrets: Set<string>): void {
+  const { searchParams } = new URL(url, 'http://host')
+  for (const name of ['code', 'state']) {
+    for (const value of searchParams.getAll(name)) if (/\d/.test(value) && !isMerchantId(value)) secrets.add(value).add(encodeURIComponent(value))
+  }
+}
+
+/** An adapter that notes every token that is put into it. */
+function noting (storage: CloverStorage, secrets: Set<string>): CloverStorage {
+  const bound: CloverStorage = {
+    get: merchantId => storage.get(merchantId),
+    delete: (merchantId, expected) => storage.delete(merchantId, expected),
+    put: (next, expected) => {
+      for (const token of [next.accessToken, next.refreshToken, next.spentRefreshToken]) if (typeof token === 'string') secrets.add(token)
+      return storage.put(next, expected)
+    }
+  }
+  const { list } = storage
+  return list === undefined ? bound : { ...bound, list: query => list.call(storage, query) }
+}

@@ -1,0 +1,338 @@
+import t from 'tap'
+import { isCloverError } from '../../src/errors.js'
+import { advance, bench, gate, leap, merchantId, otherMerchantId, patiently, quiet, refused, server, sleep, unclear } from './bench.js'
+
+t.test('a living token is served while Clover is down, and Clover is asked ever less', async t => {
+  const { keeper, clover, connect } = bench(t)
+  const { accessToken } = await connect()
+  clover.intercept = () => unclear('status 503')
+  await leap(1441)
+  for (let i = 0; i < 280; i++) {
+    t.equal(await keeper.accessToken(merchantId), accessToken)
+    await advance(1000, 500)
+  }
+  t.ok(clover.count('refresh') >= 6 && clover.count('refresh') <= 30, `${clover.count('refresh')} calls`)
+})
+
+t.test('a dead token is an error in the meantime, which says when to come again', async t => {
+  const { keeper, flights, clover, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = () => unclear('status 503', { retryAfter: 20 })
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE', retryAfter: 20, headers: { 'retry-after': '20' } })
+  t.equal(clover.count('refresh'), 1, 'a wait this long is not sat out')
+  await leap(5)
+  t.ok(flights.isOccupied(merchantId))
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE', retryAfter: 15 })
+  t.equal(clover.count('refresh'), 1)
+  await leap(40)
+  clover.intercept = (_call, run) => run()
+  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+})
+
+t.test('a short wait that Clover asks for is sat out under the lease', async t => {
+  const { keeper, clover, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = (_call, run) => clover.calls.length > 2 ? run() : unclear('status 429', { retryAfter: 2 })
+  const began = Date.now()
+  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+  t.equal(clover.count('refresh'), 3)
+  t.ok(Date.now() - began >= 4000)
+})
+
+t.test('without a named wait Clover is asked three times under one lease, ever later, and then left alone', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  const at: number[] = []
+  clover.intercept = () => { at.push(Date.now()); return unclear('status 429') }
+  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
+  const [first = 0, second = 0, third = 0] = at
+  t.equal(at.length, 3)
+  t.ok(third - second > second - first)
+  t.ok(storage.records.get(merchantId)?.refreshLease, 'the trace of a refresh that may have happened stays')
+})
+
+t.test('backoffs grow with each failure, and end with a success', async t => {
+  const { flights, clover, connect } = bench(t)
+  await connect()
+  clover.intercept = () => unclear('odd', { malformed: true })
+  const goal = { force: true, enough: () => false }
+  const waits: number[] = []
+  for (let i = 0; i < 4; i++) {
+    await t.rejects(patiently(flights.refresh(merchantId, goal)), { code: 'FST_CLOVER_BAD_REPLY' })
+    const failedAt = Date.now()
+    while (flights.isOccupied(merchantId)) await leap(0.1)
+    waits.push(Date.now() - failedAt)
+    await leap(60)
+  }
+  t.same(waits, [...waits].sort((a, b) => a - b))
+  t.ok(Number(waits[3]) > 4 * Number(waits[0]))
+  clover.intercept = (_call, run) => run()
+  await patiently(flights.refresh(merchantId, goal))
+  t.notOk(flights.isOccupied(merchantId))
+})
+
+t.test('merchants fail each on their own', async t => {
+  const { keeper, clover, connect } = bench(t)
+  await connect()
+  await connect(otherMerchantId)
+  await leap(1801)
+  let first = ''
+  clover.intercept = (_call, run, token) => { first ||= token; return token === first ? unclear('odd', { malformed: true }) : run() }
+  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_BAD_REPLY' })
+  t.type(await patiently(keeper.accessToken(otherMerchantId)), 'string')
+})
+
+t.test('the failures of more than ten thousand merchants are not all remembered', async t => {
+  const { flights, storage } = bench(t)
+  storage.break()
+  const id = (i: number) => `MERCHANT${String(i).padStart(5, '0')}`
+  for (let i = 0; i <= 10_000; i++) await flights.refresh(id(i), { enough: () => true }).catch(() => {})
+  t.notOk(flights.isOccupied(id(0)))
+  t.ok(flights.isOccupied(id(1)))
+  t.ok(flights.isOccupied(id(10_000)))
+})
+
+t.test('a malformed reply stores nothing of it', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  const before = await connect()
+  await leap(1801)
+  clover.intercept = () => unclear('/oauth/v2/refresh: /access_token: Required property', { malformed: true })
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY', statusCode: 502, merchantId })
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' }, 'during the backoff, too')
+  const after = storage.records.get(merchantId)
+  t.equal(after?.refreshToken, before.refreshToken)
+  t.equal(after?.accessToken, before.accessToken)
+  t.equal(clover.count('refresh'), 1)
+})
+
+t.test('after a malformed reply, which may have spent the token, the merchant is recovered', async t => {
+  const { keeper, clover, eventsOf, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = (_call, run) => { run(); return unclear('odd', { malformed: true }) }
+  await t.rejects(keeper.accessToken(merchantId))
+  clover.intercept = (_call, run) => run()
+  await leap(60)
+  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+  t.equal(eventsOf('refresh-refused').length, 1)
+  t.equal(eventsOf('recovered').length, 1)
+})
+
+t.test('of an odd reply the refresh token is kept, and the next refresh presents it', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  const before = await connect()
+  await leap(1801)
+  const next = gate<string>()
+  clover.intercept = (_call, run, token) => {
+    if (clover.calls.length > 1) { next.open(token); return run() }
+    const answer = run() as { value: { refreshToken: string } }
+    return { outcome: 'odd', reason: 'no access token', value: { refreshToken: answer.value.refreshToken } }
+  }
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' })
+  const kept = storage.records.get(merchantId)
+  t.not(kept?.refreshToken, before.refreshToken)
+  t.equal(kept?.accessToken, before.accessToken)
+  t.equal(kept?.updatedAt, before.updatedAt)
+  t.type(await keeper.accessToken(merchantId), 'string')
+  t.equal(await next.promise, kept?.refreshToken)
+})
+
+t.test('an operator is told that an odd reply brought no new access token', async t => {
+  const { keeper, clover, connect } = bench(t)
+  await connect()
+  clover.intercept = (_call, run) => {
+    const answer = run() as { value: { refreshToken: string } }
+    return { outcome: 'odd', reason: 'no access token', value: { refreshToken: answer.value.refreshToken } }
+  }
+  await t.rejects(patiently(keeper.refresh(merchantId)), { code: 'FST_CLOVER_BAD_REPLY' })
+})
+
+t.test('an hour in which Clover says 401 to everybody leaves everybody connected, at few calls', async t => {
+  const { keeper, clover, eventsOf, storage, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = () => refused
+  for (let minute = 0; minute < 60; minute++) {
+    for (let i = 0; i < 5; i++) await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED', statusCode: 409 })
+    await leap(60)
+  }
+  t.ok(clover.count('refresh') <= 8, `${clover.count('refresh')} refreshes`)
+  const marks = eventsOf('reauthorization-required')
+  t.same(marks.map(mark => mark.type === 'reauthorization-required' && mark.first), marks.map((_, i) => i === 0), 'only the first is news')
+  clover.intercept = (_call, run) => run()
+  await leap(3600)
+  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+  t.equal(storage.records.get(merchantId)?.reauthorizationRequired, undefined)
+})
+
+t.test('a mark waits a minute, then ever twice as long, up to a day', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = () => refused
+  const waits: number[] = []
+  for (let i = 0; i < 16; i++) {
+    await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+    const { retryAt = 0 } = storage.records.get(merchantId)?.reauthorizationRequired ?? {}
+    waits.push(retryAt - Math.floor(Date.now() / 1000))
+    const calls = clover.calls.length
+    await leap(retryAt - Date.now() / 1000 - 0.5)
+    await t.rejects(keeper.accessToken(merchantId))
+    t.equal(clover.calls.length, calls, 'no call before')
+    await leap(1)
+  }
+  t.ok(Math.abs(Number(waits[0]) - 60) <= 1)
+  for (let i = 2; i < 16; i++) t.ok(Number(waits[i]) <= 86_401 && (Number(waits[i]) >= 86_399 || Number(waits[i]) >= 1.9 * Number(waits[i - 1])), `${waits[i]}`)
+})
+
+t.test('an operator\'s refresh tries a marked merchant at once', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = () => refused
+  await t.rejects(keeper.accessToken(merchantId))
+  t.ok(storage.records.get(merchantId)?.reauthorizationRequired)
+  clover.intercept = (_call, run) => run()
+  t.equal((await keeper.refresh(merchantId)).reauthorizationRequired, undefined)
+  t.type(await keeper.accessToken(merchantId), 'string')
+})
+
+t.test('a marked merchant whose token lives is served', async t => {
+  const { keeper, clover, connect } = bench(t)
+  const { accessToken } = await connect()
+  clover.intercept = () => refused
+  await t.rejects(keeper.refresh(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  for (let i = 0; i < 10; i++) t.equal(await keeper.accessToken(merchantId), accessToken)
+})
+
+t.test('in low trust nothing is recovered', async t => {
+  const { keeper, clover, connect } = bench(t, { trust: 'low' })
+  await connect()
+  await leap(1801)
+  clover.intercept = () => refused
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  t.same(clover.calls, ['refresh'])
+})
+
+t.test('a recovery without an answer ends the try, and the lease stays', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = call => call === 'refresh' ? refused : unclear('odd', { malformed: true })
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' })
+  t.same(clover.calls, ['refresh', 'recover'])
+  t.ok(storage.records.get(merchantId)?.refreshLease)
+})
+
+t.test('another server\'s refresh is waited for, and not for ever', async t => {
+  const one = bench(t)
+  const { keeper, storage, clover, connect } = one
+  await connect()
+  await leap(1801)
+  const answer = gate()
+  clover.intercept = async (_call, run) => { await answer.promise; return run() }
+  const other = server({ storage, clover })
+  const first = keeper.accessToken(merchantId)
+  await quiet()
+  const second = other.keeper.accessToken(merchantId)
+  await advance(3000)
+  answer.open()
+  t.equal(await patiently(second), await first)
+  t.equal(clover.count('refresh'), 1)
+  // A lease that somebody extends again and again.
+  const record = storage.records.get(merchantId)
+  await leap(1801)
+  const forever = { ...record, refreshLease: { by: 'somebody', until: 4_000_000_000 } }
+  storage.records.set(merchantId, forever as NonNullable<typeof record>)
+  const waiting = other.flights.refresh(merchantId, { enough: () => false })
+  waiting.catch(() => {})
+  await advance(82_000, 500)
+  await t.rejects(waiting, { code: 'FST_CLOVER_UNAVAILABLE' })
+})
+
+t.test('a server whose clock is ten minutes wrong serves no dead token and refreshes no living one', async t => {
+  for (const skew of [-600_000, 600_000]) {
+    const { keeper, clover, clock, connect } = bench(t, { skew })
+    const { accessToken } = await connect()
+    t.ok(Math.abs(clock.now() - Date.now() / 1000) < 2, 'Clover\'s clock is known from its first answer')
+    await leap(1400)
+    t.equal(await keeper.accessToken(merchantId), accessToken)
+    await quiet()
+    t.equal(clover.count('refresh'), 0)
+    await leap(402)
+    t.not(await patiently(keeper.accessToken(merchantId)), accessToken)
+    t.equal(clover.count('refresh'), 1)
+  }
+})
+
+t.test('no more calls are open at once than allowed, and they are made in turn', async t => {
+  const { slots } = bench(t, { maxCalls: 3 })
+  const order: number[] = []
+  let open = 0
+  let most = 0
+  await patiently(Promise.all(Array.from({ length: 20 }, (_, i) => slots.run(async () => {
+    order.push(i)
+    most = Math.max(most, ++open)
+    await sleep(10)
+    open--
+    return i
+  }))))
+  t.equal(most, 3)
+  t.same(order, [...order].sort((a, b) => a - b))
+  await t.rejects(slots.run(async () => { throw new Error('its own') }), { message: 'its own' })
+  t.equal(await slots.run(async () => 'and on'), 'and on')
+})
+
+t.test('a v1 token never ages; refused, it is asked for its merchant before it is marked', async t => {
+  const { clover, storage, eventsOf, connect } = bench(t)
+  const record = await connect()
+  const { accessToken } = record
+  storage.records.set(merchantId, { ...record, flow: 'v1', refreshToken: null, refreshTokenExpiration: null, accessTokenExpiration: null })
+  const reset = server({ storage, clover })
+  await leap(300 * 86_400)
+  t.equal(await reset.keeper.accessToken(merchantId), accessToken)
+  await quiet()
+  t.same(clover.calls, [])
+  clover.intercept = () => ({ outcome: 'ok', value: merchantId })
+  t.equal(await reset.keeper.accessToken(merchantId, { rejected: accessToken }), accessToken, 'a missing permission is not a dead token')
+  t.equal(storage.records.get(merchantId)?.reauthorizationRequired, undefined)
+  clover.intercept = () => unclear('status 503')
+  await t.rejects(reset.keeper.accessToken(merchantId, { rejected: accessToken }), { code: 'FST_CLOVER_UNAVAILABLE' })
+  clover.intercept = () => refused
+  await t.rejects(reset.keeper.accessToken(merchantId, { rejected: accessToken }), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  t.ok(storage.records.get(merchantId)?.reauthorizationRequired)
+  t.equal(reset.eventsOf('reauthorization-required').length, 1)
+  const calls = clover.calls.length
+  await t.rejects(reset.keeper.accessToken(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  t.equal(clover.calls.length, calls)
+  await leap(61)
+  t.equal(await reset.keeper.accessToken(merchantId), accessToken, 'after a while it is tried again')
+  await t.rejects(reset.keeper.accessToken(merchantId, { rejected: accessToken }), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  t.equal(reset.eventsOf('reauthorization-required').filter(event => event.type === 'reauthorization-required' && event.first).length, 1)
+  await t.rejects(reset.keeper.refresh(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  t.equal(eventsOf('reauthorization-required').length, 0)
+})
+
+t.test('a token without a refresh token that ends must be authorized again; a mark that others replace is not set', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  const record = await connect()
+  storage.records.set(merchantId, { ...record, refreshToken: null, refreshTokenExpiration: null })
+  await leap(1801)
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  await leap(20)
+  storage.intercept = async (method, run) => method === 'put' ? false : run()
+  clover.intercept = () => refused
+  await t.rejects(keeper.accessToken(merchantId, { rejected: record.accessToken }), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  t.equal(storage.records.get(merchantId)?.reauthorizationRequired, undefined)
+})
+
+t.test('an error of the storage is one of the plugin', async t => {
+  const { keeper, storage, connect } = bench(t, { cache: false })
+  await connect()
+  storage.break()
+  const error = await keeper.accessToken(merchantId).catch((error: unknown) => error)
+  t.ok(isCloverError(error, 'FST_CLOVER_STORAGE'))
+})
