@@ -47,9 +47,15 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
   fastify.decorate('clover', clover)
   fastify.decorateRequest('clover', { getter: () => clover })
   storagesInUse.add(resolved.storage)
-  fastify.addHook('preClose', async () => { await parts.flights.drain(parts.closeTimeout) })
+  // Twice, since requests that are still answered may start refreshes after the first; within one deadline.
+  let closeBy: number | undefined
+  const drain = async () => {
+    closeBy ??= runtime.now() + parts.closeTimeout
+    await parts.flights.drain(Math.max(0, closeBy - runtime.now()))
+  }
+  fastify.addHook('preClose', drain)
   fastify.addHook('onClose', async () => {
-    await parts.flights.drain(parts.closeTimeout)
+    await drain()
     parts.flights.close()
     parts.keeper.close()
     storagesInUse.delete(resolved.storage)
@@ -105,7 +111,7 @@ function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: 
     adopt: tokens => connections.adopt(tokens),
     disconnect: merchantId => connections.disconnect(merchantId)
   } satisfies Clover)
-  return { clover, parts: { flights, keeper, routeContext, closeTimeout: protocol.leaseSeconds * 1000 } }
+  return { clover, parts: { flights, keeper, routeContext, closeTimeout: callTimeout + 2 * runtime.storageTimeout } }
 }
 
 /** The public addresses of the routes: made from `baseUrl` and the scope's prefix alone, never from a request. */

@@ -46,7 +46,7 @@ async function makePostgres (t: Test, folder: string): Promise<PrivateServer> {
   if (user.uid !== undefined && user.gid !== undefined) chownSync(data, user.uid, user.gid)
   execFileSync(join(folder, 'initdb'), ['--auth=trust', '--username=postgres', '--no-sync', '--no-locale', '--encoding=UTF8', '-D', data], { ...user, cwd: data })
   const port = await freePort()
-  const server = program(t, port, {
+  const server = program(t, port, data, {
     run: () => spawn(join(folder, 'postgres'), ['-D', data, '-p', String(port), '-k', data, '-c', 'listen_addresses=127.0.0.1'], { ...user, cwd: data, stdio: 'ignore' }),
     stopSignal: 'SIGINT', // PostgreSQL's "fast" shutdown
     crashSignal: 'SIGQUIT' // its "immediate" one, after which it must recover
@@ -58,7 +58,7 @@ async function makePostgres (t: Test, folder: string): Promise<PrivateServer> {
 async function makeRedis (t: Test, file: string): Promise<PrivateServer> {
   const folder = temporaryFolder(t)
   const port = await freePort()
-  const server = program(t, port, {
+  const server = program(t, port, folder, {
     run: () => spawn(file, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--dir', folder], { stdio: 'ignore' }),
     stopSignal: 'SIGTERM',
     crashSignal: 'SIGKILL'
@@ -73,7 +73,7 @@ interface Program {
   crashSignal: NodeJS.Signals
 }
 
-function program (t: Test, port: number, { run, stopSignal, crashSignal }: Program): Omit<PrivateServer, 'address'> {
+function program (t: Test, port: number, folder: string, { run, stopSignal, crashSignal }: Program): Omit<PrivateServer, 'address'> {
   let running: ChildProcess | undefined
   async function end (signal: NodeJS.Signals): Promise<void> {
     if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
@@ -81,16 +81,12 @@ function program (t: Test, port: number, { run, stopSignal, crashSignal }: Progr
     running.kill(signal)
     await exit
   }
-  const endNow = () => { running?.kill(crashSignal) }
-  process.once('exit', endNow)
-  t.teardown(async () => {
-    await end(crashSignal)
-    process.off('exit', endNow)
-  })
+  t.teardown(() => end(crashSignal))
   return {
     port,
     async start () {
       running = run()
+      endWithThisProcess(running, folder)
       const end = Date.now() + 30_000
       while (!await accepts(port)) {
         if (Date.now() > end) throw new Error(`no server at port ${port}`)
@@ -100,6 +96,13 @@ function program (t: Test, port: number, { run, stopSignal, crashSignal }: Progr
     stop: () => end(stopSignal),
     crash: () => end(crashSignal)
   }
+}
+
+/** Ends a server, and removes its folder, even if this process is killed: then the pipe to the watcher breaks. */
+function endWithThisProcess (server: ChildProcess, folder: string): void {
+  const script = 'cat; kill -QUIT "$1"; sleep 2; kill -KILL "$1"; rm -rf "$2"'
+  const watcher = spawn('/bin/sh', ['-c', script, 'watcher', String(server.pid), folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  server.once('exit', () => watcher.kill('SIGKILL'))
 }
 
 function findPostgresFolder (): string | undefined {

@@ -135,6 +135,7 @@ t.test('nor with the host\'s own serializers, which stay in charge of what is lo
             rawLocation: reply.raw.getHeader('location'),
             written: Reflect.get(reply.raw, '_header'),
             sent: reply.raw.headersSent,
+            has: [reply.hasHeader('location'), reply.raw.hasHeader('location')],
             request: reply.request.url,
             cookies: (reply.request as FastifyRequest & { cookies?: unknown }).cookies,
             rawRequest: reply.raw.req?.url,

@@ -4,6 +4,7 @@ import type { Collection } from 'mongodb'
 import { mariadbStorage } from '../../example/adapters/mariadb.js'
 import { mongodbStorage } from '../../example/adapters/mongodb.js'
 import { storageConformance } from '../../src/testing/conformance/index.js'
+import { record } from '../../src/testing/conformance/records.js'
 import { findMariadb } from '../helpers/services.js'
 
 /*
@@ -30,6 +31,8 @@ t.test('the MariaDB adapter of the README conforms, with a second pool', { skip 
     storage: mariadbStorage(own[0]), another: mariadbStorage(own[1]), cleanup: () => own[0].query('delete from clover_installations')
   }))
   for (const { name, run } of cases) await t.test(name, run)
+  await own[0].query('drop table clover_installations')
+  await t.rejects(mariadbStorage(own[0]).put(record(), undefined), { code: 'ER_NO_SUCH_TABLE' }, 'a failure is no answer')
 })
 
 interface Entry { _id: string, revision: string, dueAt: number | null, document: string }
@@ -71,4 +74,6 @@ function standIn (): Collection<Entry> {
 
 t.test('the MongoDB adapter of the README conforms over a stand-in for a collection', async t => {
   for (const { name, run } of storageConformance(() => mongodbStorage(standIn()))) await t.test(name, run)
+  const failing = { insertOne: async () => { throw new Error('down') } } as unknown as Collection<Entry>
+  await t.rejects(mongodbStorage(failing).put(record(), undefined), { message: 'down' }, 'a failure is no answer')
 })
