@@ -51,7 +51,7 @@ export const errorCodes = {
   FST_CLOVER_BAD_REPLY: createError('FST_CLOVER_BAD_REPLY',
     'Clover\'s reply does not have the documented form (%s): nothing of it was used. Check that the environment\'s origins are right.', 502),
   FST_CLOVER_STORAGE: createError('FST_CLOVER_STORAGE',
-    'The storage adapter failed in %s: %s.', 503),
+    'The storage adapter failed in %s: the reason is in the server\'s log.', 503),
   FST_CLOVER_INVALID_OPTIONS: createError('FST_CLOVER_INVALID_OPTIONS', '%s', 500),
   FST_CLOVER_INVALID_MERCHANT_ID: createError('FST_CLOVER_INVALID_MERCHANT_ID',
     'The merchant id must be a string of 13 characters from A-Z and 0-9, as Clover gives it.', 400),
@@ -105,9 +105,18 @@ export function unavailable (reason: string, retryAfter = 1, merchantId?: string
 export const badReply = (reason: string, merchantId?: string) =>
   make('FST_CLOVER_BAD_REPLY', [reason], merchantId === undefined ? {} : { merchantId })
 
-/** @internal `reason` and `cause` must already be free of secrets. */
-export const storageFailed = (method: string, reason: string, merchantId?: string, cause?: Error) =>
-  make('FST_CLOVER_STORAGE', [method, reason], merchantId === undefined ? {} : { merchantId }, cause)
+/**
+ * @internal `reason` and `cause` must already be free of secrets. They are for the log alone: a database's message names hosts and users,
+ * and the error's own message may reach a stranger.
+ */
+export const storageFailed = (method: string, reason: string, merchantId?: string, cause = new Error(reason)) =>
+  make('FST_CLOVER_STORAGE', [method], merchantId === undefined ? {} : { merchantId }, cause)
+
+/** @internal What an error says to an operator. */
+export function reasonOf (error: unknown): string {
+  const { message, cause } = error as Error
+  return cause instanceof Error ? `${message} (${cause.message})` : message
+}
 
 /** @internal One sentence for each wrong option: its name and what it must be, never its value. */
 export const invalidOptions = (sentences: string[]) => make('FST_CLOVER_INVALID_OPTIONS', [sentences.join(' ')])

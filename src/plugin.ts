@@ -36,22 +36,22 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
     throw invalidOptions(['fastify-clover is registered in this scope already: register each app and environment in a scope of its own, side by side.'])
   }
   if (storagesInUse.has(resolved.storage)) {
-    throw invalidOptions(['storage must not be given to two registrations: make an adapter for each, with a table or key prefix of its own.'])
+    throw invalidOptions(['storage must not be given to two registrations: make an adapter object for each, and for another app or environment with a table or key prefix of its own.'])
   }
   if (resolved.routes.callback && /[:*]/.test(fastify.prefix)) {
     throw invalidOptions(['the scope\'s prefix must have no parameters while routes.callback is on: the redirect URI is made from it.'])
   }
   const runtime = { ...realRuntime, ...given }
-  const { clover, parts } = assemble(fastify, resolved, runtime)
+  const end = { by: Infinity }
+  const { clover, parts } = assemble(fastify, resolved, runtime, end)
 
   fastify.decorate('clover', clover)
   fastify.decorateRequest('clover', { getter: () => clover })
   storagesInUse.add(resolved.storage)
   // Twice, since requests that are still answered may start refreshes after the first; within one deadline.
-  let closeBy: number | undefined
   const drain = async () => {
-    closeBy ??= runtime.now() + parts.closeTimeout
-    await parts.flights.drain(Math.max(0, closeBy - runtime.now()))
+    end.by = Math.min(end.by, runtime.now() + parts.closeTimeout)
+    await parts.flights.drain(Math.max(0, end.by - runtime.now()))
   }
   fastify.addHook('preClose', drain)
   fastify.addHook('onClose', async () => {
@@ -67,7 +67,7 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
 }
 
 /** Puts the parts together; each gets what it needs and no more. */
-function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: Runtime) {
+function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: Runtime, end: { by: number }) {
   const { environment, appId, appSecret, flow, storage, callTimeout, minValidity, refreshAhead, maxWait, hooks } = options
   const { now } = runtime
   const notify = notifier(fastify, hooks)
@@ -81,14 +81,24 @@ function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: 
   const reader = new Reader(store, cache)
   const trust = appSecret === false ? 'low' : 'high'
   const protocol = new RefreshProtocol({
-    store, clover: client, clock, runtime, make, slots, notify, trust, callTimeout, storageTimeout: runtime.storageTimeout
+    store,
+    clover: client,
+    clock,
+    runtime,
+    make,
+    slots,
+    notify,
+    trust,
+    callTimeout,
+    storageTimeout: runtime.storageTimeout,
+    isClosing: () => now() + callTimeout + runtime.storageTimeout > end.by
   })
   const flights = new Flights({ protocol, runtime, notify, onRecord: record => reader.keep(record) })
   const connections = new Connections({
     store, reader, flights, clover: client, clock, make, slots, notify, identity: { appId, environment: environment.name, flow }, trustMerchantId: options.trustMerchantId
   })
   const { basePath, redirectUri, launchPath, launchUrl } = addresses(fastify.prefix.replace(/\/$/, ''), options)
-  const keeper = new TokenKeeper({ store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl })
+  const keeper = new TokenKeeper({ store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl, trustMerchantId: options.trustMerchantId })
   const states = new States({
     secrets: options.cookieSecrets, appId, environment: environment.name, secure: options.baseUrl.startsWith('https:'), now, random: runtime.random
   })

@@ -29,7 +29,8 @@ export function mongodbStorage (collection: Collection<Entry>): CloverStorage {
     list: async ({ cursor = '', limit, dueBefore = Number.MAX_VALUE }) => {
       const found = await collection.find({ _id: { $gt: cursor }, dueAt: { $not: { $gt: dueBefore } } }).sort({ _id: 1 }).limit(limit).toArray()
       const items = found.map(({ document }) => JSON.parse(document))
-      return found.length < limit ? { items } : { items, cursor: found[found.length - 1]?._id ?? '' }
+      const last = found.at(-1)
+      return last === undefined || found.length < limit ? { items } : { items, cursor: last._id }
     }
   }
 }

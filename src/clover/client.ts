@@ -157,7 +157,7 @@ function salvage (body: unknown): OddPair | undefined {
 
 /** Names the first field that does not fit, never its value. */
 function misfit<T extends TSchema> (endpoint: string, check: TypeCheck<T>, body: unknown): Unclear {
-  const first = check.Errors(body as Static<T>).First()
-  const where = body === undefined ? 'it is not JSON' : `${first?.path || '/'}: ${first?.message ?? 'does not fit'}`
+  const [first] = check.Errors(body as Static<T>)
+  const where = body === undefined ? 'it is not JSON' : `${first?.path || '/'}: ${first?.message}`
   return { outcome: 'unclear', reason: `${endpoint}: ${where}`, malformed: true }
 }

@@ -120,7 +120,7 @@ export class States {
       if (!name.startsWith(this.#prefix)) continue
       const content = this.#openCookie(name, value)
       if (content) valid.push(content)
-      else invalid.push(name)
+      else if (/^[\w-]+$/.test(name)) invalid.push(name) // no other name could be cleared
     }
     return { valid: valid.sort((a, b) => a.issuedAt - b.issuedAt), invalid }
   }

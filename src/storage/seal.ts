@@ -55,7 +55,7 @@ export class Seal {
   /** @throws DoesNotOpen if the value is not an envelope, its key is unknown, or anything of it or of its place was changed */
   open (envelope: string, place: SealedPlace): string {
     const [, keyId, body] = envelopePattern.exec(envelope) ?? []
-    if (keyId === undefined || body === undefined) throw new DoesNotOpen('it is not sealed')
+    if (keyId === undefined || body === undefined) throw new DoesNotOpen('it is not sealed (acceptPlaintext takes a plaintext store over)')
     const bytes = Buffer.from(body, 'base64url')
     // Base64url has spare bits in its last character: another text of the same bytes is not this envelope.
     if (bytes.length < nonceBytes + tagBytes || bytes.toString('base64url') !== body) throw new DoesNotOpen('its envelope is damaged')

@@ -28,6 +28,7 @@ interface Entry {
 export class RecordCache {
   readonly #entries: LRUCache<string, Entry>
   readonly #options: CacheOptions
+  #closed = false
 
   constructor (options: CacheOptions) {
     this.#options = options
@@ -58,6 +59,7 @@ export class RecordCache {
 
   /** Keeps a record for `ttl`, or for fewer milliseconds. */
   set (record: Installation, ttl = this.#options.ttl): void {
+    if (this.#closed) return
     const { minValidity, refreshAhead, now } = this.#options
     const { accessTokenExpiration, updatedAt } = record
     const lifetime = accessTokenExpiration === null ? 0 : accessTokenExpiration - updatedAt
@@ -70,7 +72,9 @@ export class RecordCache {
     this.#entries.delete(merchantId)
   }
 
-  clear (): void {
+  /** Forgets everything, and keeps nothing from now on: a reading may still be under way. */
+  close (): void {
+    this.#closed = true
     this.#entries.clear()
   }
 }

@@ -3,7 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import { unclearError, type Answer } from '../clover/answer.js'
 import type { CloverClient, Exchange } from '../clover/client.js'
 import { TokenReply, type TokenPair } from '../clover/wire.js'
-import { denied, invalidMerchantId, invalidOptions, merchantMismatch, permissionMissing, storageFailed, unavailable } from '../errors.js'
+import { denied, invalidMerchantId, isCloverError, invalidOptions, merchantMismatch, permissionMissing, storageFailed, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import type { Flights } from './flights.js'
 import { remaining } from './freshness.js'
@@ -37,6 +37,9 @@ export const AdoptedTokens = Type.Object({
   refreshTokenExpiration: TokenReply.properties.refresh_token_expiration
 }, { description: 'A pair of tokens that another integration holds' })
 export type AdoptedTokens = Static<typeof AdoptedTokens>
+
+/** A record that does not open: nothing of it is known, its revision included. */
+const unreadable = 'unreadable' as const
 
 /** The most times that a write is tried while others change the record. */
 const maxRounds = 10
@@ -89,14 +92,17 @@ export class Connections {
   async disconnect (merchantId: string): Promise<boolean> {
     if (!isMerchantId(merchantId)) throw invalidMerchantId()
     const { store, reader, flights, notify } = this.#use
-    const first = await store.get(merchantId)
+    const first = await store.get(merchantId).catch((error: unknown) => {
+      if (isCloverError(error, 'FST_CLOVER_SEALED')) return unreadable
+      throw error
+    })
     if (first === undefined) {
       reader.drop(merchantId)
       return false
     }
-    const isForgotten = await this.#delete(first).finally(() => reader.drop(merchantId))
+    const isForgotten = await (first === unreadable ? store.delete(merchantId) : this.#delete(first)).finally(() => reader.drop(merchantId))
     // Not earlier: a pair that is held while the store fails may be the only trace of a merchant who stays connected.
-    flights.drop(merchantId, record => record.connectionId === first.connectionId)
+    flights.drop(merchantId, record => first === unreadable || record.connectionId === first.connectionId)
     if (isForgotten) notify({ type: 'disconnected', merchantId })
     return isForgotten
   }

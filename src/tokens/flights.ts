@@ -1,4 +1,4 @@
-import { closing, isCloverError, unavailable } from '../errors.js'
+import { badReply, closing, isCloverError, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import { HeldPairs } from './held.js'
 import type { Installation } from './installation.js'
@@ -29,6 +29,9 @@ interface Failure {
 
 /** Milliseconds that failures back off at most: Clover's, and the store's, which mends sooner and costs nobody a call to Clover. */
 const longestBackoff = { clover: 30_000, storage: 5_000 }
+
+/** Milliseconds of a retry-after that are honoured at most: whoever asks for a day may be well again in a minute. */
+const longestAsked = 60_000
 
 /** The most merchants whose failures are remembered. */
 const mostFailures = 10_000
@@ -128,7 +131,9 @@ export class Flights {
       if (inHand) return inHand
       const { record, held } = await protocol.run(merchantId, goal)
       if (!flight.isOver?.(record)) {
-        this.#failures.delete(merchantId)
+        // A pair without a living token counts as a failure, or each call would spend another refresh token.
+        if (goal.enough(record)) this.#failures.delete(merchantId)
+        else this.#noteFailure(merchantId, badReply('the refresh brought no new living access token', merchantId))
         if (held) this.#held.add(held)
         else onRecord(record)
       }
@@ -153,7 +158,7 @@ export class Flights {
     if (longest === undefined) return
     const { now, jitter } = this.#options.runtime
     const count = (this.#failures.get(merchantId)?.count ?? 0) + 1
-    const asked = isCloverError(error) ? (error.retryAfter ?? 0) * 1000 : 0
+    const asked = isCloverError(error) ? Math.min(longestAsked, (error.retryAfter ?? 0) * 1000) : 0
     const wait = Math.max(asked, Math.min(longest, 500 * 2 ** count) * (0.5 + jitter() / 2))
     this.#failures.delete(merchantId)
     this.#failures.set(merchantId, { count, until: now() + wait, error })

@@ -1,6 +1,6 @@
 import type { CloverClient } from '../clover/client.js'
-import { unclearError } from '../clover/answer.js'
-import { badReply, closing, invalidMerchantId, isCloverError, notConnected, reauthorizationRequired, unavailable } from '../errors.js'
+import { unclearError, type Answer } from '../clover/answer.js'
+import { badReply, closing, invalidMerchantId, isCloverError, notConnected, reauthorizationRequired, unavailable, type CloverError } from '../errors.js'
 import type { RecordCache } from './cache.js'
 import type { Notify } from './events.js'
 import type { Flights } from './flights.js'
@@ -37,6 +37,8 @@ export interface KeeperOptions {
   minValidity: number
   refreshAhead: number
   maxWait: number
+  /** The app may not read its merchants. */
+  trustMerchantId: boolean
   /** Where a merchant's browser authorizes again. */
   launchUrl: ((merchantId: string) => string) | undefined
 }
@@ -44,6 +46,7 @@ export interface KeeperOptions {
 /** @internal Hands out access tokens: at once where it can, after a refresh where it must. */
 export class TokenKeeper {
   readonly #use: KeeperOptions
+  readonly #checking = new Map<string, Promise<Answer<string>>>()
   #closed = false
 
   constructor (options: KeeperOptions) {
@@ -52,7 +55,8 @@ export class TokenKeeper {
 
   /** Backs `accessToken()` of the decorator. */
   async accessToken (merchantId: string, options?: AccessTokenOptions): Promise<string> {
-    if (options === undefined) {
+    // A pair in hand is newer than anything read before.
+    if (options === undefined && this.#use.flights.held(merchantId) === undefined) {
       const token = this.#use.cache?.easyToken(merchantId)
       if (token !== undefined) return token
     }
@@ -96,7 +100,7 @@ export class TokenKeeper {
   /** From now on no token is handed out, and none is kept in memory. */
   close (): void {
     this.#closed = true
-    this.#use.cache?.clear()
+    this.#use.cache?.close()
   }
 
   async #obtain (merchantId: string, { minValidity = this.#use.minValidity, rejected, signal }: AccessTokenOptions): Promise<string> {
@@ -107,7 +111,7 @@ export class TokenKeeper {
     const goal: RefreshGoal = {
       enough: ({ accessToken, ...times }) => accessToken !== rejected && isFresh(times, this.#now(), minValidity)
     }
-    if (record.refreshToken === null) return this.#unrefreshable(record, rejected)
+    if (record.refreshToken === null) return this.#unrefreshable(record, rejected, signal)
     if (goal.enough(record)) {
       if (isAgeing(record, this.#now(), refreshAhead)) this.#refreshAhead(merchantId)
       return record.accessToken
@@ -135,17 +139,19 @@ export class TokenKeeper {
    * A v1 token has no refresh token. One that Clover refused is asked for its merchant, since a 401 may also be a missing permission;
    * only a token that is refused there too marks the record.
    */
-  async #unrefreshable (record: Installation, rejected: string | undefined): Promise<string> {
-    const { store, reader, clover, slots, make, notify } = this.#use
+  async #unrefreshable (record: Installation, rejected: string | undefined, signal: AbortSignal | undefined): Promise<string> {
+    const { store, reader, make, notify, maxWait, trustMerchantId } = this.#use
     const { merchantId, accessToken, reauthorizationRequired: mark } = record
     if (mark && this.#now() < mark.retryAt) throw reauthorizationRequired(merchantId)
     if (accessToken !== rejected) {
       if (remaining(record, this.#now()) > 0) return accessToken
       throw reauthorizationRequired(merchantId)
     }
-    const answer = await slots.run(() => clover.merchant(merchantId, accessToken))
-    if (answer.outcome === 'ok') return accessToken
+    // Without the Read merchant permission the question proves nothing: this caller must launch, and the token stays for the others.
+    if (trustMerchantId) throw reauthorizationRequired(merchantId)
+    const answer = await within(this.#check(merchantId, accessToken), maxWait, () => this.#late(merchantId), signal)
     if (answer.outcome === 'unclear') throw unclearError(answer, merchantId)
+    if (answer.outcome === 'ok' || answer.status !== 401) return accessToken
     const next = make.marked(record, this.#now())
     if (await store.put(next, record.revision)) {
       reader.keep(next)
@@ -155,13 +161,23 @@ export class TokenKeeper {
     throw reauthorizationRequired(merchantId)
   }
 
+  /** Asks Clover for the merchant of a token, once for all who want to know. */
+  #check (merchantId: string, accessToken: string): Promise<Answer<string>> {
+    const { clover, slots } = this.#use
+    const current = this.#checking.get(merchantId)
+    if (current) return current
+    const checking = slots.run(() => clover.merchant(merchantId, accessToken)).finally(() => this.#checking.delete(merchantId))
+    this.#checking.set(merchantId, checking)
+    return checking
+  }
+
   async #explained<T> (merchantId: string, run: () => Promise<T>): Promise<T> {
     if (this.#closed) throw closing()
     if (!isMerchantId(merchantId)) throw invalidMerchantId()
     try {
       return await run()
     } catch (error) {
-      if (this.#use.launchUrl && isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED')) error.launchUrl = this.#use.launchUrl(merchantId)
+      if (this.#use.launchUrl && needsLaunch(error)) error.launchUrl = this.#use.launchUrl(merchantId)
       throw error
     }
   }
@@ -173,6 +189,10 @@ export class TokenKeeper {
   #now (): number {
     return this.#use.clock.now()
   }
+}
+
+function needsLaunch (error: unknown): error is CloverError {
+  return isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED') || isCloverError(error, 'FST_CLOVER_NOT_CONNECTED')
 }
 
 /** The merchant left meanwhile: its living token is nobody's to hand out any more. */

@@ -33,9 +33,10 @@ export class Reader {
     } catch (error) {
       // A record of another app, or one that is broken, is not an outage.
       if (isCloverError(error) && error.code !== 'FST_CLOVER_STORAGE') throw error
-      // Not if the merchant left while the store was silent.
-      if (this.#cache?.living(merchantId) === living) this.#cache.set(living, patience)
-      return living
+      const still = this.#cache?.living(merchantId)
+      if (still === undefined) return reading // the merchant left while the store was silent
+      if (still === living) this.#cache?.set(living, patience)
+      return still
     }
   }
 

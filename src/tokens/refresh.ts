@@ -1,6 +1,6 @@
 import { unclearError, type Unclear } from '../clover/answer.js'
 import type { CloverClient, PairAnswer } from '../clover/client.js'
-import { notConnected, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
+import { closing, notConnected, reasonOf, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import type { Installation } from './installation.js'
 import type { ObtainedPair, RecordMaker } from './record.js'
@@ -23,6 +23,8 @@ export interface RefreshDependencies {
   callTimeout: number
   /** Milliseconds of one call to the store. */
   storageTimeout: number
+  /** Whether the server is so near to its end that what is begun now would not be finished. */
+  isClosing?: () => boolean
 }
 
 /** @internal What a caller wants of a refresh. */
@@ -54,6 +56,8 @@ export interface HeldPair {
 interface Claim {
   by: string
   record: Installation
+  /** The most times that Clover is asked the same thing. */
+  attempts: number
 }
 
 /** What Clover gave, before it is written. */
@@ -65,8 +69,11 @@ interface Obtained {
   recovered: boolean
 }
 
-/** The most times that Clover is asked the same thing under one lease. */
-const attempts = 3
+/** The most times that Clover is asked the same thing in a row, first and later under the same lease. */
+const attempts = { first: 3, later: 1 }
+
+/** The most leases that are remembered as this process's own. */
+const mostUnanswered = 10_000
 
 /** The most times that a pair is written over a record that others change in between. */
 const maxRounds = 50
@@ -80,6 +87,8 @@ const maxRounds = 50
  */
 export class RefreshProtocol {
   readonly #use: RefreshDependencies
+  /** The leases under which Clover gave this process no answer: it may go on under them while they last. */
+  readonly #unanswered = new Map<string, string>()
 
   constructor (dependencies: RefreshDependencies) {
     this.#use = dependencies
@@ -107,15 +116,24 @@ export class RefreshProtocol {
       const mark = record.reauthorizationRequired
       if (record.refreshToken === null || (mark && !goal.force && clock.now() < mark.retryAt)) throw reauthorizationRequired(merchantId)
       if (clock.now() > giveUpAt) throw unavailable('another server is refreshing this merchant', 1, merchantId)
+      if (this.#isClosing()) throw closing()
+      let by = this.#use.make.id()
+      let isLater = false
       if (record.refreshLease && clock.now() < record.refreshLease.until) {
-        await this.#pause(round)
-        continue
+        if (record.refreshLease.by !== this.#unanswered.get(merchantId)) {
+          await this.#pause(round)
+          continue
+        }
+        by = record.refreshLease.by
+        isLater = true
       }
       const began = clock.now()
       const base = record.refreshToken
       const obtained = await slots.run(async () => {
-        const claim = await this.#claim(record, this.#use.make.id(), round > 1)
-        return claim && this.#underLease(claim, record, base)
+        // Asked again, since there may have been a line: a refresh that the process does not live to finish loses a low-trust merchant.
+        if (this.#isClosing()) throw closing()
+        const claim = await this.#claim(record, by, round > 1)
+        return claim && this.#underLease({ ...claim, attempts: isLater ? attempts.later : attempts.first }, record, base)
       })
       const kept = obtained && await this.#keep(obtained, base, began)
       if (kept) return kept
@@ -130,7 +148,7 @@ export class RefreshProtocol {
     const { merchantId } = start
     const refreshed = await this.#ask(claim, () => clover.refresh(base))
     if (refreshed === undefined) return undefined
-    if (refreshed.outcome === 'unclear') return this.#fail(merchantId, refreshed)
+    if (refreshed.outcome === 'unclear') return this.#fail(claim, refreshed)
     if (refreshed.outcome !== 'refused') return { claim, answer: refreshed, presented: base, recovered: false }
     const { status, recoveryAvailable } = refreshed
     notify({ type: 'refresh-refused', merchantId, status, recoveryAvailable })
@@ -142,14 +160,14 @@ export class RefreshProtocol {
       if (!await this.#extend(claim)) return undefined
       const recovered = await this.#ask(claim, () => clover.recover(spent))
       if (recovered === undefined) return undefined
-      if (recovered.outcome === 'unclear') return this.#fail(merchantId, recovered)
+      if (recovered.outcome === 'unclear') return this.#fail(claim, recovered)
       if (recovered.outcome !== 'refused') return { claim, answer: recovered, presented: spent, recovered: true }
     }
     return this.#mark(claim, start)
   }
 
   /** Writes the intent; resolves with undefined if the record changed meanwhile, and unless it is the last try also if the store failed. */
-  async #claim (record: Installation, by: string, isLastTry: boolean): Promise<Claim | undefined> {
+  async #claim (record: Installation, by: string, isLastTry: boolean): Promise<Omit<Claim, 'attempts'> | undefined> {
     const { store, make, clock } = this.#use
     const next = make.leased(record, by, clock.now() + this.leaseSeconds)
     try {
@@ -177,9 +195,9 @@ export class RefreshProtocol {
    */
   async #ask (claim: Claim, call: () => Promise<PairAnswer>): Promise<PairAnswer | undefined> {
     let answer = await call()
-    for (let attempt = 1; attempt < attempts && answer.outcome === 'unclear' && !answer.malformed; attempt++) {
+    for (let attempt = 1; attempt < claim.attempts && answer.outcome === 'unclear' && !answer.malformed; attempt++) {
       const wait = Math.max(answer.retryAfter ?? 0, 0.25 * 2 ** attempt * (0.5 + this.#use.runtime.jitter()))
-      if (wait > this.leaseSeconds / 4) break
+      if (wait > this.leaseSeconds / 4 || this.#isClosing()) break
       await this.#use.runtime.sleep(wait * 1000)
       if (!await this.#extend(claim)) return undefined
       answer = await call()
@@ -188,7 +206,9 @@ export class RefreshProtocol {
   }
 
   /** Clover said nothing of use. The lease stays: it is the trace of a refresh that may have happened. */
-  #fail (merchantId: string, answer: Unclear): never {
+  #fail ({ by, record: { merchantId } }: Claim, answer: Unclear): never {
+    if (this.#unanswered.size >= mostUnanswered) this.#unanswered.clear()
+    this.#unanswered.set(merchantId, by)
     this.#use.notify({ type: 'refresh-failed', merchantId, reason: answer.reason })
     throw unclearError(answer, merchantId)
   }
@@ -198,6 +218,7 @@ export class RefreshProtocol {
     const { make, clock, notify } = this.#use
     const { record } = claim
     const { merchantId, accessToken, accessTokenExpiration } = record
+    this.#unanswered.delete(merchantId)
     const pair = { accessToken, accessTokenExpiration, refreshTokenExpiration: null, ...answer.value, presented, recovered }
     const next = make.withPair(record, pair, clock.now())
     // Without a new access token the old one stays, with its own times.
@@ -208,7 +229,7 @@ export class RefreshProtocol {
       const stored = await this.settle(held)
       return stored && { record: stored }
     } catch (error) {
-      notify({ type: 'pair-held', merchantId, reason: (error as Error).message })
+      notify({ type: 'pair-held', merchantId, reason: reasonOf(error) })
       return { record: held.next, held }
     }
   }
@@ -252,6 +273,10 @@ export class RefreshProtocol {
     const { merchantId } = next
     notify({ type: 'reauthorization-required', merchantId, since, retryAt, first: start.reauthorizationRequired === undefined })
     throw reauthorizationRequired(merchantId)
+  }
+
+  #isClosing (): boolean {
+    return this.#use.isClosing?.() ?? false
   }
 
   /** Waits a little while somebody else refreshes: 20 ms at first, then up to a second. */

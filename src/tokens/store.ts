@@ -1,5 +1,5 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { isCloverError, otherApp, storageFailed } from '../errors.js'
+import { isCloverError, otherApp, recordSealed, storageFailed } from '../errors.js'
 import type { CloverStorage, ListPage, ListQuery } from '../storage/contract.js'
 import { Installation } from './installation.js'
 
@@ -44,7 +44,7 @@ export class Store {
     return this.#boolean('put', merchantId, stored)
   }
 
-  async delete (merchantId: string, expected: string): Promise<boolean> {
+  async delete (merchantId: string, expected?: string): Promise<boolean> {
     return this.#boolean('delete', merchantId, await this.#call('delete', merchantId, storage => storage.delete(merchantId, expected)))
   }
 
@@ -80,6 +80,7 @@ export class Store {
     if (!fits.Check(record)) {
       throw storageFailed('get', `the record does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`, merchantId)
     }
+    if ('sealed' in record) throw recordSealed(record.merchantId, 'accessToken', 'it is sealed, and the storage is not wrapped in encryptedStorage')
     const { appId, environment } = this.#options
     if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(merchantId ?? record.merchantId)
     return record

@@ -8,8 +8,11 @@ declare module '@fastify/secure-session' {
   interface SessionData { merchantId: string }
 }
 
+const { OPERATOR_TOKEN, SESSION_KEY } = process.env // openssl rand -base64 32, for each
+if (!OPERATOR_TOKEN || !SESSION_KEY) throw new Error('OPERATOR_TOKEN and SESSION_KEY must be set')
+
 const app = Fastify({ logger: true })
-await app.register(secureSession, { key: Buffer.from(process.env.SESSION_KEY ?? '', 'hex'), cookie: { path: '/', httpOnly: true, secure: true, sameSite: 'lax' } })
+await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, secure: true, sameSite: 'lax' } })
 
 const database = new Database('clover.sqlite', { timeout: 5000 })
 app.addHook('onClose', () => { database.close() })
@@ -24,7 +27,7 @@ await app.register(clover, {
   routes: {
     refresh: {
       onRequest: async (request, reply) => {
-        if (request.headers.authorization !== `Bearer ${process.env.OPERATOR_TOKEN}`) return reply.code(401).send()
+        if (request.headers.authorization !== `Bearer ${OPERATOR_TOKEN}`) return reply.code(401).send()
       }
     }
   },
@@ -42,4 +45,5 @@ app.get('/orders', async (request, reply) => {
   return response.json()
 })
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => app.close())
 await app.listen({ port: 3000 })

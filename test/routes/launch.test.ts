@@ -328,3 +328,12 @@ t.test('the paths of the routes can be chosen', async t => {
   t.equal((await app.inject('/clover/launch')).statusCode, 404)
   t.equal((await app.inject({ method: 'POST', url: '/clover/refresh', payload: {} })).statusCode, 404)
 })
+
+t.test('a cookie whose name could not be cleared does not stop a launch', async t => {
+  const { app, browser } = await startHost(t)
+  const [line = ''] = setCookies(await browser().visit('/clover/launch'))
+  const prefix = String(attributes(line).name).slice(0, -8)
+  for (const name of [`${prefix}a b`, `${prefix}\u00e9`, `${prefix}(x)`]) {
+    t.equal((await app.inject({ url: '/clover/launch', headers: { cookie: `${name}=1` } })).statusCode, 302, name)
+  }
+})

@@ -86,6 +86,7 @@ export interface BenchOptions {
   maxCalls?: number
   trustMerchantId?: boolean
   launchUrl?: (merchantId: string) => string
+  isClosing?: () => boolean
   /** Milliseconds that the local clock is wrong. */
   skew?: number
   storage?: BenchStorage
@@ -152,10 +153,10 @@ export function server (options: BenchOptions = {}) {
   const make = new RecordMaker(bytes => `${prefix}${(++ids).toString(16).padStart(6, '0')}`.padStart(bytes * 2, '0'))
   const slots = new Slots(maxCalls)
   const runtime = { now, jitter: () => 0.5, sleep }
-  const protocol = new RefreshProtocol({ store, clover: client, clock, runtime, make, slots, notify, trust, callTimeout: 10_000, storageTimeout: 5_000 })
+  const protocol = new RefreshProtocol({ store, clover: client, clock, runtime, make, slots, notify, trust, callTimeout: 10_000, storageTimeout: 5_000, ...(options.isClosing && { isClosing: options.isClosing }) })
   const flights = new Flights({ protocol, runtime, notify, onRecord: record => reader.keep(record) })
   const keeper = new TokenKeeper({
-    store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl: options.launchUrl
+    store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl: options.launchUrl, trustMerchantId
   })
   const connections = new Connections({ store, reader, flights, clover: client, clock, make, slots, notify, identity, trustMerchantId })
   return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, connections, connect, eventsOf }

@@ -56,9 +56,9 @@ t.test('without a named wait Clover is asked three times under one lease, ever l
 
 t.test('backoffs grow with each failure, and end with a success', async t => {
   const { flights, clover, connect } = bench(t)
-  await connect()
+  const { accessToken: old } = await connect()
   clover.intercept = () => unclear('odd', { malformed: true })
-  const goal = { force: true, enough: () => false }
+  const goal = { force: true, enough: ({ accessToken }: { accessToken: string }) => accessToken !== old }
   const waits: number[] = []
   for (let i = 0; i < 4; i++) {
     await t.rejects(patiently(flights.refresh(merchantId, goal)), { code: 'FST_CLOVER_BAD_REPLY' })
@@ -136,6 +136,9 @@ t.test('of an odd reply the refresh token is kept, and the next refresh presents
   t.not(kept?.refreshToken, before.refreshToken)
   t.equal(kept?.accessToken, before.accessToken)
   t.equal(kept?.updatedAt, before.updatedAt)
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' }, 'it counts as a failure, so that not every call spends a token')
+  t.equal(clover.count('refresh'), 1)
+  await leap(31)
   t.type(await keeper.accessToken(merchantId), 'string')
   t.equal(await next.promise, kept?.refreshToken)
 })
@@ -335,4 +338,150 @@ t.test('an error of the storage is one of the plugin', async t => {
   storage.break()
   const error = await keeper.accessToken(merchantId).catch((error: unknown) => error)
   t.ok(isCloverError(error, 'FST_CLOVER_STORAGE'))
+})
+
+t.test('a process goes on under its own lease once Clover is well again, and does not wait for its end', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = () => unclear('status 503')
+  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
+  t.equal(clover.count('refresh'), 3)
+  const lease = storage.records.get(merchantId)?.refreshLease
+  t.ok(Number(lease?.until) - Date.now() / 1000 > 30, 'the lease would last')
+  await leap(2)
+  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
+  t.equal(clover.count('refresh'), 4, 'later tries are single ones')
+  t.equal(storage.records.get(merchantId)?.refreshLease?.by, lease?.by)
+  clover.intercept = (_call, run) => run()
+  await leap(3)
+  const began = Date.now()
+  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+  t.ok(Date.now() - began < 1000)
+  t.equal(storage.records.get(merchantId)?.refreshLease, undefined)
+})
+
+t.test('somebody else\'s lease is waited for all the same', async t => {
+  const first = bench(t)
+  await first.connect()
+  const second = server({ storage: first.storage, clover: first.clover, maxWait: 60_000 })
+  await leap(1801)
+  first.clover.intercept = () => unclear('status 503')
+  await t.rejects(patiently(first.keeper.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
+  first.clover.intercept = (_call, run) => run()
+  const waiting = second.keeper.accessToken(merchantId)
+  await advance(5_000)
+  t.equal(first.clover.count('refresh'), 3)
+  t.type(await patiently(waiting), 'string')
+})
+
+t.test('a retry-after of a day does not take a merchant off for a day', async t => {
+  const { keeper, clover, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = () => unclear('status 503', { retryAfter: 86_400 })
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE' })
+  clover.intercept = (_call, run) => run()
+  await leap(61)
+  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+})
+
+t.test('pairs without a living token are not asked for at every call', async t => {
+  const { keeper, clover, connect } = bench(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = (_call, run) => {
+    const answer = run() as { value: object }
+    return { ...answer, value: { ...answer.value, accessTokenExpiration: Date.now() / 1000 - 5 } }
+  }
+  for (let i = 0; i < 20; i++) await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' })
+  t.equal(clover.count('refresh'), 1)
+})
+
+t.test('a server that closes begins no refresh, and waits for nobody else\'s', async t => {
+  let isClosing = false
+  const { keeper, flights, clover, storage, connect } = bench(t, { isClosing: () => isClosing, maxCalls: 1 })
+  const record = await connect()
+  await connect(otherMerchantId)
+  await leap(1801)
+
+  await t.test('one that stands in line', async t => {
+    const answer = gate()
+    clover.intercept = async (_call, run) => { await answer.promise; return run() }
+    const first = keeper.accessToken(merchantId)
+    const second = keeper.accessToken(otherMerchantId)
+    second.catch(() => {})
+    await quiet()
+    isClosing = true
+    answer.open()
+    t.type(await first, 'string', 'what is under way is finished')
+    await t.rejects(second, { code: 'FST_CLOVER_CLOSING' })
+    t.equal(clover.count('refresh'), 1)
+    t.equal(storage.records.get(otherMerchantId)?.refreshLease, undefined)
+  })
+
+  await t.test('one that waits for another server', async t => {
+    isClosing = false
+    await leap(3600)
+    const current = storage.records.get(merchantId) ?? record
+    storage.records.set(merchantId, { ...current, refreshLease: { by: 'another', until: Date.now() / 1000 + 30 } })
+    const waiting = flights.refresh(merchantId, { enough: () => false })
+    waiting.catch(() => {})
+    await advance(1_000)
+    isClosing = true
+    await advance(1_000)
+    await t.rejects(waiting, { code: 'FST_CLOVER_CLOSING' })
+  })
+
+  await t.test('one that would ask again', async t => {
+    isClosing = false
+    await leap(3600)
+    clover.calls.length = 0
+    clover.intercept = () => { isClosing = true; return unclear('status 503') }
+    await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE' })
+    t.equal(clover.count('refresh'), 1)
+  })
+})
+
+t.test('a v1 token that Clover refused', async t => {
+  const legacy = async (trustMerchantId: boolean) => {
+    const parts = bench(t, { trustMerchantId, maxWait: 200 })
+    const record = await parts.connect()
+    parts.storage.records.set(merchantId, { ...record, flow: 'v1', refreshToken: null, refreshTokenExpiration: null, accessTokenExpiration: null })
+    await leap(11)
+    return { ...parts, rejected: record.accessToken }
+  }
+
+  await t.test('without the Read merchant permission is not asked for, and stays for the others', async t => {
+    const { keeper, clover, rejected } = await legacy(true)
+    await t.rejects(keeper.accessToken(merchantId, { rejected }), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+    t.equal(clover.count('merchant'), 0)
+    t.equal(await keeper.accessToken(merchantId), rejected)
+  })
+
+  await t.test('is kept where the answer is not about the token', async t => {
+    const { keeper, clover, rejected } = await legacy(false)
+    clover.intercept = () => ({ outcome: 'refused', status: 403, recoveryAvailable: false })
+    t.equal(await keeper.accessToken(merchantId, { rejected }), rejected)
+  })
+
+  await t.test('is asked for once for all who want to know, and no longer than they wait', async t => {
+    const { keeper, clover, rejected } = await legacy(false)
+    clover.intercept = () => new Promise(() => {})
+    const controller = new AbortController()
+    const all = Array.from({ length: 30 }, () => keeper.accessToken(merchantId, { rejected }).catch((error: unknown) => error))
+    const impatient = keeper.accessToken(merchantId, { rejected, signal: controller.signal })
+    impatient.catch(() => {})
+    await advance(50)
+    controller.abort()
+    await t.rejects(impatient, { name: 'AbortError' })
+    await advance(200)
+    for (const error of await Promise.all(all)) t.match(error, { code: 'FST_CLOVER_UNAVAILABLE' })
+    t.equal(clover.count('merchant'), 1)
+  })
+})
+
+t.test('whoever must launch is told where, connected before or not', async t => {
+  const { keeper } = bench(t, { launchUrl: id => `https://shop.example/launch?merchant_id=${id}` })
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED', launchUrl: `https://shop.example/launch?merchant_id=${merchantId}` })
 })

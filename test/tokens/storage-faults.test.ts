@@ -43,7 +43,7 @@ t.test('without a token at hand a silent store is an error in time', async t => 
   const waiting = keeper.accessToken(merchantId)
   waiting.catch(() => {})
   await advance(5_010)
-  await t.rejects(waiting, { code: 'FST_CLOVER_STORAGE', message: /no answer within 5000 ms/ })
+  await t.rejects(waiting, { code: 'FST_CLOVER_STORAGE', cause: { message: /no answer within 5000 ms/ } })
 })
 
 t.test('a failing store is left alone for a moment, and for seconds at most', async t => {
@@ -101,10 +101,10 @@ t.test('a pair in hand is written before the next refresh, and while it cannot b
 
 t.test('whoever asks for what the pair in hand is good for gets it while the store still fails', async t => {
   const { flights, storage, clover, connect } = bench(t)
-  await connect()
+  const { accessToken: old } = await connect()
   await leap(1801)
   clover.intercept = (_call, run) => { storage.break(); return run() }
-  const record = await flights.refresh(merchantId, { enough: () => false })
+  const record = await flights.refresh(merchantId, { enough: ({ accessToken }) => accessToken !== old })
   t.equal((await flights.refresh(merchantId, { enough: () => true })).accessToken, record.accessToken)
 })
 
@@ -245,7 +245,7 @@ t.test('a store that refuses every write does not keep anybody busy for ever', a
     return run()
   }
   await keeper.accessToken(merchantId)
-  await t.rejects(connections.disconnect(merchantId), { code: 'FST_CLOVER_STORAGE', message: /refuses to delete/ })
+  await t.rejects(connections.disconnect(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /refuses to delete/ } })
   clover.intercept = (_call, run) => run()
   await t.rejects(connections.connect(merchantId, { code: 'anew', verifier: '' }), { code: 'FST_CLOVER_UNAVAILABLE' })
 })
@@ -345,8 +345,9 @@ t.test('a merchant who leaves while the store is silent does not come back into 
   const caller = keeper.accessToken(merchantId)
   await quiet()
   t.equal(await connections.disconnect(merchantId), true)
-  await advance(1_010)
-  await caller
+  caller.catch(() => {})
+  await advance(5_010)
+  await t.rejects(caller, { code: 'FST_CLOVER_STORAGE' }, 'nor is its token handed out')
   t.equal(cache?.living(merchantId), undefined)
   await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
 })
@@ -410,7 +411,7 @@ t.test('junk from a store is an error of the store', async t => {
   t.equal(await storeOver({ get: async () => null }).get(merchantId), undefined)
   t.equal(await storeOver({ get: () => undefined }).get(merchantId), undefined)
   for (const junk of [undefined, null, 1, 'true', {}]) {
-    await t.rejects(storeOver({ put: async () => junk }).put(record, record.revision), { code: 'FST_CLOVER_STORAGE', message: /true or false/ })
+    await t.rejects(storeOver({ put: async () => junk }).put(record, record.revision), { code: 'FST_CLOVER_STORAGE', cause: { message: /true or false/ } })
     await t.rejects(storeOver({ delete: async () => junk }).delete(merchantId, record.revision), { code: 'FST_CLOVER_STORAGE' })
   }
   for (const junk of [undefined, null, [], {}, { items: 5 }, { items: [null] }, { items: [{}] }]) {
@@ -418,10 +419,10 @@ t.test('junk from a store is an error of the store', async t => {
   }
   t.same(await storeOver({ list: async () => ({ items: [record], cursor: null }) }).list({ limit: 5 }), { items: [record] })
   await t.rejects(storeOver({ list: async () => ({ items: [{ ...record, appId: 'OTHER' }] }) }).list({ limit: 5 }), { code: 'FST_CLOVER_OTHER_APP' })
-  await t.rejects(storeOver({ get: () => { throw new Error('at once') } }).get(merchantId), { code: 'FST_CLOVER_STORAGE', message: /at once/ })
+  await t.rejects(storeOver({ get: () => { throw new Error('at once') } }).get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /at once/ } })
   t.equal(storeOver({}).canList, false)
   t.equal(storeOver(storage).canList, true)
-  await t.rejects(storeOver({}).list({ limit: 5 }), { code: 'FST_CLOVER_STORAGE', message: /needed for listings/ })
+  await t.rejects(storeOver({}).list({ limit: 5 }), { code: 'FST_CLOVER_STORAGE', cause: { message: /needed for listings/ } })
 })
 
 t.test('what a store says of its failure holds no token, and keeps its name and code', async t => {
@@ -437,7 +438,7 @@ t.test('what a store says of its failure holds no token, and keeps its name and 
   }
   t.equal(error.cause.code, 'SQLITE_FULL')
   t.equal(error.cause.name, 'TypeError')
-  await t.rejects(store.get(merchantId), { code: 'FST_CLOVER_STORAGE', message: /a string/ })
+  await t.rejects(store.get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /a string/ } })
 })
 
 t.test('an error of encryptedStorage comes through as it is', async t => {
@@ -464,4 +465,57 @@ t.test('fields that a later version added are kept by every write', async t => {
   clover.intercept = () => unclear('503')
   await t.rejects(patiently(keeper.refresh(merchantId)))
   t.match(storage.records.get(merchantId), { later: { kept: true }, refreshLease: {} })
+})
+
+t.test('while a pair is held, no older token is served from the cache', async t => {
+  const { keeper, storage, clover, connect } = bench(t)
+  const { accessToken: old } = await connect()
+  t.equal(await keeper.accessToken(merchantId), old)
+  clover.intercept = (_call, run) => { storage.break('put'); return run() }
+  const fresh = await keeper.accessToken(merchantId, { rejected: old })
+  t.not(fresh, old)
+  t.equal(await keeper.accessToken(merchantId), fresh)
+})
+
+t.test('a reading that ends after the close brings no token back', async t => {
+  const { keeper, storage, cache, connect } = bench(t)
+  await connect()
+  const answer = gate()
+  storage.intercept = async (_method, run) => { await answer.promise; return run() }
+  const reading = keeper.accessToken(merchantId)
+  await quiet()
+  keeper.close()
+  answer.open()
+  t.type(await reading, 'string')
+  t.equal(cache?.living(merchantId), undefined)
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_CLOSING' })
+})
+
+t.test('a sealed record is not taken for a plain one', async t => {
+  const { keeper, storage, connect } = bench(t)
+  const record = await connect()
+  storage.records.set(merchantId, { ...record, sealed: '2026-11' } as Installation)
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_SEALED', message: /not wrapped in encryptedStorage/ })
+})
+
+t.test('a record that does not open can be disconnected, and is gone then', async t => {
+  const { keeper, connections, storage, eventsOf, connect } = bench(t)
+  const record = await connect()
+  storage.records.set(merchantId, { ...record, sealed: '2026-11' } as Installation)
+  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(eventsOf('disconnected').length, 1)
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
+})
+
+t.test('a caller who waits for a silent store is served by what was written meanwhile', async t => {
+  const { keeper, reader, storage, connect } = bench(t)
+  const record = await connect()
+  await keeper.accessToken(merchantId)
+  await leap(11)
+  storage.intercept = () => new Promise(() => {})
+  const waiting = keeper.accessToken(merchantId)
+  await quiet()
+  reader.keep({ ...record, accessToken: 'newer' })
+  await advance(1_010)
+  t.equal(await waiting, 'newer')
 })

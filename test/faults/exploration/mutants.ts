@@ -51,7 +51,7 @@ export const mutants: Mutant[] = [
   {
     rule: '2: no intent before the call',
     file: 'refresh.ts',
-    from: 'const claim = await this.#claim(record, this.#use.make.id(), round > 1)',
+    from: 'const claim = await this.#claim(record, by, round > 1)',
     to: 'const claim = { by: this.#use.make.id(), record }',
     shows: 'three servers'
   },
@@ -72,7 +72,7 @@ export const mutants: Mutant[] = [
   {
     rule: '3: a lease is cleared when an answer is lost',
     file: 'refresh.ts',
-    from: 'if (refreshed.outcome === \'unclear\') return this.#fail(merchantId, refreshed)',
+    from: 'if (refreshed.outcome === \'unclear\') return this.#fail(claim, refreshed)',
     to: 'if (refreshed.outcome === \'unclear\') { const { refreshLease, ...rest } = claim.record; await this.#use.store.put({ ...rest, dueAt: rest.refreshTokenExpiration, revision: this.#use.make.id() }, rest.revision); return this.#fail(merchantId, refreshed) }',
     shows: 'a merchant whom nobody asks for'
   },
@@ -191,8 +191,8 @@ export const mutants: Mutant[] = [
   {
     rule: '10: a disconnect that fails drops the held pair',
     file: 'connections.ts',
-    from: 'const isForgotten = await this.#delete(first).finally(() => reader.drop(merchantId))',
-    to: 'const isForgotten = await this.#delete(first).finally(() => flights.drop(merchantId, () => true))',
+    from: '(first === unreadable ? store.delete(merchantId) : this.#delete(first)).finally(() => reader.drop(merchantId))',
+    to: '(first === unreadable ? store.delete(merchantId) : this.#delete(first)).finally(() => flights.drop(merchantId, () => true))',
     shows: 'a disconnect that fails'
   },
   {
