@@ -186,6 +186,16 @@ t.test('redirects are not followed (security 20)', async t => {
   t.equal(seen.length, 2)
 })
 
+t.test('a reply without end is cut off', async t => {
+  const { client } = await clover(t, response => {
+    const more = () => { while (response.write('x'.repeat(65_536))); }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.on('drain', more)
+    more()
+  })
+  t.match(await client.refresh('OLD'), { outcome: 'unclear', malformed: true, reason: /a reply of more than 262144 bytes/ })
+})
+
 t.test('each call has a deadline, the body included (security 25)', async t => {
   const silent = await clover(t, () => {}, { callTimeout: 30 })
   t.match(await silent.client.refresh('OLD'), { outcome: 'unclear', malformed: false, reason: /no answer within 30 ms/ })
