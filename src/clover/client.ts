@@ -46,6 +46,7 @@ export interface CloverClient {
  */
 export function createCloverClient (app: CloverApp, http: CloverHttp): CloverClient {
   const { environment, appId, appSecret } = app
+  const credentials: Record<string, string> = appSecret === false ? { client_id: appId } : { client_id: appId, client_secret: appSecret }
 
   async function post (path: string, body: Record<string, string>): Promise<CloverResponse | Refused | Unclear> {
     return judge(path, await http({ endpoint: path, url: new URL(path, environment.api), method: 'POST', body }))
@@ -62,10 +63,8 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
 
   return {
     async exchange ({ code, verifier, withRefreshToken }) {
-      if (app.flow === 'v1') return exchangeLegacy(app, http, code)
-      const body = appSecret === false
-        ? { client_id: appId, code, code_verifier: verifier }
-        : { client_id: appId, client_secret: appSecret, code }
+      if (app.flow === 'v1') return exchangeLegacy(environment, http, { ...credentials, code })
+      const body = { ...credentials, code, ...(appSecret === false && { code_verifier: verifier }) }
       const path = '/oauth/v2/token'
       const response = await post(withRefreshToken ? path : `${path}?no_refresh_token=true`, body)
       if (response.outcome !== 'answered') return response
@@ -81,9 +80,7 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
 
     refresh: refreshToken => pair('/oauth/v2/refresh', { client_id: appId, refresh_token: refreshToken }),
 
-    recover: spentRefreshToken => pair('/oauth/v2/recovery', {
-      client_id: appId, client_secret: appSecret === false ? '' : appSecret, recovery_token: spentRefreshToken
-    }),
+    recover: spentRefreshToken => pair('/oauth/v2/recovery', { ...credentials, recovery_token: spentRefreshToken }),
 
     async merchant (merchantId, accessToken) {
       const endpoint = '/v3/merchants/{mId}'
@@ -99,9 +96,9 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
 
 const noRefreshToken = { refreshToken: null, refreshTokenExpiration: null }
 
-async function exchangeLegacy ({ environment, appId, appSecret }: CloverApp, http: CloverHttp, code: string): Promise<Answer<TokenPair>> {
+async function exchangeLegacy (environment: Environment, http: CloverHttp, query: Record<string, string>): Promise<Answer<TokenPair>> {
   const url = new URL('/oauth/token', environment.legacy)
-  url.search = new URLSearchParams({ client_id: appId, client_secret: appSecret || '', code }).toString()
+  url.search = new URLSearchParams(query).toString()
   const request: CloverRequest = { endpoint: '/oauth/token', url, method: 'GET' }
   const response = judge(request.endpoint, await http(request))
   if (response.outcome !== 'answered') return response

@@ -92,5 +92,5 @@ export function callbackHandler (context: RouteContext) {
 /** The error parameter is shown only where it is a code, as OAuth has them (RFC 6749, section 4.1.2.1); its description never. */
 function denial (error: string): Error {
   const code = /^[a-z_]{1,40}$/.test(error) ? ` (${error})` : ''
-  return denied(`Clover says that it was refused${code}. To connect, open the app from Clover again and approve it.`)
+  return denied(`the app was not approved${code}. To connect, open the app from Clover again and approve it.`)
 }

@@ -163,7 +163,7 @@ t.test('a client that wants no HTML gets what the host\'s error handler makes of
 t.test('without an error handler of the host an error has Fastify\'s form', async t => {
   const { browser } = await startHost(t)
   t.same((await browser().visit('/clover/callback?error=access_denied', json)).json(), {
-    statusCode: 403, code: 'FST_CLOVER_DENIED', error: 'Forbidden', message: 'The authorization was not granted: Clover says that it was refused (access_denied). To connect, open the app from Clover again and approve it.'
+    statusCode: 403, code: 'FST_CLOVER_DENIED', error: 'Forbidden', message: 'The authorization was not granted: the app was not approved (access_denied). To connect, open the app from Clover again and approve it.'
   })
   t.same((await browser().visit('/clover/launch?merchant_id=x', json)).json(), {
     statusCode: 400, code: 'FST_ERR_VALIDATION', error: 'Bad Request', message: "querystring/merchant_id: Expected string to match '^[A-Z0-9]{13}$'"
