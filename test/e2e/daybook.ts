@@ -57,7 +57,8 @@ export async function startDaybook (options: { database: string, accessTokenLife
 }
 
 async function freePort (): Promise<number> {
-  const server = createServer().listen(0, 'localhost')
+  // Below the range from which systems take ports for others while the example starts.
+  const server = createServer().listen(20_000 + Math.floor(Math.random() * 10_000), 'localhost')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()

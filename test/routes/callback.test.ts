@@ -244,10 +244,10 @@ t.test('a denial makes no call to Clover and echoes nothing (security 13)', asyn
   const cases: Array<[Record<string, string>, RegExp]> = [
     [{ error: 'access_denied' }, /refused \(access_denied\)/],
     [{ error: 'access_denied', error_description: html }, /refused \(access_denied\)/],
-    [{ error: html, error_description: html }, /that it was refused\./],
-    [{ error: 'x'.repeat(512) }, /that it was refused\./],
+    [{ error: html, error_description: html }, /the app was not approved\./],
+    [{ error: 'x'.repeat(512) }, /the app was not approved\./],
     [{ error: 'access_denied', code: 'a-code-as-well', merchant_id: merchantA }, /refused \(access_denied\)/],
-    [{ error: '' }, /that it was refused\./]
+    [{ error: '' }, /the app was not approved\./]
   ]
   for (const [query, text] of cases) {
     for (const own of [true, false]) {
