@@ -242,11 +242,11 @@ t.test('a denial makes no call to Clover and echoes nothing (security 13)', asyn
   const { clover, browser } = await startHost(t)
   const html = '<img src=x onerror=alert(1)>'
   const cases: Array<[Record<string, string>, RegExp]> = [
-    [{ error: 'access_denied' }, /refused \(access_denied\)/],
-    [{ error: 'access_denied', error_description: html }, /refused \(access_denied\)/],
+    [{ error: 'access_denied' }, /not approved \(access_denied\)/],
+    [{ error: 'access_denied', error_description: html }, /not approved \(access_denied\)/],
     [{ error: html, error_description: html }, /the app was not approved\./],
     [{ error: 'x'.repeat(512) }, /the app was not approved\./],
-    [{ error: 'access_denied', code: 'a-code-as-well', merchant_id: merchantA }, /refused \(access_denied\)/],
+    [{ error: 'access_denied', code: 'a-code-as-well', merchant_id: merchantA }, /not approved \(access_denied\)/],
     [{ error: '' }, /the app was not approved\./]
   ]
   for (const [query, text] of cases) {
