@@ -13,7 +13,7 @@ import type { Settings } from './settings.js'
 import type { Clover } from './simulator.js'
 
 /** Puts the app together; the caller listens. */
-export async function buildApp (settings: Settings, { options, api, dashboard, close }: Clover): Promise<FastifyInstance> {
+export async function buildApp (settings: Settings, { options, webhookAuth, api, dashboard, close }: Clover): Promise<FastifyInstance> {
   const { database, storage } = openDatabase(settings.database, { isSimulated: dashboard !== undefined })
   const app = Fastify({ logger: { level: settings.logLevel } })
 
@@ -40,7 +40,11 @@ export async function buildApp (settings: Settings, { options, api, dashboard, c
     ...options,
     storage,
     baseUrl: settings.baseUrl,
-    routes: { refresh: { onRequest: requireOperator } },
+    routes: {
+      refresh: { onRequest: requireOperator },
+      // A merchant who uninstalls the app in Clover's dashboard is disconnected.
+      webhook: { auth: webhookAuth, onVerificationCode: code => console.log(`Clover's verification code for the webhook is ${code}`) }
+    },
     // Clover has said who the merchant is: this is the log-in.
     onConnect: (request, _reply, { merchantId, isNew }) => {
       request.session.set('merchantId', merchantId)

@@ -6,13 +6,17 @@ import Database from 'libsql'
 /**
  * Opens the SQLite file, and the plugin's storage in it.
  *
- * The simulator forgets its tokens when it stops, so its merchants are kept in a table of their own, which begins empty. The table of the
- * real Clover is never emptied: the tokens in it are all that keeps the merchants connected.
+ * The simulator forgets its tokens when it stops, so its merchants are kept in a table of their own, which begins empty unless another is
+ * named. The table of the real Clover is never emptied: the tokens in it are all that keeps the merchants connected.
  */
-export function openDatabase (file: string, { isSimulated }: { isSimulated: boolean }): { database: Database.Database, storage: CloverStorage } {
+export function openDatabase (file: string, { isSimulated, simulatorTable }: { isSimulated: boolean, simulatorTable?: string }): { database: Database.Database, storage: CloverStorage } {
   mkdirSync(dirname(file), { recursive: true })
   const database = new Database(file, { timeout: 5_000 })
-  const table = isSimulated ? 'simulator_installations' : 'clover_installations'
-  if (isSimulated) database.exec(`DROP TABLE IF EXISTS ${table}`)
+  // A write blocks this process until the disk has it. In a write-ahead log that is one wait for the disk and not several; what only the
+  // simulator knows need not outlive a power cut, and waits for none.
+  database.pragma('journal_mode = WAL')
+  database.pragma(`synchronous = ${isSimulated ? 'NORMAL' : 'FULL'}`)
+  if (isSimulated && simulatorTable === undefined) database.exec('DROP TABLE IF EXISTS simulator_installations')
+  const table = isSimulated ? simulatorTable ?? 'simulator_installations' : 'clover_installations'
   return { database, storage: sqliteStorage(database, { table }) }
 }

@@ -16,6 +16,8 @@ export interface Settings {
   logLevel: string
   /** Undefined: the simulator takes Clover's place. */
   realClover: RealClover | undefined
+  /** The Clover Auth Code; undefined until Clover has verified the webhook route. */
+  webhookAuth: string | undefined
   simulatorPort: number
   /** Seconds: so short in the simulator that one can watch a refresh. */
   accessTokenLifetime: number
@@ -63,6 +65,7 @@ export function readSettings (env: NodeJS.ProcessEnv): Settings {
     operatorPassword,
     logLevel: env.LOG_LEVEL || 'warn',
     realClover,
+    webhookAuth: env.CLOVER_WEBHOOK_AUTH || undefined,
     simulatorPort,
     accessTokenLifetime
   }

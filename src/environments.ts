@@ -92,8 +92,24 @@ function isOrigin (text: string): boolean {
   return url !== undefined && isSecureUrl(url) && url.origin === text
 }
 
+/**
+ * @internal Whether no real merchant is behind an environment: each of its origins is the sandbox's or on loopback, and it does not bear the
+ * name of a production environment.
+ */
+export function isForTrials (environment: Environment): boolean {
+  const sandbox: unknown[] = Object.values(environments.sandbox)
+  return (environment.name === 'sandbox' || !Object.hasOwn(environments, environment.name)) && originNames.every(name => {
+    const origin = environment[name]
+    return origin === undefined || sandbox.includes(origin) || (URL.canParse(origin) && isLoopback(new URL(origin)))
+  })
+}
+
 /** @internal Whether a URL is https, or http on a loopback host. */
 export function isSecureUrl (url: URL): boolean {
   return url.protocol === 'https:' ||
-    (url.protocol === 'http:' && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname))
+    (url.protocol === 'http:' && isLoopback(url))
+}
+
+function isLoopback ({ hostname }: URL): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname)
 }

@@ -18,8 +18,11 @@ export type CloverErrorCode =
   | 'FST_CLOVER_PERMISSION'
   | 'FST_CLOVER_DENIED'
   | 'FST_CLOVER_STATE'
+  | 'FST_CLOVER_WEBHOOK'
   | 'FST_CLOVER_OTHER_APP'
   | 'FST_CLOVER_SEALED'
+  | 'FST_CLOVER_FOREIGN_URL'
+  | 'FST_CLOVER_NO_ECOMMERCE'
   | 'FST_CLOVER_CLOSING'
 
 /** An error raised by the plugin. Fastify replies with its `statusCode`, `headers` and `message`. */
@@ -61,10 +64,14 @@ export const errorCodes = {
     'Clover refused to let the app read merchant %s: enable the %s permission for the app in Clover\'s developer dashboard and install it again, and open the app as that same merchant.', 403),
   FST_CLOVER_DENIED: createError('FST_CLOVER_DENIED', 'The authorization was not granted: %s', 403),
   FST_CLOVER_STATE: createError('FST_CLOVER_STATE', '%s', 400),
+  FST_CLOVER_WEBHOOK: createError('FST_CLOVER_WEBHOOK', '%s', 401),
   FST_CLOVER_OTHER_APP: createError('FST_CLOVER_OTHER_APP',
     'The record of merchant %s was made by another app or environment: give each app and environment a store (table or key prefix) of its own.', 500),
   FST_CLOVER_SEALED: createError('FST_CLOVER_SEALED',
     'The record of merchant %s does not open at %s: %s. Check the keys of encryptedStorage; a record that is beyond repair can be disconnected.', 500),
+  FST_CLOVER_FOREIGN_URL: createError('FST_CLOVER_FOREIGN_URL',
+    'A merchant\'s token goes to Clover alone: give a path such as /v3/merchants/{mId}/orders, or a URL of the environment\'s api or ecommerce origin.', 500),
+  FST_CLOVER_NO_ECOMMERCE: createError('FST_CLOVER_NO_ECOMMERCE', 'There is no ecommerce key: %s', 500),
   FST_CLOVER_CLOSING: createError('FST_CLOVER_CLOSING', 'The server is closing: send the request again, to another one.', 503)
 } as const satisfies Record<CloverErrorCode, unknown>
 
@@ -82,7 +89,9 @@ type Details = Pick<CloverError, 'merchantId' | 'retryAfter' | 'launchUrl' | 'he
 
 function make (code: CloverErrorCode, args: string[], details: Details = {}, cause?: Error): CloverError {
   const ErrorClass = errorCodes[code] as new (...args: unknown[]) => CloverError
-  const error = cause === undefined ? new ErrorClass(...args) : new ErrorClass(...args, { cause })
+  const error = new ErrorClass(...args)
+  // Not enumerable, as JavaScript has it: a cause is for the log, not for whoever copies or sends the error.
+  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, writable: true, configurable: true })
   return Object.assign(error, details)
 }
 
@@ -138,12 +147,21 @@ export const denied = (reason: string, merchantId?: string) =>
 /** @internal */
 export const badState = (sentence: string) => make('FST_CLOVER_STATE', [sentence])
 
+/** @internal A webhook that is not Clover's, or with 400 not this app's. */
+export const webhookRefused = (sentence: string, statusCode = 401) => Object.assign(make('FST_CLOVER_WEBHOOK', [sentence]), { statusCode })
+
 /** @internal */
 export const otherApp = (merchantId: string) => make('FST_CLOVER_OTHER_APP', [merchantId], { merchantId })
 
 /** @internal `reason` names a key id at most. */
 export const recordSealed = (merchantId: string, field: string, reason: string) =>
   make('FST_CLOVER_SEALED', [merchantId, field, reason], { merchantId })
+
+/** @internal */
+export const foreignUrl = (merchantId: string) => make('FST_CLOVER_FOREIGN_URL', [], { merchantId })
+
+/** @internal A sentence that says why, and what to do. */
+export const noEcommerce = (sentence: string, merchantId: string) => make('FST_CLOVER_NO_ECOMMERCE', [sentence], { merchantId })
 
 /** @internal */
 export const closing = () => make('FST_CLOVER_CLOSING', [])

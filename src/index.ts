@@ -6,16 +6,22 @@ import { plugin } from './plugin.js'
 export default plugin
 export { plugin as fastifyClover }
 export type { Clover } from './decorator.js'
+export { diagnosticsChannels } from './diagnostics.js'
 export { environments, Environment, EnvironmentName, EnvironmentOption } from './environments.js'
 export { errorCodes, isCloverError, type CloverError, type CloverErrorCode } from './errors.js'
 export type {
-  CloverConnection, CloverOptions, CloverRefreshRouteOptions, CloverRoute, CloverRouteOptions, CloverRoutes
+  CloverConnection, CloverEvent, CloverOptions, CloverRefreshRouteOptions, CloverRoute, CloverRouteOptions, CloverRoutes, CloverWebhookRouteOptions
 } from './options.js'
-export { CallbackQuery, ErrorReply, LaunchQuery, RefreshBody, RefreshReply, routeSchemas } from './routes/schemas.js'
+export { CallbackQuery, ErrorReply, ImplicitBody, LaunchQuery, RefreshBody, RefreshReply, routeSchemas, WebhookBody, WebhookEvent, WebhookVerification } from './routes/schemas.js'
+export { KeepAliveSummary, type KeepAliveOptions } from './jobs/keep-alive-options.js'
+export { LegacyToken, MigrationOutcome, MigrationProgress, type MigrationOptions } from './jobs/migration-types.js'
 export type { CloverStorage, ListPage, ListQuery } from './storage/contract.js'
 export {
   AccessTokenReply, EcommerceKeyReply, LegacyTokenReply, MerchantReply, MigrationReply, TokenReply
 } from './clover/wire.js'
+export { diagnosticsSchemas, type DiagnosticsEvent, type DiagnosticsEventType } from './tokens/events.js'
 export { Installation, InstallationSummary, MerchantId, isMerchantId } from './tokens/installation.js'
 export { AdoptedTokens } from './tokens/connections.js'
 export type { AccessTokenOptions } from './tokens/keeper.js'
+export type { CloverFetchInit } from './clover/api.js'
+export type { PaginateOptions } from './tokens/pages.js'

@@ -29,8 +29,15 @@ export const CloverDataOptions = Type.Object({
     must: 'the app\'s public https address without query, such as https://shop.example (plain http is accepted for localhost alone)',
     description: 'The app\'s public address, with a path if a proxy strips one'
   })),
+  appMarketUrl: Type.Optional(Type.String({
+    must: 'the https URL of the app\'s page in Clover\'s App Market, such as https://www.clover.com/appmarket/apps/ABCDEFGHJKLMN',
+    description: 'Where a merchant can install the app; linked from error pages'
+  })),
   dangerouslyTrustMerchantId: Type.Optional(Type.Boolean({
     must: 'true or false', default: false, description: 'true: a token is not bound to its merchant; whoever edits the callback\'s URL can pose as another merchant'
+  })),
+  dangerouslyUseImplicitFlow: Type.Optional(Type.Boolean({
+    must: 'true or false', default: false, description: 'true: v1 with response_type=token, for trying things in the sandbox alone; whoever holds a merchant\'s token of any app can pose as that merchant'
   })),
   minValidity: Type.Optional(Type.Number({
     minimum: 0, maximum: 86_400, must: 'a number of seconds from 0 to 86400', default: 60, description: 'Seconds that a token handed out should still live; at most half of its lifetime is asked for'
@@ -42,10 +49,10 @@ export const CloverDataOptions = Type.Object({
     minimum: 1, maximum: 120_000, must: 'a whole number of milliseconds from 1 to 120000', default: 10_000, description: 'Milliseconds for one call to Clover'
   })),
   maxWait: Type.Optional(Type.Integer({
-    minimum: 1, maximum: 600_000, must: 'a whole number of milliseconds from 1 to 600000', default: 30_000, description: 'Milliseconds for one accessToken() in all'
+    minimum: 1, maximum: 600_000, must: 'a whole number of milliseconds from 1 to 600000', default: 30_000, description: 'Milliseconds for one accessToken() in all, and for the tries of one fetch()'
   })),
   maxCalls: Type.Optional(Type.Integer({
-    minimum: 1, maximum: 1000, must: 'a whole number from 1 to 1000', default: 8, description: 'Calls to Clover open at once in this process'
+    minimum: 1, maximum: 1000, must: 'a whole number from 1 to 1000', default: 8, description: 'Calls for tokens that this process has open at once at Clover'
   })),
   cache: Type.Optional(Type.Union([
     Type.Literal(false),
@@ -73,6 +80,41 @@ export interface CloverRefreshRouteOptions extends CloverRouteOptions {
   guard?: 'inherited'
 }
 
+/** Options of the webhook route, which is off unless they are given. */
+export interface CloverWebhookRouteOptions extends CloverRouteOptions {
+  /**
+   * The Clover Auth Code of the developer dashboard, which Clover sends as `X-Clover-Auth`; in an array any of them, so that it can be changed.
+   *
+   * Clover shows it only after the route has been verified: while it is undefined, empty or `false`, the route answers Clover's
+   * verification and refuses all else.
+   */
+  auth: string | false | undefined | ReadonlyArray<string | undefined>
+  /**
+   * Told the verification code that is to be entered in the developer dashboard. Not awaited.
+   *
+   * Clover's verification is not authenticated, so anybody can have this called: show the code to an operator, and do nothing else with it.
+   */
+  onVerificationCode?: (code: string) => unknown
+}
+
+/** An event of a webhook, for `onEvent`. */
+export interface CloverEvent {
+  /** The merchant concerned, who need not be connected. */
+  merchantId: string
+  /** As Clover sent it, such as `O:GHIVJT2ABCRSC`. */
+  objectId: string
+  /** What stands before the colon of `objectId`, such as `O` for an order, `I` for an item, `A` for the app itself; empty without one. */
+  kind: string
+  /** What stands behind the colon. */
+  id: string
+  /** What happened. Clover documents these three. */
+  type: 'CREATE' | 'UPDATE' | 'DELETE' | (string & {})
+  /** When it happened: Unix milliseconds, by Clover's clock. */
+  ts: number
+  /** The whole event as Clover sent it: some kinds carry more. */
+  raw: Readonly<Record<string, unknown>>
+}
+
 /** A route's path, its options, or `false` for none. */
 export type CloverRoute<Options = CloverRouteOptions> = string | false | Options
 
@@ -84,6 +126,8 @@ export interface CloverRoutes {
   callback?: CloverRoute
   /** `/clover/refresh` by default. Must be guarded, or `false`. */
   refresh?: CloverRoute<CloverRefreshRouteOptions>
+  /** Off by default; `/clover/webhook` unless it has a path. */
+  webhook?: CloverWebhookRouteOptions | false | undefined
 }
 
 /** What `onConnect` is told. */
@@ -97,7 +141,7 @@ export interface CloverConnection {
 }
 
 /** The options of the plugin. */
-export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl'> {
+export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl'> {
   /** The Clover App ID. */
   appId: string | undefined
   /** The App Secret of a high-trust app; `false`: a low-trust app, which uses PKCE and has no recovery. */
@@ -108,6 +152,8 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSec
   cookieSecret?: string | string[] | undefined
   /** The app's public address. Not needed without launch and callback. */
   baseUrl?: string | undefined
+  /** The app's page in Clover's App Market: the plugin's error pages link to it. */
+  appMarketUrl?: string | undefined
   /** The routes, or `false` for none. */
   routes?: CloverRoutes | false
   /**
@@ -127,4 +173,6 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSec
   onReauthorizationRequired?: (notice: { merchantId: string, since: number }) => unknown
   /** Told when a merchant was forgotten. Not awaited. */
   onDisconnect?: (notice: { merchantId: string }) => unknown
+  /** Told each event that the webhook route takes, but for uninstalls, which disconnect the merchant. Not awaited. */
+  onEvent?: (event: CloverEvent) => unknown
 }

@@ -1,8 +1,9 @@
 import { OptionalKind, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { isSecureUrl, originProblems, resolveEnvironment, type Environment } from './environments.js'
+import { isForTrials, isSecureUrl, originProblems, resolveEnvironment, type Environment } from './environments.js'
 import { invalidOptions } from './errors.js'
-import { CloverDataOptions, type CloverOptions, type CloverRefreshRouteOptions, type CloverRoute, type CloverRouteOptions, type CloverRoutes } from './options.js'
+import { CloverDataOptions, type CloverOptions } from './options.js'
+import { hasTwins, isGuarded, resolveRoutes, wrongRoutes, type ResolvedRoutes } from './resolve-routes.js'
 import type { CloverStorage } from './storage/contract.js'
 
 /** @internal The options with every default filled in. */
@@ -11,11 +12,14 @@ export interface ResolvedOptions {
   appId: string
   appSecret: string | false
   flow: 'v2' | 'v1'
+  implicit: boolean
   storage: CloverStorage
   /** Empty if no route needs it. */
   cookieSecrets: string[]
   /** Without a slash at the end; empty if no route needs it. */
   baseUrl: string
+  /** Undefined if there is none. */
+  appMarketUrl: string | undefined
   routes: ResolvedRoutes
   trustMerchantId: boolean
   minValidity: number
@@ -24,23 +28,11 @@ export interface ResolvedOptions {
   maxWait: number
   maxCalls: number
   cache: { max: number, ttl: number } | false
-  hooks: Pick<CloverOptions, 'onConnect' | 'onError' | 'onReauthorizationRequired' | 'onDisconnect'>
+  hooks: Pick<CloverOptions, 'onConnect' | 'onError' | 'onReauthorizationRequired' | 'onDisconnect' | 'onEvent'>
 }
 
-/** @internal */
-export interface ResolvedRoutes {
-  launch: CloverRouteOptions & { path: string } | false
-  callback: CloverRouteOptions & { path: string } | false
-  refresh: CloverRefreshRouteOptions & { path: string } | false
-}
-
-const hookNames = ['onConnect', 'onError', 'onReauthorizationRequired', 'onDisconnect'] as const
+const hookNames = ['onConnect', 'onError', 'onReauthorizationRequired', 'onDisconnect', 'onEvent'] as const
 const storageMethods = ['get', 'put', 'delete'] as const
-const routeNames = ['launch', 'callback', 'refresh'] as const
-/** `attachValidation` would let a query into the handlers that does not fit. */
-const ownedRouteOptions = ['method', 'url', 'handler', 'exposeHeadRoute', 'logSerializers', 'validatorCompiler', 'serializerCompiler', 'schemaErrorFormatter', 'attachValidation', 'bodyLimit']
-const documentation = ['hide', 'deprecated', 'tags', 'summary', 'description', 'operationId', 'security']
-const guards = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const
 /** Options of `register` itself, which Fastify hands on. */
 const registerOptions = ['logLevel', 'logSerializers']
 
@@ -59,9 +51,11 @@ export function resolveOptions (options: CloverOptions): ResolvedOptions {
   const routes = resolveRoutes(options.routes)
   const needsBrowser = routes.launch !== false || routes.callback !== false
   problems.push(...originProblems(environment))
-  if (data.flow === 'v1' && data.appSecret === false) problems.push("flow must be 'v2' for a low-trust app (appSecret: false): v1 needs the App Secret.")
+  if (data.dangerouslyUseImplicitFlow) problems.push(...implicitProblems(data, environment))
+  else if (data.flow === 'v1' && data.appSecret === false) problems.push("flow must be 'v2' for a low-trust app (appSecret: false): v1 needs the App Secret.")
   if (needsBrowser && data.cookieSecret === undefined) problems.push(sentence('cookieSecret'))
   if (needsBrowser ? !isBaseUrl(data.baseUrl) : data.baseUrl !== undefined && !isBaseUrl(data.baseUrl)) problems.push(sentence('baseUrl'))
+  if (data.appMarketUrl !== undefined && !isPublicUrl(data.appMarketUrl)) problems.push(sentence('appMarketUrl'))
   if (hasTwins(routes)) problems.push('routes must have a path each: two of them have the same.')
   if (routes.launch !== false && routes.callback === false) problems.push('routes.callback must not be false while routes.launch is on: a launch ends there.')
   if (routes.refresh !== false && !isGuarded(routes.refresh)) {
@@ -74,9 +68,11 @@ export function resolveOptions (options: CloverOptions): ResolvedOptions {
     appId: data.appId,
     appSecret: data.appSecret,
     flow: data.flow ?? 'v2',
+    implicit: data.dangerouslyUseImplicitFlow ?? false,
     storage: options.storage,
     cookieSecrets: data.cookieSecret === undefined ? [] : [data.cookieSecret].flat(),
     baseUrl: data.baseUrl === undefined ? '' : new URL(data.baseUrl).href.replace(/\/$/, ''),
+    appMarketUrl: data.appMarketUrl === undefined ? undefined : new URL(data.appMarketUrl).href,
     routes,
     trustMerchantId: data.dangerouslyTrustMerchantId ?? false,
     minValidity: data.minValidity ?? 60,
@@ -118,64 +114,22 @@ function wrongFunctions (given: Record<string, unknown>): string[] {
   return problems
 }
 
-function wrongRoutes (routes: unknown): string[] {
-  if (routes === undefined || routes === false) return []
-  if (!isPlainObject(routes)) return ['routes must be false, or an object with launch, callback and refresh.']
-  return Object.entries(routes).flatMap(([name, route]: [string, unknown]) => {
-    if (!(routeNames as readonly string[]).includes(name)) return [`routes.${name} is not a route of fastify-clover: there are ${routeNames.join(', ')}.`]
-    if (route === undefined || route === false) return []
-    if (typeof route === 'string') return isRoutePath(route) ? [] : [pathSentence(name)]
-    if (!isPlainObject(route)) return [`routes.${name} must be a path, an object with path and route options, or false.`]
-    return wrongRouteOptions(name, route)
-  })
-}
-
-function wrongRouteOptions (name: string, route: Record<string, unknown>): string[] {
-  const problems = ownedRouteOptions.filter(option => option in route).map(option => `routes.${name}.${option} is the plugin's own and cannot be set.`)
-  if (route.path !== undefined && !isRoutePath(route.path)) problems.push(pathSentence(name))
-  if (route.guard !== undefined && (name !== 'refresh' || route.guard !== 'inherited')) problems.push("guard must be 'inherited', and is for routes.refresh alone.")
-  const schema = route.schema ?? {}
-  if (typeof schema !== 'object' || Object.keys(schema).some(key => !documentation.includes(key))) {
-    problems.push(`routes.${name}.schema may only have ${documentation.join(', ')}: the schemas are the plugin's own.`)
-  }
-  return problems
-}
-
-function isPlainObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** A static path: parameters and wildcards could not be put into a redirect URI, and browsers take dots alone away. */
-function isRoutePath (path: unknown): boolean {
-  return typeof path === 'string' && /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/.test(path)
-}
-
-function hasTwins (routes: ResolvedRoutes): boolean {
-  const paths = Object.values(routes).flatMap(route => route === false ? [] : [route.path])
-  return new Set(paths).size < paths.length
-}
-
-const pathSentence = (name: string) => `routes.${name} must have a path such as /clover/${name}: letters, digits and ._~- between slashes, none at the end.`
-
-function resolveRoutes (routes: CloverRoutes | false | undefined): ResolvedRoutes {
-  const resolve = <Options extends CloverRouteOptions>(name: string, route: CloverRoute<Options> | undefined): Options & { path: string } | false => {
-    if (routes === false || route === false) return false
-    const path = `/clover/${name}`
-    return (typeof route === 'string' ? { path: route } : { path, ...route }) as Options & { path: string }
-  }
-  const given = routes || {}
-  return { launch: resolve('launch', given.launch), callback: resolve('callback', given.callback), refresh: resolve('refresh', given.refresh) }
-}
-
-function isGuarded (route: CloverRefreshRouteOptions): boolean {
-  return route.guard === 'inherited' || guards.some(name => {
-    const hook: unknown = route[name]
-    return [hook].flat().some(one => typeof one === 'function')
-  })
+function implicitProblems ({ flow, dangerouslyTrustMerchantId }: CloverDataOptions, environment: Environment): string[] {
+  return [
+    ...(flow === 'v1' ? [] : ["dangerouslyUseImplicitFlow must be left out unless flow is 'v1': v2 has no implicit flow."]),
+    ...(isForTrials(environment) ? [] : ['dangerouslyUseImplicitFlow must be left out in production: it is for the sandbox, and for a simulator whose origins are all on localhost.']),
+    // Together they would let anybody plant any token.
+    ...(dangerouslyTrustMerchantId ? ['dangerouslyUseImplicitFlow must not be combined with dangerouslyTrustMerchantId: nothing would say whose a token is.'] : [])
+  ]
 }
 
 function isBaseUrl (text: string | undefined): boolean {
-  if (text === undefined || !URL.canParse(text) || /[?#\s\\]/.test(text)) return false
+  return text !== undefined && !/[?#]/.test(text) && isPublicUrl(text) && !new URL(text).pathname.includes('//')
+}
+
+/** A secure URL that a browser may be shown: without credentials, and of characters that no browser takes for others. */
+function isPublicUrl (text: string): boolean {
+  if (!URL.canParse(text) || /[\s\\]/.test(text)) return false
   const url = new URL(text)
-  return isSecureUrl(url) && url.username === '' && url.password === '' && !url.pathname.includes('//')
+  return isSecureUrl(url) && url.username === '' && url.password === ''
 }

@@ -2,11 +2,11 @@ import { inspect } from 'node:util'
 import Fastify from 'fastify'
 import t from 'tap'
 import {
-  badReply, badState, closing, denied, errorCodes, invalidMerchantId, invalidOptions, isCloverError, merchantMismatch, notConnected, otherApp, permissionMissing, reauthorizationRequired, recordSealed,
-  storageFailed, unavailable, type CloverError
+  badReply, badState, closing, denied, errorCodes, foreignUrl, invalidMerchantId, invalidOptions, isCloverError, merchantMismatch, noEcommerce, notConnected, otherApp, permissionMissing, reauthorizationRequired, recordSealed,
+  storageFailed, unavailable, webhookRefused, type CloverError
 } from '../src/errors.js'
 import { logEvents } from '../src/logging.js'
-import type { TokenEvent } from '../src/tokens/events.js'
+import { eventTypes, type TokenEvent } from '../src/tokens/events.js'
 
 const merchantId = 'MERCHANT0000A'
 
@@ -28,8 +28,12 @@ const made: Array<[CloverError, keyof typeof errorCodes, number, RegExp, object]
   [denied('why'), 'FST_CLOVER_DENIED', 403, /not granted: why/, {}],
   [denied('why', merchantId), 'FST_CLOVER_DENIED', 403, /not granted: why/, { merchantId }],
   [badState('A sentence.'), 'FST_CLOVER_STATE', 400, /^A sentence\.$/, {}],
+  [webhookRefused('A sentence.'), 'FST_CLOVER_WEBHOOK', 401, /^A sentence\.$/, {}],
+  [webhookRefused('A sentence.', 400), 'FST_CLOVER_WEBHOOK', 400, /^A sentence\.$/, {}],
   [otherApp(merchantId), 'FST_CLOVER_OTHER_APP', 500, /give each app and environment a store/, { merchantId }],
   [recordSealed(merchantId, 'accessToken', 'why'), 'FST_CLOVER_SEALED', 500, /MERCHANT0000A/, { merchantId }],
+  [foreignUrl(merchantId), 'FST_CLOVER_FOREIGN_URL', 500, /goes to Clover alone: give a path such as/, { merchantId }],
+  [noEcommerce('A sentence.', merchantId), 'FST_CLOVER_NO_ECOMMERCE', 500, /no ecommerce key: A sentence\.$/, { merchantId }],
   [closing(), 'FST_CLOVER_CLOSING', 503, /closing/, {}]
 ]
 
@@ -42,6 +46,7 @@ t.test('every error has its code, its status, a message that says what to do, an
     t.equal(isCloverError(error, code), true)
     t.equal(isCloverError(error, code === 'FST_CLOVER_STATE' ? 'FST_CLOVER_DENIED' : 'FST_CLOVER_STATE'), false)
     t.notMatch(error.message, '%s')
+    t.notMatch(Object.keys(error).join(), 'cause', 'it is not copied with the error (security 33)')
   }
   for (const [code, ErrorClass] of Object.entries(errorCodes)) {
     const error = new (ErrorClass as new (...args: string[]) => CloverError)('a', 'b', 'c')
@@ -74,9 +79,11 @@ t.test('a host\'s server sends an error with its status and headers, and without
 t.test('every event of the tokens is logged with its name, its details and a sentence (security 37)', async t => {
   const samples: TokenEvent[] = [
     { type: 'connected', merchantId, isNew: true }, { type: 'refreshed', merchantId, duration: 5 }, { type: 'recovered', merchantId, duration: 5 },
-    { type: 'refresh-refused', merchantId, status: 401, recoveryAvailable: true }, { type: 'refresh-failed', merchantId, reason: 'why' }, { type: 'pair-held', merchantId, reason: 'why' },
+    { type: 'refresh-refused', merchantId, status: 401, recoveryAvailable: true }, { type: 'refresh-failed', merchantId, duration: 5, reason: 'why' }, { type: 'pair-held', merchantId, reason: 'why' },
     { type: 'pair-written', merchantId }, { type: 'pair-dropped', merchantId }, { type: 'pair-abandoned', merchantId },
-    { type: 'reauthorization-required', merchantId, since: 1, retryAt: 2, first: true }, { type: 'merchant-mismatch', merchantId }, { type: 'disconnected', merchantId }
+    { type: 'reauthorization-required', merchantId, since: 1, retryAt: 2, first: true }, { type: 'merchant-mismatch', merchantId, reason: 'why' }, { type: 'disconnected', merchantId },
+    { type: 'odd-reply', merchantId, reason: 'why' }, { type: 'state-refused', reason: 'why' }, { type: 'record-not-opened', merchantId, reason: 'why' },
+    { type: 'webhook-refused', reason: 'why' }, { type: 'webhook-verification', isTold: true }
   ]
   const lines: Array<[string, unknown, string]> = []
   const log = (level: string) => (details: unknown, text: string) => { lines.push([level, details, text]) }
@@ -87,7 +94,8 @@ t.test('every event of the tokens is logged with its name, its details and a sen
     const [level, logged, text] = lines.at(-1) ?? []
     t.same(logged, { clover: { event: type, ...details } })
     t.match(text, /^fastify-clover: [a-zA-Z]/)
-    if (/mismatch|refused|required|recovered|failed/.test(type)) t.equal(level, 'warn', type)
-    if (/held|abandoned/.test(type)) t.equal(level, 'error', type)
+    if (/mismatch|refresh-refused|required|recovered|failed|odd/.test(type)) t.equal(level, 'warn', type)
+    if (/held|abandoned|not-opened/.test(type)) t.equal(level, 'error', type)
   }
+  t.same(samples.map(({ type }) => type).sort(), [...eventTypes].sort(), 'every event')
 })

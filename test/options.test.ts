@@ -63,7 +63,10 @@ t.test('every wrong or missing option stops the boot with one sentence that name
       'https://shop.example//', 'https://shop.example/a//b', 'https://shop.example/a\\b', 'https://shop.example\\@evil.example', ' https://shop.example',
       'https://shop.example\n', 'shop.example', '//shop.example', '/path', 'https:', 'https://', 'http://127.0.0.1.evil.example', 'http://localhost.evil.example',
       'http://0.0.0.0:3000', 'javascript:alert(1)', null, 7],
+    appMarketUrl: [canary, '', `http://${canary}.example`, 'http://www.clover.com/appmarket/apps/X', 'javascript:alert(1)', `https://user:${canary}@www.clover.com`, 'https://www.clover.com\\@evil.example',
+      ' https://www.clover.com', 'https://www.clover.com/a b', '/appmarket', null, 7, true],
     dangerouslyTrustMerchantId: [canary, 'true', 1, null],
+    dangerouslyUseImplicitFlow: [canary, 'true', 1, null],
     minValidity: [canary, '60', -1, NaN, Infinity, 86_401, null],
     refreshAhead: [canary, -0.1, 0.91, NaN, null],
     callTimeout: [canary, 0, -1, 1.5, 120_001, NaN, Infinity, null],
@@ -74,6 +77,7 @@ t.test('every wrong or missing option stops the boot with one sentence that name
     onError: [canary, true],
     onReauthorizationRequired: [canary, 0],
     onDisconnect: [canary, []],
+    onEvent: [canary, true, null],
     storage: [undefined, null, canary, {}, { get () {}, put () {} }, { get: canary, put () {}, delete () {} }, memoryStorage]
   }
   for (const [name, values] of Object.entries(wrong)) {
@@ -114,6 +118,34 @@ t.test('appSecret: false makes a low-trust app, which v1 cannot have', async t =
   t.equal(await boot(t, optionsWith({ appSecret: false })), undefined)
   t.equal(await boot(t, optionsWith({ flow: 'v1' })), undefined)
   t.match(await refusal(t, { appSecret: false, flow: 'v1' }), /^flow must be 'v2' for a low-trust app/)
+})
+
+t.test('the implicit flow is for the sandbox and for localhost: anything else stops the boot', async t => {
+  const implicit = { flow: 'v1', dangerouslyUseImplicitFlow: true }
+  const loopback = { authorize: 'http://localhost:3001', api: 'http://127.0.0.1:3001', legacy: 'http://[::1]:3001' }
+  const sandbox = { authorize: 'https://sandbox.dev.clover.com', api: 'https://apisandbox.dev.clover.com', legacy: 'https://sandbox.dev.clover.com', ecommerce: 'https://scl-sandbox.dev.clover.com' }
+  const right: unknown[] = ['sandbox', { base: 'sandbox' }, { base: 'sandbox', authorize: 'https://apisandbox.dev.clover.com' }, { base: 'sandbox', ...loopback }, { name: 'simulator', ...loopback },
+    { name: 'simulator', ...loopback, ecommerce: 'https://localhost:3001' }, { name: 'sandbox', ...sandbox }]
+  for (const environment of right) t.equal(await boot(t, optionsWith({ ...implicit, environment })), undefined, inspect(environment))
+  const production: unknown[] = ['north-america', 'europe', 'latin-america', { base: 'north-america' }, { base: 'europe', legacy: 'https://sandbox.dev.clover.com' }, { base: 'latin-america', ...loopback },
+    { base: 'europe', ...loopback }, { name: 'europe', ...loopback }, { base: 'sandbox', api: 'https://api.clover.com' }, { base: 'sandbox', legacy: 'https://www.clover.com' },
+    { base: 'sandbox', ecommerce: 'https://scl.clover.com' }, { name: 'new-region', ...sandbox, api: 'https://api.clover.com' }, { name: 'proxy', ...loopback, legacy: 'https://clover.shop.example' },
+    { name: 'x', ...loopback, authorize: 'https://localhost.evil.example' }, { name: 'x', ...loopback, authorize: 'https://sandbox.dev.clover.com.evil.example' }]
+  for (const environment of production) {
+    t.equal(await refusal(t, { ...implicit, environment }), 'dangerouslyUseImplicitFlow must be left out in production: it is for the sandbox, and for a simulator whose origins are all on localhost.', inspect(environment))
+    t.equal(await boot(t, optionsWith({ flow: 'v1', dangerouslyUseImplicitFlow: false, environment })), undefined)
+  }
+  t.match(await refusal(t, { ...implicit, environment: { name: 'x', ...loopback, api: canary } }), /^environment\.api must be an https origin.*dangerouslyUseImplicitFlow must be left out in production/)
+})
+
+t.test('the implicit flow is v1\'s, needs no App Secret, and does not go with dangerouslyTrustMerchantId (security 15)', async t => {
+  t.equal(await boot(t, optionsWith({ flow: 'v1', dangerouslyUseImplicitFlow: true, appSecret: false })), undefined)
+  for (const flow of [undefined, 'v2']) {
+    t.equal(await refusal(t, { flow, dangerouslyUseImplicitFlow: true }), "dangerouslyUseImplicitFlow must be left out unless flow is 'v1': v2 has no implicit flow.")
+  }
+  t.equal(await refusal(t, { flow: 'v1', dangerouslyUseImplicitFlow: true, dangerouslyTrustMerchantId: true }),
+    'dangerouslyUseImplicitFlow must not be combined with dangerouslyTrustMerchantId: nothing would say whose a token is.')
+  t.equal(await boot(t, optionsWith({ flow: 'v1', dangerouslyUseImplicitFlow: true, dangerouslyTrustMerchantId: false })), undefined)
 })
 
 t.test('prefix and unknown options are refused by name', async t => {
@@ -170,6 +202,12 @@ t.test('baseUrl may be https with a port, a path and slashes at its end, or http
   for (const baseUrl of right) t.equal(await boot(t, optionsWith({ baseUrl })), undefined, baseUrl)
 })
 
+t.test('appMarketUrl may be any https URL, or unset', async t => {
+  for (const appMarketUrl of ['https://www.clover.com/appmarket/apps/ABCDEFGHJKLMN', 'https://sandbox.dev.clover.com/appmarket/apps/X?a=b#c', 'http://localhost:3001/appmarket/apps/X', process.env.FASTIFY_CLOVER_TEST_NEVER_SET]) {
+    t.equal(await boot(t, optionsWith({ appMarketUrl })), undefined, String(appMarketUrl))
+  }
+})
+
 t.test('the number and the time of cached records can be set, one without the other', async t => {
   for (const cache of [{}, { max: 1 }, { ttl: 0 }, { max: 10, ttl: 60_000 }, false]) t.equal(await boot(t, optionsWith({ cache })), undefined, inspect(cache))
 })
@@ -215,7 +253,7 @@ t.test('two routes of one path are refused', async t => {
 
 t.test('route options that are the plugin\'s own are refused by name', async t => {
   const owned = ['method', 'url', 'handler', 'exposeHeadRoute', 'logSerializers', 'validatorCompiler', 'serializerCompiler', 'schemaErrorFormatter', 'bodyLimit', 'attachValidation']
-  for (const name of ['launch', 'callback', 'refresh']) {
+  for (const name of ['launch', 'callback', 'refresh', 'webhook']) {
     for (const option of owned) {
       const route = { [option]: canary, ...(name === 'refresh' && { guard: 'inherited' }) }
       t.equal(await refusal(t, { routes: { refresh: false, [name]: route } }), `routes.${name}.${option} is the plugin's own and cannot be set.`)
@@ -237,4 +275,19 @@ t.test('a refresh route that nobody guards stops the boot (security 26)', async 
   const hook = async () => {}
   const guarded = [false, { guard: 'inherited' }, { onRequest: hook }, { preParsing: hook }, { preValidation: hook }, { preHandler: hook }, { preHandler: [hook, hook] }]
   for (const refresh of guarded) t.equal(await boot(t, optionsWith({ routes: { refresh } })), undefined, inspect(refresh))
+})
+
+t.test('a webhook route without its shared value is for being set up, and must say so: a path alone is refused', async t => {
+  const clear = /^routes\.webhook must be false, or an object with auth, the Clover Auth Code of the developer dashboard \(undefined until Clover has verified the route\)/
+  for (const webhook of ['/clover/webhook', '', canary, true, null, 7, []]) t.match(await refusal(t, { routes: { refresh: false, webhook } }), clear, inspect(webhook))
+  for (const auth of [true, null, 7, canary, ' '.repeat(36), `${canary.repeat(3)}\n`, `${canary} ${canary}`, 'ü'.repeat(36), 'x'.repeat(257), {}, [canary.repeat(3), canary], [false], [null]]) {
+    t.match(await refusal(t, { routes: { refresh: false, webhook: { auth } } }), /^routes\.webhook\.auth must be the Clover Auth Code of the developer dashboard \(16 characters or more, no spaces\)/, inspect(auth))
+  }
+  t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, onVerificationCode: canary } } }), /^routes\.webhook\.onVerificationCode must be a function\.$/)
+  t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, path: '/w/' } } }), /^routes\.webhook must have a path such as \/clover\/webhook/)
+  t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, path: '/clover/launch' } } }), /^routes must have a path each/)
+  t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, guard: 'inherited' } } }), /^guard must be 'inherited', and is for routes\.refresh alone/)
+  const unset: string | undefined = process.env.FASTIFY_CLOVER_TEST_NEVER_SET
+  for (const auth of [unset, '', false, [], [unset], canary.repeat(3), [canary.repeat(3), unset]]) t.equal(await boot(t, optionsWith({ routes: { refresh: false, webhook: { auth } } })), undefined, inspect(auth))
+  for (const webhook of [{}, undefined, false]) t.equal(await boot(t, optionsWith({ routes: { refresh: false, webhook } })), undefined, inspect(webhook))
 })

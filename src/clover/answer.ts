@@ -14,6 +14,8 @@ export interface Unclear {
   reason: string
   /** Clover answered with success, but not in the documented form. */
   malformed: boolean
+  /** Clover refused to look at it, since there are too many requests: nothing was consumed. */
+  limited?: true
   /** Seconds, where Clover named them. */
   retryAfter?: number
 }

@@ -22,13 +22,18 @@ export function authorizeUrl (app: CloverApp, { redirectUri, state, verifier, me
     : new URL('/oauth/v2/authorize', app.environment.authorize)
   url.search = new URLSearchParams({
     client_id: app.appId,
-    ...(app.flow === 'v1' && { response_type: 'code' }),
+    ...(app.flow === 'v1' && { response_type: app.implicit ? 'token' : 'code' }),
     redirect_uri: redirectUri,
     state,
     ...(merchantId !== undefined && { merchant_id: merchantId }),
-    ...(app.appSecret === false && {
-      code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256'
+    ...(app.appSecret === false && !app.implicit && {
+      code_challenge: challengeOf(verifier), code_challenge_method: 'S256'
     })
   }).toString()
   return url.href
+}
+
+/** @internal PKCE's challenge of a verifier (RFC 7636, section 4.2, S256). */
+export function challengeOf (verifier: string): string {
+  return createHash('sha256').update(verifier).digest('base64url')
 }

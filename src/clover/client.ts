@@ -2,6 +2,7 @@ import type { TypeCheck } from '@sinclair/typebox/compiler'
 import type { TSchema, Static } from '@sinclair/typebox'
 import type { Environment } from '../environments.js'
 import type { Answer, Refused, Unclear } from './answer.js'
+import { challengeOf } from './authorize.js'
 import type { CloverHttp, CloverRequest, CloverResponse } from './http.js'
 import { checks, type OddPair, type TokenPair, type TokenReply } from './wire.js'
 
@@ -12,6 +13,8 @@ export interface CloverApp {
   /** `false`: a low-trust app, which proves itself by PKCE and has no recovery. */
   appSecret: string | false
   flow: 'v2' | 'v1'
+  /** v1's implicit flow: Clover answers with a token instead of a code. */
+  implicit?: boolean
 }
 
 /** @internal What an authorization code is exchanged for. */
@@ -21,6 +24,14 @@ export interface Exchange {
   verifier: string
   /** `false`: an access token alone, which leaves the merchant's other refresh tokens alone. */
   withRefreshToken: boolean
+}
+
+/** @internal A v1 token that is exchanged for an authorization code. */
+export interface LegacyGrant {
+  merchantId: string
+  legacyToken: string
+  /** PKCE's verifier, for low-trust apps: the code's exchange needs the same. */
+  verifier: string
 }
 
 /** @internal Answer to a refresh or a recovery: `odd` where the reply does not fit but its refresh token must be kept. */
@@ -34,6 +45,8 @@ export interface CloverClient {
   refresh (refreshToken: string): Promise<PairAnswer>
   /** `/oauth/v2/recovery`, high trust only: takes a refresh token that is spent, whose new pair was lost. */
   recover (spentRefreshToken: string): Promise<PairAnswer>
+  /** `/oauth/token/migrate_v2`: resolves with an authorization code, and its end in Unix seconds. */
+  migrate (grant: LegacyGrant): Promise<Answer<{ code: string, expiration: number }>>
   /** `GET /v3/merchants/{mId}`: resolves with the id that Clover names for the token. */
   merchant (merchantId: string, accessToken: string): Promise<Answer<string>>
 }
@@ -42,7 +55,7 @@ export interface CloverClient {
  * @internal Clover's token endpoints for one app.
  *
  * Source: https://docs.clover.com/dev/docs/high-trust-app-auth-flow, https://docs.clover.com/dev/docs/low-trust-app-auth-flow,
- * https://docs.clover.com/dev/docs/legacy-oauth-flow
+ * https://docs.clover.com/dev/docs/legacy-oauth-flow, https://docs.clover.com/docs/legacy-token-migration-flow
  */
 export function createCloverClient (app: CloverApp, http: CloverHttp): CloverClient {
   const { environment, appId, appSecret } = app
@@ -81,6 +94,16 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
     refresh: refreshToken => pair('/oauth/v2/refresh', { client_id: appId, refresh_token: refreshToken }),
 
     recover: spentRefreshToken => pair('/oauth/v2/recovery', { ...credentials, recovery_token: spentRefreshToken }),
+
+    async migrate ({ merchantId, legacyToken, verifier }) {
+      const path = '/oauth/token/migrate_v2'
+      const proof: Record<string, string> = appSecret === false ? { code_challenge: challengeOf(verifier) } : {}
+      const response = await post(path, { merchant_uuid: merchantId, app_uuid: appId, auth_token: legacyToken, ...proof })
+      if (response.outcome !== 'answered') return response
+      return checks.migrationReply.Check(response.body)
+        ? { outcome: 'ok', value: { code: response.body.authorization_code, expiration: response.body.expiration } }
+        : misfit(path, checks.migrationReply, response.body)
+    },
 
     async merchant (merchantId, accessToken) {
       const endpoint = '/v3/merchants/{mId}'
@@ -122,12 +145,16 @@ function judge (endpoint: string, response: CloverResponse | Unclear, refusals =
   }
   const retryAfter = parseRetryAfter(headers.get('retry-after'))
   return {
-    outcome: 'unclear', reason: `${endpoint}: status ${status}`, malformed: false, ...(retryAfter !== undefined && { retryAfter })
+    outcome: 'unclear',
+    reason: `${endpoint}: status ${status}`,
+    malformed: false,
+    ...(status === 429 && { limited: true }),
+    ...(retryAfter !== undefined && { retryAfter })
   }
 }
 
-/** Seconds of a `retry-after` header (RFC 9110, section 10.2.3); Clover sends seconds, a date is not understood. */
-function parseRetryAfter (value: string | null): number | undefined {
+/** @internal Seconds of a `retry-after` header (RFC 9110, section 10.2.3); Clover sends seconds, a date is not understood. */
+export function parseRetryAfter (value: string | null): number | undefined {
   return value !== null && /^\d{1,5}$/.test(value) ? Number(value) : undefined
 }
 

@@ -38,8 +38,14 @@ const maxBodyBytes = 256 * 1024
  * Resolves with an answer or with `unclear`; it never rejects, and no message holds the URL or what was sent.
  */
 export function createCloverHttp ({ fetch, clock, callTimeout }: CloverHttpOptions) {
-  return async function call ({ endpoint, url, method, body, accessToken }: CloverRequest): Promise<CloverResponse | Unclear> {
-    const signal = AbortSignal.timeout(callTimeout)
+  return function call (request: CloverRequest): Promise<CloverResponse | Unclear> {
+    const deadline = new AbortController()
+    // Unlike AbortSignal.timeout() it can be ended with the call: a hundred calls a second would keep a thousand signals.
+    const timer = setTimeout(() => { deadline.abort() }, callTimeout).unref()
+    return ask(request, deadline.signal).finally(() => { clearTimeout(timer) })
+  }
+
+  async function ask ({ endpoint, url, method, body, accessToken }: CloverRequest, signal: AbortSignal): Promise<CloverResponse | Unclear> {
     try {
       const response = await fetch(url, {
         method,
@@ -89,8 +95,9 @@ function parseJson (text: string): unknown {
   }
 }
 
-/** The code of a network error, such as ECONNREFUSED; its message is left out, since it may quote the URL. */
-function networkReason (error: unknown): string {
+/** @internal The code of a network error, such as ECONNREFUSED; its message, and a code of any other form, are left out, since they may quote the URL. */
+export function networkReason (error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? `network error ${cause.code}` : 'network error'
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  return /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? `network error ${code}` : 'network error'
 }

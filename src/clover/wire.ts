@@ -7,7 +7,8 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
  * Source: https://docs.clover.com/dev/docs/high-trust-app-auth-flow
  */
 
-const Token = Type.String({ pattern: '^[\\x21-\\x7e]+$', minLength: 1, maxLength: 16_384 })
+/** @internal A token, as it can stand in an HTTP header. */
+export const Token = Type.String({ pattern: '^[\\x21-\\x7e]+$', minLength: 1, maxLength: 16_384 })
 const Expiration = Type.Number({ minimum: 946_684_800, maximum: 253_402_300_799, description: 'Unix seconds' })
 
 /** Reply of `/oauth/v2/token` to an exchange with `no_refresh_token=true`. */
@@ -62,7 +63,9 @@ export const checks = {
   tokenReply: TypeCompiler.Compile(TokenReply),
   accessTokenReply: TypeCompiler.Compile(AccessTokenReply),
   legacyTokenReply: TypeCompiler.Compile(LegacyTokenReply),
-  merchantReply: TypeCompiler.Compile(MerchantReply)
+  migrationReply: TypeCompiler.Compile(MigrationReply),
+  merchantReply: TypeCompiler.Compile(MerchantReply),
+  ecommerceKeyReply: TypeCompiler.Compile(EcommerceKeyReply)
 }
 
 /** @internal What the token endpoints give, in the plugin's own terms. Expirations in Unix seconds. */

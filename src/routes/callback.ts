@@ -1,72 +1,115 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { badState, denied, invalidOptions, merchantMismatch } from '../errors.js'
-import { checkClientId, redirectToClover, type RouteContext } from './context.js'
+import type { Connections } from '../tokens/connections.js'
+import { checkClientId, redirectToClover, redirectToSelf, type RouteContext } from './context.js'
+import { isFromOwnPage, sendImplicitPage } from './implicit.js'
 import { setPrivateHeaders } from './pages.js'
 import { forgetQuery } from './redaction.js'
 import { safePath } from './return-to.js'
-import type { CallbackQuery } from './schemas.js'
-import type { OwnState } from './state.js'
+import type { CallbackQuery, ImplicitBody } from './schemas.js'
+import { Round, type Attempt, type OwnState } from './state.js'
 
 type Connected = { merchantId: string, isNew: boolean }
+/** What comes back from Clover with either flow. */
+type Given = Pick<CallbackQuery, 'error' | 'merchant_id' | 'employee_id'>
+/** Trades what Clover sent for a connection; undefined if it sent nothing to trade. */
+type Connect = ((merchantId: string) => ReturnType<Connections['connect']>) | undefined
 
 /** @internal Errors that a host's `onConnect` threw: they are the host's own. */
 export const hostErrors = new WeakSet<object>()
 
-/** @internal The callback route: Clover sends a merchant's browser back. */
-export function callbackHandler (context: RouteContext) {
-  const { states, connections, hooks, basePath, onStateRefused } = context
+/** @internal The callback route: Clover sends a merchant's browser back. `implicit` takes what its page posts. */
+export function callbackHandlers (context: RouteContext) {
+  const { app, states, connections, hooks, redirectUri, basePath, onStateRefused } = context
   /** States that were used, for as long as they would be valid. Across servers Clover's code, which works once, is the stop. */
   const used = new LRUCache<string, { flight: Promise<Connected> | undefined }>({ max: 10_000, ttl: 600_000 })
 
-  return async function callback (request: FastifyRequest<{ Querystring: CallbackQuery }>, reply: FastifyReply): Promise<FastifyReply> {
+  return { callback, implicit }
+
+  async function callback (request: FastifyRequest<{ Querystring: CallbackQuery }>, reply: FastifyReply): Promise<FastifyReply> {
     const { query } = request
+    const { code } = query
     forgetQuery(request)
     setPrivateHeaders(reply)
+    if (app.implicit && code === undefined && query.error === undefined) return sendImplicitPage(reply)
     checkClientId(context, query.client_id)
-    const own = states.open(query.state, request.headers.cookie)
-    const use = own && used.get(own.id)
-    if (own === undefined || (use && !use.flight)) return startOver(request, reply)
+    const own = open(query.state, request)
+    if (own === undefined) return startOver(request, reply)
+    return finish(request, reply, query, own, code === undefined ? undefined : merchantId => connections.connect(merchantId, { code, verifier: own.verifier }))
+  }
 
+  async function implicit (request: FastifyRequest<{ Body: ImplicitBody }>, reply: FastifyReply): Promise<FastifyReply> {
+    const { body } = request
+    const { access_token: token } = body
+    setPrivateHeaders(reply)
+    if (!isFromOwnPage(request, new URL(redirectUri).origin)) {
+      onStateRefused('a token came from another site\'s page')
+      throw badState('The request did not come from a page of this site: open the app from Clover again.')
+    }
+    checkClientId(context, body.client_id)
+    const own = open(body.state, request)
+    if (own === undefined) {
+      onStateRefused(refusedState(body.state), body.merchant_id)
+      // The form may lead nowhere but to this site, so that the merchant has to begin anew.
+      throw body.error !== undefined ? denial(body.error) : badState('The authorization was not begun in this browser, took too long, or was used already: open the app from Clover again.')
+    }
+    return finish(request, reply, body, own, token === undefined ? undefined : merchantId => connections.connectWithToken(merchantId, token))
+  }
+
+  /** The browser's own state, unless it was used. */
+  function open (state: string | undefined, request: FastifyRequest): OwnState | undefined {
+    const own = states.open(state, request.headers.cookie)
+    const use = own && used.get(own.id)
+    return use && !use.flight ? undefined : own
+  }
+
+  async function finish (request: FastifyRequest, reply: FastifyReply, given: Given, own: OwnState, connect: Connect): Promise<FastifyReply> {
     reply.header('set-cookie', states.clear(own))
-    // The merchant is the one that the flight verified, whatever a second request that joins it says in its query.
-    const { isNew, merchantId } = await (use?.flight ?? begin(query, own))
-    const path = await landing(request, reply, { merchantId, employeeId: query.employee_id, isNew })
-    return path === undefined ? reply : reply.redirect(basePath + (path || own.returnTo || '/'), 302)
+    if (own.number === Round.asking) return redirectToClover(context, request, reply, again(own.merchantId))
+    // The merchant is the one that the flight verified, whatever a second request that joins it says.
+    const { isNew, merchantId } = await (used.get(own.id)?.flight ?? begin(given, own, connect))
+    const path = await landing(request, reply, { merchantId, employeeId: given.employee_id, isNew })
+    return path === undefined ? reply : reply.redirect(basePath + (path || own.returnTo || '/'), request.method === 'GET' ? 302 : 303)
   }
 
   /** A callback without a state of this browser: its code is dropped, since a stranger may have sent it, and a fresh authorization begins. */
   function startOver (request: FastifyRequest<{ Querystring: CallbackQuery }>, reply: FastifyReply): FastifyReply {
     const { state, error, merchant_id: merchantId } = request.query
-    onStateRefused(state === undefined ? 'no state' : 'the state is not this browser\'s, is too old, or was used', merchantId)
+    onStateRefused(refusedState(state), merchantId)
     if (error !== undefined) throw denial(error)
-    const number = states.restarts(state, request.headers.cookie) + 1
-    if (number > 1) {
+    if (states.round(state, request.headers.cookie) !== Round.first) {
       throw badState('The browser did not send back the cookie that this site set: allow cookies for this site, and open the app from Clover again.')
     }
-    return redirectToClover(context, request, reply, { number, ...(merchantId !== undefined && { merchantId }) })
+    // With neither a state nor a cookie nothing would tell a second start from the first, were both to be missing again.
+    const isKnown = app.implicit || state !== undefined || states.keepsCookies(request.headers.cookie)
+    return isKnown
+      ? redirectToClover(context, request, reply, again(merchantId))
+      : redirectToSelf(context, request, reply, { ...again(merchantId), number: Round.asking })
   }
 
-  /** Exchanges the code; the same callback loaded twice shares this one flight. */
-  function begin (query: CallbackQuery, own: OwnState): Promise<Connected> {
+  /** Uses the code or the token; the same callback loaded twice shares this one flight. */
+  function begin (given: Given, own: OwnState, connect: Connect): Promise<Connected> {
     const use: { flight: Promise<Connected> | undefined } = { flight: undefined }
     used.set(own.id, use)
-    const flight = exchange(query, own).finally(() => { use.flight = undefined })
+    const flight = trade(given, own, connect).finally(() => { use.flight = undefined })
     use.flight = flight
     return flight
   }
 
-  async function exchange (query: CallbackQuery, own: OwnState): Promise<Connected> {
-    if (query.error !== undefined) throw denial(query.error)
-    if (query.code === undefined) throw denied('Clover sent no authorization code. Open the app from Clover again, and approve it.')
-    const merchantId = query.merchant_id ?? own.merchantId
+  async function trade (given: Given, own: OwnState, connect: Connect): Promise<Connected> {
+    if (given.error !== undefined) throw denial(given.error)
+    if (connect === undefined) {
+      throw denied(`Clover sent no ${app.implicit ? 'token' : 'authorization code'}. Open the app from Clover again, and approve it.`)
+    }
+    const merchantId = given.merchant_id ?? own.merchantId
     if (merchantId === undefined) throw badState('merchant_id is missing: open the app from Clover again.')
     // A launch for one merchant cannot end as another's.
     if (own.merchantId !== undefined && own.merchantId !== merchantId) {
       onStateRefused('the launch was for another merchant', own.merchantId)
       throw merchantMismatch(own.merchantId)
     }
-    const { isNew } = await connections.connect(merchantId, { code: query.code, verifier: own.verifier })
+    const { isNew } = await connect(merchantId)
     return { merchantId, isNew }
   }
 
@@ -88,6 +131,12 @@ export function callbackHandler (context: RouteContext) {
     throw error
   }
 }
+
+function again (merchantId: string | undefined): Attempt {
+  return { number: Round.again, ...(merchantId !== undefined && { merchantId }) }
+}
+
+const refusedState = (state: string | undefined) => state === undefined ? 'no state' : 'the state is not this browser\'s, is too old, or was used'
 
 /** The error parameter is shown only where it is a code, as OAuth has them (RFC 6749, section 4.1.2.1); its description never. */
 function denial (error: string): Error {

@@ -5,9 +5,10 @@ import { sendPage } from './pages.js'
 import { forgetQuery } from './redaction.js'
 import { safePath } from './return-to.js'
 import type { LaunchQuery } from './schemas.js'
+import { Round } from './state.js'
 
 /** Where Clover's dashboard shows an app in a frame, no cookie of the app arrives later, and Clover refuses to be framed. */
-const framed = new Set(['iframe', 'frame', 'embed', 'object'])
+const framed = new Set(['iframe', 'frame', 'embed', 'object', 'fencedframe'])
 
 /** @internal The launch route: a merchant opens the app. */
 export function launchHandler (context: RouteContext) {
@@ -21,7 +22,7 @@ export function launchHandler (context: RouteContext) {
     if (returnTo !== undefined && path === undefined) throw badState('return_to must be a path of this app, such as /orders.')
     if (framed.has(String(request.headers['sec-fetch-dest']))) return leaveFrame(context, reply, merchantId, path)
     return redirectToClover(context, request, reply, {
-      number: 0, ...(merchantId !== undefined && { merchantId }), ...(path !== undefined && { returnTo: path })
+      number: Round.first, ...(merchantId !== undefined && { merchantId }), ...(path !== undefined && { returnTo: path })
     })
   }
 }
@@ -31,6 +32,6 @@ function leaveFrame ({ launchPath }: RouteContext, reply: FastifyReply, merchant
   return sendPage(reply, {
     title: 'Open the app',
     text: 'The app connects to Clover in a window of its own.',
-    link: { href: query.size > 0 ? `${launchPath}?${query}` : String(launchPath), text: 'Continue' }
+    links: [{ href: query.size > 0 ? `${launchPath}?${query}` : String(launchPath), text: 'Continue' }]
   }, true)
 }

@@ -11,7 +11,7 @@ const styleHash = createHash('sha256').update(style).digest('base64')
 export interface Page {
   title: string
   text: string
-  link?: { href: string, text: string }
+  links: Array<{ href: string, text: string }>
   /** An error's code, for whoever is asked for help. */
   code?: string
 }
@@ -30,21 +30,24 @@ export function setPrivateHeaders (reply: FastifyReply): void {
  * @param framed the page is meant to be seen in a frame, since its link leads out of it; no other may be framed
  */
 export function sendPage (reply: FastifyReply, page: Page, framed = false): FastifyReply {
-  setPrivateHeaders(reply)
-  const policy = ["default-src 'none'", `style-src 'sha256-${styleHash}'`, "base-uri 'none'", "form-action 'none'", ...(framed ? [] : ["frame-ancestors 'none'"])]
-  return reply
-    .header('content-security-policy', policy.join('; '))
-    .header('x-content-type-options', 'nosniff')
-    .type('text/html; charset=utf-8')
-    .send(render(page))
+  return sendDocument(reply, escape(page.title), render(page), ["form-action 'none'", ...(framed ? [] : ["frame-ancestors 'none'"])])
 }
 
-function render ({ title, text, link, code }: Page): string {
-  return '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">' +
-    `<title>${escape(title)}</title><style>${style}</style></head><body><main><h1>${escape(title)}</h1><p>${escape(text)}</p>` +
-    (link ? `<p><a href="${escape(link.href)}" target="_top" rel="noreferrer">${escape(link.text)}</a></p>` : '') +
-    (code !== undefined ? `<p><code>${escape(code)}</code></p>` : '') +
-    '</main></body></html>\n'
+/** @internal Sends HTML as a page. `policy`: what the Content-Security-Policy says besides that nothing but the style is allowed. */
+export function sendDocument (reply: FastifyReply, title: string, main: string, policy: string[]): FastifyReply {
+  setPrivateHeaders(reply)
+  return reply
+    .header('content-security-policy', ["default-src 'none'", `style-src 'sha256-${styleHash}'`, "base-uri 'none'", ...policy].join('; '))
+    .header('x-content-type-options', 'nosniff')
+    .type('text/html; charset=utf-8')
+    .send('<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">' +
+      `<title>${title}</title><style>${style}</style></head><body><main>${main}</main></body></html>\n`)
+}
+
+function render ({ title, text, links, code }: Page): string {
+  return `<h1>${escape(title)}</h1><p>${escape(text)}</p>` +
+    links.map(({ href, text }) => `<p><a href="${escape(href)}" target="_top" rel="noreferrer">${escape(text)}</a></p>`).join('') +
+    (code !== undefined ? `<p><code>${escape(code)}</code></p>` : '')
 }
 
 function escape (text: string): string {

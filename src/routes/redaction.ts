@@ -53,7 +53,7 @@ function isResponse (value: unknown): value is ServerResponse {
   return typeof value === 'object' && value !== null && 'getHeaders' in value
 }
 
-const secretRequestHeaders = ['cookie', 'authorization', 'referer']
+const secretRequestHeaders = ['cookie', 'authorization', 'referer', 'x-clover-auth']
 const secretReplyHeaders = ['set-cookie', 'location']
 
 function withoutSecrets (request: FastifyRequest): FastifyRequest {
@@ -82,14 +82,20 @@ function headersWithoutSecrets (holder: { getHeaders (): Record<string, unknown>
   }
 }
 
-/** The same object, some of whose properties read otherwise. Its getters and methods still work on the object itself. */
+/**
+ * The same object, some of whose properties read otherwise. Its getters and methods still work on the object itself.
+ *
+ * Copied, written as JSON or inspected, it is those properties alone: `util.inspect` looks past a proxy, so what it finds there is a shell.
+ */
 function view<T extends object> (target: T, overrides: Record<string, unknown>): T {
-  return new Proxy(target, {
-    get (_target, key) {
+  const shell = Object.create(Object.getPrototypeOf(target) as object, Object.getOwnPropertyDescriptors(overrides)) as T
+  return new Proxy(shell, {
+    get (_shell, key) {
       if (Object.hasOwn(overrides, key)) return overrides[String(key)]
       const value: unknown = Reflect.get(target, key, target)
       return typeof value === 'function' ? value.bind(target) : value
-    }
+    },
+    has: (_shell, key) => key in target
   })
 }
 

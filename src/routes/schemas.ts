@@ -1,4 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { Token } from '../clover/wire.js'
+import { MerchantId } from '../tokens/installation.js'
 import { maxReturnTo } from './return-to.js'
 
 /*
@@ -31,6 +33,16 @@ export const CallbackQuery = Type.Object({
 }, { title: 'CloverCallbackQuery' })
 export type CallbackQuery = Static<typeof CallbackQuery>
 
+/** What the implicit flow's page hands on: the callback's parameters, wherever Clover put them, and the token. */
+export const ImplicitBody = Type.Object({
+  access_token: Type.Optional(Type.String({ ...Token, description: 'A v1 token' })),
+  ...Type.Pick(CallbackQuery, ['state', 'merchant_id', 'client_id', 'employee_id', 'error']).properties
+}, { title: 'CloverImplicitBody' })
+export type ImplicitBody = Static<typeof ImplicitBody>
+
+/** @internal The names of what the page hands on. */
+export const handedOn = Object.keys(ImplicitBody.properties)
+
 /** Body of the refresh route. */
 export const RefreshBody = Type.Object({
   merchant_id: Id('The merchant whose tokens are refreshed')
@@ -44,6 +56,27 @@ export const RefreshReply = Type.Object({
   refresh_token_expiration: Type.Union([Type.Number(), Type.Null()], { description: 'Unix seconds; null: unknown' })
 }, { title: 'CloverRefreshReply', description: 'Until when the new tokens live' })
 export type RefreshReply = Static<typeof RefreshReply>
+
+/** An event of a webhook. Source: https://docs.clover.com/dev/docs/webhooks */
+export const WebhookEvent = Type.Object({
+  objectId: Type.String({ minLength: 1, maxLength: 256, description: 'The kind of object, a colon and its id; A:<App ID> is the app itself' }),
+  type: Type.String({ minLength: 1, maxLength: 64, description: 'CREATE, UPDATE or DELETE' }),
+  ts: Type.Number({ minimum: 0, description: 'Unix milliseconds' })
+}, { title: 'CloverWebhookEvent' })
+export type WebhookEvent = Static<typeof WebhookEvent>
+
+/** Body of the webhook route: the events of one or more merchants. Keys that are no merchant ids are ignored. */
+export const WebhookBody = Type.Object({
+  appId: Type.String({ minLength: 1, maxLength: 64, description: 'The App ID; must be this app\'s' }),
+  merchants: Type.Record(MerchantId, Type.Array(WebhookEvent), { description: 'Events by merchant id' })
+}, { title: 'CloverWebhookBody' })
+export type WebhookBody = Static<typeof WebhookBody>
+
+/** Body of the webhook route when Clover verifies it. */
+export const WebhookVerification = Type.Object({
+  verificationCode: Type.String({ pattern: '^[A-Za-z0-9-]{1,128}$', description: 'To be entered in Clover\'s developer dashboard' })
+}, { title: 'CloverWebhookVerification' })
+export type WebhookVerification = Static<typeof WebhookVerification>
 
 /** An error as Fastify replies it. Nothing is required, since a host's error handler may reply in a form of its own. */
 export const ErrorReply = Type.Object({
@@ -75,11 +108,27 @@ export const routeSchemas = {
     querystring: CallbackQuery,
     response: { 302: Redirect('Into the app, or once more to Clover\'s authorize page'), ...errors }
   },
+  implicit: {
+    summary: 'Take a token from the page of the callback',
+    description: 'Only with dangerouslyUseImplicitFlow: the form of the plugin\'s own page, which the callback route serves.',
+    tags: ['clover'],
+    consumes: ['application/x-www-form-urlencoded'],
+    body: ImplicitBody,
+    response: { 303: Redirect('Into the app'), ...errors }
+  },
   refresh: {
     summary: 'Refresh a merchant\'s tokens now',
     description: 'For operators: handlers need not call this, since tokens are refreshed as they are used.',
     tags: ['clover'],
     body: RefreshBody,
     response: { 200: RefreshReply, ...errors }
+  },
+  webhook: {
+    summary: 'Take events from Clover',
+    description: 'For Clover alone, which proves itself by X-Clover-Auth. A merchant who uninstalls the app is disconnected; other events go to the app.',
+    tags: ['clover'],
+    headers: Type.Object({ 'x-clover-auth': Type.Optional(Type.String({ description: 'The Clover Auth Code; absent when Clover verifies the route' })) }),
+    body: Type.Union([WebhookVerification, WebhookBody]),
+    response: { 200: Type.Null({ description: 'Taken' }), ...errors }
   }
 } as const

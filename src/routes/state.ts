@@ -2,13 +2,19 @@ import { createHash } from 'node:crypto'
 import { parse, serialize } from 'cookie'
 import { deriveStateKeys, type StateKeys } from './keys.js'
 
+/**
+ * @internal The rounds of an authorization: sent to Clover; sent to this app's own callback, to see whether the browser keeps cookies; sent to
+ * Clover again.
+ */
+export const Round = { first: 0, asking: 1, again: 2 } as const
+
 /** @internal What a launch puts into its state, and gets back at the callback. */
 export interface Attempt {
   /** The merchant that the launch was for. */
   merchantId?: string
   /** Where to go afterwards: a path, already checked. */
   returnTo?: string
-  /** How often this authorization was started over: a cookie that never comes back must not make a loop. */
+  /** How far this authorization is: a cookie that never comes back must not make a loop. */
   number: number
 }
 
@@ -45,6 +51,8 @@ interface CookieContent extends Attempt {
 const lifetime = 600
 /** State cookies in one browser: so many launches may be under way at once. */
 const maxCookies = 5
+/** Cookies that one reply ends at most: proxies take 4 KiB of headers from a server, and a flood of cookies must not fill them. */
+const maxEnded = 12
 /** Seconds within which a cookie counts as the trace of a loop. */
 const loopTime = 60
 
@@ -94,12 +102,17 @@ export class States {
     return this.#serialize(this.#nameOf(id), '', 0)
   }
 
-  /** How often this authorization was started over already, as far as the state or the cookies tell. */
-  restarts (state: string | undefined, cookieHeader: string | undefined): number {
+  /** How far this authorization came already, as far as the state or the cookies tell: one of `Round`. */
+  round (state: string | undefined, cookieHeader: string | undefined): number {
     const told = state === undefined ? undefined : this.#verify(state)
     if (told) return told.number
     const lately = this.#options.now() / 1000 - loopTime
     return Math.max(0, ...this.#read(cookieHeader).valid.filter(cookie => cookie.issuedAt > lately).map(cookie => cookie.number))
+  }
+
+  /** Whether the browser sends back any cookie that was set here. */
+  keepsCookies (cookieHeader: string | undefined): boolean {
+    return this.#read(cookieHeader).valid.length > 0
   }
 
   #verify (state: string): { id: string, number: number } | undefined {
@@ -120,7 +133,7 @@ export class States {
       if (!name.startsWith(this.#prefix)) continue
       const content = this.#openCookie(name, value)
       if (content) valid.push(content)
-      else if (/^[\w-]+$/.test(name)) invalid.push(name) // no other name could be cleared
+      else if (/^[0-9a-f]{8}$/.test(name.slice(this.#prefix.length))) invalid.push(name) // no other was made here, and a name is sent back
     }
     return { valid: valid.sort((a, b) => a.issuedAt - b.issuedAt), invalid }
   }
@@ -144,7 +157,7 @@ export class States {
   #endSurplus (cookieHeader: string | undefined): string[] {
     const { valid, invalid } = this.#read(cookieHeader)
     const surplus = valid.slice(0, Math.max(0, valid.length - maxCookies + 1)).map(cookie => cookie.name)
-    return [...invalid.slice(0, 50), ...surplus].map(name => this.#serialize(name, '', 0))
+    return [...surplus, ...invalid].slice(0, maxEnded).map(name => this.#serialize(name, '', 0))
   }
 
   #nameOf (id: string): string {

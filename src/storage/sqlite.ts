@@ -18,6 +18,10 @@ export interface SqliteDatabase {
   readonly inTransaction?: boolean
   /** node:sqlite (from 22.16): the same. */
   readonly isTransaction?: boolean
+  /** libsql and better-sqlite3: whether the connection is open. */
+  readonly open?: boolean
+  /** node:sqlite: the same. */
+  readonly isOpen?: boolean
 }
 
 /** The options of `sqliteStorage`. */
@@ -48,9 +52,15 @@ export function sqliteStorage (database: SqliteDatabase, { table = 'clover_insta
   const columns = `${name} (merchant_id TEXT NOT NULL PRIMARY KEY, revision TEXT NOT NULL, due_at REAL, document TEXT NOT NULL)`
   let ready = false
 
+  const statements = new Map<string, SqliteStatement>()
+
   function prepare (sql: string): SqliteStatement {
-    const statement = database.prepare(sql)
-    // Asked only after prepare() has proven the connection open: libsql ends the whole process when a closed one is asked.
+    // A statement of a closed libsql connection finds nothing, and says no word of it: only where the connection says that it is open, and of
+    // that one alone, is a statement used again. Otherwise preparing it tells.
+    const isOpen = (database.open ?? database.isOpen) === true
+    const statement = (isOpen ? statements.get(sql) : undefined) ?? database.prepare(sql)
+    if (isOpen) statements.set(sql, statement)
+    // Asked only of an open connection: libsql ends the whole process when a closed one is asked.
     if (database.inTransaction === true || database.isTransaction === true) {
       throw new Error('A transaction is open on this SQLite connection, and what is written in it could be rolled back: give the adapter a connection of its own.')
     }
@@ -66,8 +76,13 @@ export function sqliteStorage (database: SqliteDatabase, { table = 'clover_insta
 
   function use<T> (work: (statement: (sql: string) => SqliteStatement) => T): Promise<T> {
     return withPlainErrors(() => {
-      if (!ready) setup()
-      return work(prepare)
+      try {
+        if (!ready) setup()
+        return work(prepare)
+      } catch (error) {
+        statements.clear() // node:sqlite can be closed and opened again, which ends the statements of before
+        throw error
+      }
     })
   }
 

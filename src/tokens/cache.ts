@@ -10,7 +10,7 @@ export interface CacheOptions {
   ttl: number
   minValidity: number
   refreshAhead: number
-  /** Unix milliseconds by the local clock. */
+  /** Milliseconds on a clock that is never set back. */
   now: () => number
   /** Unix seconds by Clover's clock. */
   clock: { now (): number }
@@ -18,7 +18,7 @@ export interface CacheOptions {
 
 interface Entry {
   record: Installation
-  /** Local Unix milliseconds: the store is asked again from then on. */
+  /** By `now`: the store is asked again from then on. */
   askAgainAt: number
   /** Unix seconds by Clover's clock: until then the token is handed out without a second thought. */
   easyUntil: number

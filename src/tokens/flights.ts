@@ -2,12 +2,14 @@ import { badReply, closing, isCloverError, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import { HeldPairs } from './held.js'
 import type { Installation } from './installation.js'
-import type { RefreshGoal, RefreshProtocol } from './refresh.js'
+import type { RefreshProtocol } from './refresh.js'
+import type { RefreshGoal } from './refresh-types.js'
 import type { Runtime } from './runtime.js'
 
 /** @internal */
 export interface FlightOptions {
   protocol: Pick<RefreshProtocol, 'run' | 'settle'>
+  /** `now`: milliseconds on a clock that is never set back. */
   runtime: Pick<Runtime, 'now' | 'sleep' | 'jitter'>
   notify: Notify
   /** Called with each record that was read or written on the way. */
@@ -22,7 +24,7 @@ interface Flight {
 
 interface Failure {
   count: number
-  /** Local Unix milliseconds. */
+  /** By the runtime's `now`. */
   until: number
   error: unknown
 }
@@ -117,7 +119,10 @@ export class Flights {
     if (this.#closed) throw closing()
     const failure = this.#backingOff(merchantId)
     if (failure && !goal.force) throw this.#again(merchantId, failure)
-    const flight: Flight = { promise: Promise.resolve().then(() => this.#fly(merchantId, goal, flight)) }
+    const promise = Promise.resolve().then(() => this.#fly(merchantId, goal, flight)).finally(() => {
+      if (this.#flying.get(merchantId) === flight) this.#flying.delete(merchantId)
+    })
+    const flight: Flight = { promise }
     this.#flying.set(merchantId, flight)
     flight.promise.catch(() => {}) // whoever waits sees the rejection; a background refresh has nobody
     return flight
@@ -141,8 +146,6 @@ export class Flights {
     } catch (error) {
       if (!flight.isOver) this.#noteFailure(merchantId, error)
       throw error
-    } finally {
-      if (this.#flying.get(merchantId) === flight) this.#flying.delete(merchantId)
     }
   }
 

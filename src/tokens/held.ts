@@ -1,6 +1,6 @@
 import type { FlightOptions } from './flights.js'
 import type { Installation } from './installation.js'
-import type { HeldPair, RefreshGoal } from './refresh.js'
+import type { HeldPair, RefreshGoal } from './refresh-types.js'
 
 interface Holding {
   pair: HeldPair

@@ -36,7 +36,8 @@ const publicFields = {
  */
 export const Installation = Type.Object({
   ...publicFields,
-  accessToken: Type.String({ minLength: 1 }),
+  // A character that a header cannot carry would have the error of `fetch` quote the token.
+  accessToken: Type.String({ minLength: 1, pattern: '^[\\x20-\\x7e]+$' }),
   refreshToken: Nullable(Type.String({ minLength: 1 }), 'Works once; null in the v1 flow'),
   spentRefreshToken: Type.Optional(Type.String({ minLength: 1, description: 'The token that was presented to get the current pair' })),
   recovered: Type.Optional(Type.Boolean({ description: 'The current pair came from recovery' })),
@@ -44,6 +45,8 @@ export const Installation = Type.Object({
     by: Type.String({ description: 'Random for each attempt' }),
     until: Type.Number({ description: 'Unix seconds' })
   }, { description: 'A refresh that is under way, or that may have happened' })),
+  returnedAt: Type.Optional(Type.Number({ description: 'Unix seconds: when the merchant last authorized again and kept the stored tokens; noted where the webhook route is on' })),
+  ecommercePublicKey: Type.Optional(Type.String({ minLength: 1, description: 'The merchant\'s public key for ecommerce pages (PAKMS), once it was asked for; gone after a new authorization' })),
   connectionId: Type.String({ description: 'Random for each authorization, kept by every other write' }),
   dueAt: Nullable(Type.Number(), 'Unix seconds: when keep-alive must look at this record; null: never'),
   revision: Type.String({ pattern: '^[0-9a-f]{32}$', description: 'Made by the plugin, new for every write' })
@@ -70,7 +73,10 @@ export function summarize (installation: Installation): InstallationSummary {
   }
 }
 
+/** Seconds after which a refresh token whose end is unknown is exchanged for one whose end is known. */
+const unknownEnd = 86_400
+
 /** When keep-alive must look at a record, in Unix seconds: the lease's end, the mark's next try, or the refresh token's end. */
-export function dueAt (installation: Omit<Installation, 'dueAt'>): number | null {
-  return installation.refreshLease?.until ?? installation.reauthorizationRequired?.retryAt ?? installation.refreshTokenExpiration
+export function dueAt ({ refreshLease, reauthorizationRequired, refreshToken, refreshTokenExpiration, updatedAt }: Omit<Installation, 'dueAt'>): number | null {
+  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? refreshTokenExpiration ?? (refreshToken === null ? null : updatedAt + unknownEnd)
 }

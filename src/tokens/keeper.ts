@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { CloverClient } from '../clover/client.js'
 import { unclearError, type Answer } from '../clover/answer.js'
 import { badReply, closing, invalidMerchantId, isCloverError, notConnected, reauthorizationRequired, unavailable, type CloverError } from '../errors.js'
@@ -8,7 +9,7 @@ import { isAgeing, isFresh, remaining } from './freshness.js'
 import { isMerchantId, summarize, type Installation, type InstallationSummary } from './installation.js'
 import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
-import type { RefreshGoal } from './refresh.js'
+import type { RefreshGoal } from './refresh-types.js'
 import type { Slots } from './slots.js'
 import type { Store } from './store.js'
 import { within } from './within.js'
@@ -43,10 +44,18 @@ export interface KeeperOptions {
   launchUrl: ((merchantId: string) => string) | undefined
 }
 
+/**
+ * Seconds in which a refused token is followed by one refresh at most. Clover answers 401 for a missing permission too, which no refresh
+ * mends; a token that came from a refresh a moment ago surely lives, whichever server made it.
+ */
+const refusalPeriod = 300
+
 /** @internal Hands out access tokens: at once where it can, after a refresh where it must. */
 export class TokenKeeper {
   readonly #use: KeeperOptions
   readonly #checking = new Map<string, Promise<Answer<string>>>()
+  /** v1 tokens that Clover refused somewhere and knew elsewhere, and until when they are not asked about again: Unix seconds. */
+  readonly #proven = new LRUCache<string, { accessToken: string, until: number }>({ max: 10_000 })
   #closed = false
 
   constructor (options: KeeperOptions) {
@@ -60,7 +69,43 @@ export class TokenKeeper {
       const token = this.#use.cache?.easyToken(merchantId)
       if (token !== undefined) return token
     }
-    return this.#explained(merchantId, () => this.#obtain(merchantId, options ?? {}))
+    this.#admit(merchantId)
+    try {
+      return await this.#obtain(merchantId, options ?? {})
+    } catch (error) {
+      throw this.#explain(error, merchantId)
+    }
+  }
+
+  /**
+   * Another token than the one that Clover refused. Undefined where none would do better: it came from a refresh a moment ago, or Clover
+   * knows it elsewhere, so a permission is missing.
+   */
+  async afterRefusal (merchantId: string, rejected: string, signal?: AbortSignal): Promise<string | undefined> {
+    return this.#explained(merchantId, async () => {
+      const { flights, reader, maxWait } = this.#use
+      const record = flights.held(merchantId) ?? await within(reader.readStored(merchantId), maxWait, () => this.#late(merchantId), signal)
+      if (record?.accessToken === rejected) {
+        const proven = this.#proven.get(merchantId)
+        const lives = record.refreshToken === null
+          ? proven?.accessToken === rejected && this.#now() < proven.until
+          : record.spentRefreshToken !== undefined && this.#now() - record.updatedAt < refusalPeriod
+        if (lives) return undefined
+      }
+      const token = await this.#obtain(merchantId, { rejected, ...(signal && { signal }) })
+      if (token !== rejected) return token
+      this.#proven.set(merchantId, { accessToken: token, until: this.#now() + refusalPeriod })
+      return undefined
+    })
+  }
+
+  /** A merchant's record, from the cache if it is recent. */
+  async record (merchantId: string): Promise<Installation> {
+    return this.#explained(merchantId, async () => {
+      const record = this.#use.flights.held(merchantId) ?? await this.#use.reader.read(merchantId)
+      if (record === undefined) throw notConnected(merchantId)
+      return record
+    })
   }
 
   /** Backs `refresh()`: refreshes whatever the token's age, and whatever mark the record has. */
@@ -104,18 +149,17 @@ export class TokenKeeper {
   }
 
   async #obtain (merchantId: string, { minValidity = this.#use.minValidity, rejected, signal }: AccessTokenOptions): Promise<string> {
-    const { flights, reader, refreshAhead, maxWait } = this.#use
-    const record = flights.held(merchantId) ??
-      await within(rejected === undefined ? reader.read(merchantId) : reader.readStored(merchantId), maxWait, () => this.#late(merchantId), signal)
+    const { flights, refreshAhead, maxWait } = this.#use
+    const record = flights.held(merchantId) ?? await this.#read(merchantId, rejected === undefined, signal)
     if (record === undefined) throw notConnected(merchantId)
-    const goal: RefreshGoal = {
-      enough: ({ accessToken, ...times }) => accessToken !== rejected && isFresh(times, this.#now(), minValidity)
-    }
     if (record.refreshToken === null) return this.#unrefreshable(record, rejected, signal)
-    if (goal.enough(record)) {
-      if (isAgeing(record, this.#now(), refreshAhead)) this.#refreshAhead(merchantId)
+    const isEnough = (record: Installation, now: number) => record.accessToken !== rejected && isFresh(record, now, minValidity)
+    const now = this.#now()
+    if (isEnough(record, now)) {
+      if (isAgeing(record, now, refreshAhead)) this.#refreshAhead(merchantId)
       return record.accessToken
     }
+    const goal: RefreshGoal = { enough: record => isEnough(record, this.#now()) }
     try {
       const refreshed = await within(flights.refresh(merchantId, goal), maxWait, () => this.#late(merchantId), signal)
       if (refreshed.accessToken !== rejected && remaining(refreshed, this.#now()) > 0) return refreshed.accessToken
@@ -125,6 +169,15 @@ export class TokenKeeper {
       if (signal?.aborted || record.accessToken === rejected || remaining(record, this.#now()) === 0 || isGone(error)) throw error
       return record.accessToken
     }
+  }
+
+  /** A merchant's record, if need be from the cache. */
+  #read (merchantId: string, mayBeCached: boolean, signal: AbortSignal | undefined): Promise<Installation | undefined> {
+    const { store, reader, maxWait } = this.#use
+    const reading = mayBeCached ? reader.read(merchantId) : reader.readStored(merchantId)
+    // The store has a limit of its own: a second one that cannot come first would be for nothing.
+    if (signal === undefined && maxWait >= store.timeout) return reading
+    return within(reading, maxWait, () => this.#late(merchantId), signal)
   }
 
   /** Starts a refresh that nobody waits for. */
@@ -172,14 +225,23 @@ export class TokenKeeper {
   }
 
   async #explained<T> (merchantId: string, run: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw closing()
-    if (!isMerchantId(merchantId)) throw invalidMerchantId()
+    this.#admit(merchantId)
     try {
       return await run()
     } catch (error) {
-      if (this.#use.launchUrl && needsLaunch(error)) error.launchUrl = this.#use.launchUrl(merchantId)
-      throw error
+      throw this.#explain(error, merchantId)
     }
+  }
+
+  #admit (merchantId: string): void {
+    if (this.#closed) throw closing()
+    if (!isMerchantId(merchantId)) throw invalidMerchantId()
+  }
+
+  /** The error with the way to the launch, where that is what it takes. */
+  #explain (error: unknown, merchantId: string): unknown {
+    if (this.#use.launchUrl && needsLaunch(error)) error.launchUrl = this.#use.launchUrl(merchantId)
+    return error
   }
 
   #late (merchantId: string): Error {

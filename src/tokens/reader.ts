@@ -22,20 +22,24 @@ export class Reader {
   }
 
   /** A merchant's record: from the cache if it is recent, else from the store; while that fails, from the cache if its token lives. */
-  async read (merchantId: string): Promise<Installation | undefined> {
-    const recent = this.#cache?.recent(merchantId)
-    if (recent) return recent
+  read (merchantId: string): Promise<Installation | undefined> {
+    if (this.#cache === undefined) return this.readStored(merchantId)
+    const recent = this.#cache.recent(merchantId)
+    return recent ? Promise.resolve(recent) : this.#readThrough(this.#cache, merchantId)
+  }
+
+  async #readThrough (cache: RecordCache, merchantId: string): Promise<Installation | undefined> {
     const reading = this.readStored(merchantId)
-    const living = this.#cache?.living(merchantId)
+    const living = cache.living(merchantId)
     if (living === undefined) return reading
     try {
       return await within(reading, patience, () => new Error('late'))
     } catch (error) {
       // A record of another app, or one that is broken, is not an outage.
       if (isCloverError(error) && error.code !== 'FST_CLOVER_STORAGE') throw error
-      const still = this.#cache?.living(merchantId)
+      const still = cache.living(merchantId)
       if (still === undefined) return reading // the merchant left while the store was silent
-      if (still === living) this.#cache?.set(living, patience)
+      if (still === living) cache.set(living, patience)
       return still
     }
   }
@@ -44,16 +48,22 @@ export class Reader {
   readStored (merchantId: string): Promise<Installation | undefined> {
     const current = this.#reading.get(merchantId)
     if (current) return current
-    const reading = this.#store.get(merchantId).then(record => {
-      if (this.#reading.get(merchantId) !== reading) return record // out of date already
+    const reading: Promise<Installation | undefined> = this.#store.get(merchantId).then(record => {
+      if (!this.#ends(merchantId, reading)) return record // out of date already
       if (record) this.#cache?.set(record)
       else this.#cache?.delete(merchantId)
       return record
-    }).finally(() => {
-      if (this.#reading.get(merchantId) === reading) this.#reading.delete(merchantId)
+    }, (error: unknown) => {
+      this.#ends(merchantId, reading)
+      throw error
     })
     this.#reading.set(merchantId, reading)
     return reading
+  }
+
+  /** Notes that a reading has ended; says whether it was still the one to go by. */
+  #ends (merchantId: string, reading: Promise<Installation | undefined>): boolean {
+    return this.#reading.get(merchantId) === reading && this.#reading.delete(merchantId)
   }
 
   /** Takes a record that was just written or read elsewhere. */

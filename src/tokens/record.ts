@@ -32,6 +32,11 @@ export class RecordMaker {
     return this.#seal({ ...merchant, ...tokensOf(pair), connectionId, connectedAt: Math.floor(now), updatedAt: Math.floor(now) })
   }
 
+  /** The same connection, after its merchant authorized once more. */
+  returned (record: Installation, now: number): Installation {
+    return this.#seal({ ...record, returnedAt: Math.floor(now) })
+  }
+
   /** The intent to refresh, written before Clover is called. */
   leased (record: Installation, by: string, until: number): Installation {
     return this.#seal({ ...record, refreshLease: { by, until: Math.ceil(until) } })
@@ -51,6 +56,12 @@ export class RecordMaker {
     const since = record.reauthorizationRequired?.since ?? Math.floor(now)
     const wait = Math.min(86_400, Math.max(60, now - since))
     return this.#seal({ ...kept, reauthorizationRequired: { since, retryAt: Math.ceil(now + wait) } })
+  }
+
+  /** The merchant's public key for ecommerce; undefined takes it away. All else stays, a lease above all. */
+  withEcommerceKey (record: Installation, key: string | undefined): Installation {
+    const { ecommercePublicKey, ...kept } = record
+    return this.#seal({ ...kept, ...(key !== undefined && { ecommercePublicKey: key }) })
   }
 
   #seal (record: Omit<Installation, 'dueAt' | 'revision'>): Installation {

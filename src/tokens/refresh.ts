@@ -1,63 +1,34 @@
 import { unclearError, type Unclear } from '../clover/answer.js'
-import type { CloverClient, PairAnswer } from '../clover/client.js'
+import type { PairAnswer } from '../clover/client.js'
 import { closing, notConnected, reasonOf, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
-import type { Notify } from './events.js'
 import type { Installation } from './installation.js'
-import type { ObtainedPair, RecordMaker } from './record.js'
-import type { Runtime } from './runtime.js'
-import type { Slots } from './slots.js'
-import type { Store } from './store.js'
+import type { HeldPair, RefreshDependencies, Refreshed, RefreshGoal } from './refresh-types.js'
+import { elapsed } from './runtime.js'
 
-/** @internal */
-export interface RefreshDependencies {
-  store: Pick<Store, 'get' | 'put'>
-  clover: Pick<CloverClient, 'refresh' | 'recover'>
-  clock: { now (): number }
-  runtime: Pick<Runtime, 'sleep' | 'jitter'>
-  make: RecordMaker
-  slots: Pick<Slots, 'run'>
-  notify: Notify
-  /** `low`: the app has no secret, and Clover no recovery for it. */
-  trust: 'high' | 'low'
-  /** Milliseconds of one call to Clover. */
-  callTimeout: number
-  /** Milliseconds of one call to the store. */
-  storageTimeout: number
-  /** Whether the server is so near to its end that what is begun now would not be finished. */
-  isClosing?: () => boolean
-}
-
-/** @internal What a caller wants of a refresh. */
-export interface RefreshGoal {
-  /** Whether a stored record serves the caller as it is. */
-  enough (record: Installation): boolean
-  /** Try although the record is marked: for operators. */
-  force?: boolean
-}
-
-/** @internal The record that serves the caller; `held` if its pair is not stored yet. */
-export interface Refreshed {
-  record: Installation
-  held?: HeldPair
-}
-
-/** @internal A pair that Clover gave and the store does not have yet. It is the only trace of a living token: never let go of it lightly. */
-export interface HeldPair {
-  /** The record that is to be written. */
-  next: Installation
-  /** The revision that must be stored for the write to succeed. */
-  expected: string
-  /** The refresh token of the record from which the refresh began. */
-  base: string
-  pair: ObtainedPair
-}
-
-/** A record under this attempt's lease. */
+/** A record that is under this attempt's lease once it is held. */
 interface Claim {
   by: string
   record: Installation
   /** The most times that Clover is asked the same thing. */
   attempts: number
+  /** Whether a store that fails to take the lease is an error now, and not a reason to begin again. */
+  isLastTry: boolean
+  /** Milliseconds of the runtime: Clover's clock is moved by its answers, and would tell no duration. */
+  began: number
+  /** Makes room for the next who reads a record. */
+  leaveLine: () => void
+}
+
+/** One refresh, over all its rounds. */
+interface Run {
+  merchantId: string
+  goal: RefreshGoal
+  /** Names this attempt in its leases. */
+  by: string
+  /** When somebody else's refresh is no longer waited for. Milliseconds of the runtime, as `began` of a claim. */
+  giveUpAt: number
+  /** The lease that was seen last, by its end in Unix seconds, and when it must have ended since it was first seen: milliseconds of the runtime. */
+  seen: { until: number | undefined, end: number }
 }
 
 /** What Clover gave, before it is written. */
@@ -100,6 +71,11 @@ export class RefreshProtocol {
     return (3 * callTimeout + 2 * storageTimeout) / 1000
   }
 
+  /** The same in milliseconds. */
+  get #leaseTime (): number {
+    return this.leaseSeconds * 1000
+  }
+
   /**
    * Refreshes a merchant's tokens, or waits for whoever does, until the record serves the goal.
    *
@@ -107,39 +83,40 @@ export class RefreshProtocol {
    * `FST_CLOVER_STORAGE`.
    */
   async run (merchantId: string, goal: RefreshGoal): Promise<Refreshed> {
-    const { store, clock, slots } = this.#use
-    const giveUpAt = clock.now() + 2 * this.leaseSeconds
+    const { runtime, slots, make } = this.#use
+    const by = make.id()
+    const state: Run = { merchantId, goal, by, giveUpAt: 0, seen: { until: undefined, end: 0 } }
     for (let round = 0; ; round++) {
-      const record = await store.get(merchantId)
-      if (record === undefined) throw notConnected(merchantId)
-      if (goal.enough(record)) return { record }
-      const mark = record.reauthorizationRequired
-      if (record.refreshToken === null || (mark && !goal.force && clock.now() < mark.retryAt)) throw reauthorizationRequired(merchantId)
-      if (clock.now() > giveUpAt) throw unavailable('another server is refreshing this merchant', 1, merchantId)
-      if (this.#isClosing()) throw closing()
-      let by = this.#use.make.id()
-      let isLater = false
-      if (record.refreshLease && clock.now() < record.refreshLease.until) {
-        if (record.refreshLease.by !== this.#unanswered.get(merchantId)) {
-          await this.#pause(round)
-          continue
-        }
-        by = record.refreshLease.by
-        isLater = true
-      }
-      const began = clock.now()
-      const base = record.refreshToken
-      const obtained = await slots.run(async () => {
-        // Asked again, since there may have been a line: a refresh that the process does not live to finish loses a low-trust merchant.
-        if (this.#isClosing()) throw closing()
-        const claim = await this.#claim(record, by, round > 1)
-        return claim && this.#underLease({ ...claim, attempts: isLater ? attempts.later : attempts.first }, record, base)
+      // The record is read when a call to Clover is near: by the end of a long line, another server may have refreshed the merchant.
+      const came = await slots.near(leave => {
+        if (round === 0) state.giveUpAt = runtime.now() + 2 * this.#leaseTime // the line is no time that another server takes
+        return this.#try(state, round, leave)
       })
-      const kept = obtained && await this.#keep(obtained, base, began)
-      if (kept) return kept
-      // Somebody else changed the record: begin again, and see what it says now.
-      if (round > 1) await this.#pause(round)
+      if (came !== 'changed' && came !== 'leased') return came
+      // Somebody else changed the record, or is about to: begin again, and see what it says now.
+      if (came === 'leased' || round > 1) await this.#pause(round)
     }
+  }
+
+  async #try (state: Run, round: number, leaveLine: () => void): Promise<Refreshed | 'changed' | 'leased'> {
+    const { store, clock, runtime } = this.#use
+    const { merchantId, goal, by, giveUpAt, seen } = state
+    const record = await store.get(merchantId)
+    if (record === undefined) throw notConnected(merchantId)
+    if (goal.enough(record)) return { record }
+    const mark = record.reauthorizationRequired
+    if (record.refreshToken === null || (mark && !goal.force && clock.now() < mark.retryAt)) throw reauthorizationRequired(merchantId)
+    if (runtime.now() > giveUpAt) throw unavailable('another server is refreshing this merchant', 1, merchantId)
+    if (this.#isClosing()) throw closing()
+    const { refreshLease } = record
+    // No lease lasts longer than this from when it is first seen, whatever a clock says that no answer of Clover has set right yet.
+    if (refreshLease?.until !== seen.until) Object.assign(seen, { until: refreshLease?.until, end: runtime.now() + this.#leaseTime })
+    const lease = refreshLease && clock.now() < refreshLease.until && runtime.now() < seen.end ? refreshLease : undefined
+    if (lease && lease.by !== by && lease.by !== this.#unanswered.get(merchantId)) return 'leased'
+    const base = record.refreshToken
+    const claim: Claim = { by: lease?.by ?? by, record, attempts: lease ? attempts.later : attempts.first, isLastTry: round > 1, began: runtime.now(), leaveLine }
+    const obtained = await this.#underLease(claim, record, base)
+    return (obtained && await this.#keep(obtained, base)) ?? 'changed'
   }
 
   /** Refresh first, recover second. Resolves with undefined if somebody else has the record now. */
@@ -156,8 +133,6 @@ export class RefreshProtocol {
     const candidates = trust === 'high' ? [base, start.spentRefreshToken] : []
     for (const spent of candidates) {
       if (spent === undefined) continue
-      // Recovery kills the pair that it replaces, so it is asked for only while nobody else can be at work on this record.
-      if (!await this.#extend(claim)) return undefined
       const recovered = await this.#ask(claim, () => clover.recover(spent))
       if (recovered === undefined) return undefined
       if (recovered.outcome === 'unclear') return this.#fail(claim, recovered)
@@ -166,56 +141,66 @@ export class RefreshProtocol {
     return this.#mark(claim, start)
   }
 
-  /** Writes the intent; resolves with undefined if the record changed meanwhile, and unless it is the last try also if the store failed. */
-  async #claim (record: Installation, by: string, isLastTry: boolean): Promise<Omit<Claim, 'attempts'> | undefined> {
+  /**
+   * Asks Clover under the lease, and asks again where the answer said nothing. Resolves with undefined if somebody else has the record now.
+   *
+   * A slot is taken for each call and not for the pauses between them: eight merchants who wait must not hold up the others.
+   */
+  async #ask (claim: Claim, call: () => Promise<PairAnswer>): Promise<PairAnswer | undefined> {
+    const { slots, runtime } = this.#use
+    for (let attempt = 1; ; attempt++) {
+      const answer = await slots.run(async () => {
+        claim.leaveLine()
+        return await this.#hold(claim) ? call() : undefined
+      })
+      if (answer?.outcome !== 'unclear' || answer.malformed || attempt >= claim.attempts) return answer
+      const wait = Math.max(answer.retryAfter ?? 0, 0.25 * 2 ** attempt * (0.5 + runtime.jitter()))
+      if (wait > this.leaseSeconds / 4 || this.#isClosing()) return answer
+      await runtime.sleep(wait * 1000)
+    }
+  }
+
+  /**
+   * Writes the intent, or extends it, right before a call: the lease is this attempt's and has most of its time left. Recovery kills
+   * the pair that it replaces, so nobody else may be at work on the record.
+   */
+  async #hold (claim: Claim): Promise<boolean> {
+    // After the line: a refresh that the process does not live to finish loses a low-trust merchant.
+    if (this.#isClosing()) throw closing()
+    const leased = await this.#lease(claim)
+    if (leased === undefined) return false
+    claim.record = leased.record
+    claim.isLastTry = true
+    return leased.until - this.#use.clock.now() > this.leaseSeconds / 2
+  }
+
+  /** Resolves with the leased record, or with undefined if the record changed meanwhile, and unless it is the last try also if the store failed. */
+  async #lease ({ record, by, isLastTry }: Claim): Promise<{ record: Installation, until: number } | undefined> {
     const { store, make, clock } = this.#use
-    const next = make.leased(record, by, clock.now() + this.leaseSeconds)
+    const until = clock.now() + this.leaseSeconds
+    const next = make.leased(record, by, until)
     try {
-      return await store.put(next, record.revision) ? { by, record: next } : undefined
+      return await store.put(next, record.revision) ? { record: next, until } : undefined
     } catch (error) {
       // The outcome is unknown. Only a lease that is seen in the record allows a call to Clover.
       const current = await store.get(record.merchantId)
-      if (current?.refreshLease?.by === by) return { by, record: current }
+      if (current?.refreshLease?.by === by) return { record: current, until: current.refreshLease.until }
       if (isLastTry && current?.revision === record.revision) throw error
       return undefined
     }
   }
 
-  /** Makes sure that the lease is still this attempt's and has most of its time left. */
-  async #extend (claim: Claim): Promise<boolean> {
-    const extended = await this.#claim(claim.record, claim.by, true)
-    if (extended === undefined) return false
-    claim.record = extended.record
-    return (claim.record.refreshLease?.until ?? 0) - this.#use.clock.now() > this.leaseSeconds / 2
-  }
-
-  /**
-   * Asks Clover, and asks again under the same lease where the answer said nothing. Resolves with undefined if the lease is lost
-   * meanwhile.
-   */
-  async #ask (claim: Claim, call: () => Promise<PairAnswer>): Promise<PairAnswer | undefined> {
-    let answer = await call()
-    for (let attempt = 1; attempt < claim.attempts && answer.outcome === 'unclear' && !answer.malformed; attempt++) {
-      const wait = Math.max(answer.retryAfter ?? 0, 0.25 * 2 ** attempt * (0.5 + this.#use.runtime.jitter()))
-      if (wait > this.leaseSeconds / 4 || this.#isClosing()) break
-      await this.#use.runtime.sleep(wait * 1000)
-      if (!await this.#extend(claim)) return undefined
-      answer = await call()
-    }
-    return answer
-  }
-
   /** Clover said nothing of use. The lease stays: it is the trace of a refresh that may have happened. */
-  #fail ({ by, record: { merchantId } }: Claim, answer: Unclear): never {
+  #fail ({ by, began, record: { merchantId } }: Claim, answer: Unclear): never {
     if (this.#unanswered.size >= mostUnanswered) this.#unanswered.clear()
     this.#unanswered.set(merchantId, by)
-    this.#use.notify({ type: 'refresh-failed', merchantId, reason: answer.reason })
+    this.#use.notify({ type: 'refresh-failed', merchantId, duration: elapsed(this.#use.runtime, began), reason: answer.reason })
     throw unclearError(answer, merchantId)
   }
 
   /** Writes a new pair; if the write fails the pair is held, and serves meanwhile. Resolves with undefined if it was dropped. */
-  async #keep ({ claim, answer, presented, recovered }: Obtained, base: string, began: number): Promise<Refreshed | undefined> {
-    const { make, clock, notify } = this.#use
+  async #keep ({ claim, answer, presented, recovered }: Obtained, base: string): Promise<Refreshed | undefined> {
+    const { make, clock, runtime, notify } = this.#use
     const { record } = claim
     const { merchantId, accessToken, accessTokenExpiration } = record
     this.#unanswered.delete(merchantId)
@@ -224,11 +209,17 @@ export class RefreshProtocol {
     // Without a new access token the old one stays, with its own times.
     if (answer.outcome === 'odd' && answer.value.accessToken === undefined) next.updatedAt = record.updatedAt
     const held = { next, expected: record.revision, base, pair }
-    notify({ type: recovered ? 'recovered' : 'refreshed', merchantId, duration: (clock.now() - began) * 1000 })
+    // Only now: a subscriber that throws may end the process, and the pair with it while it is not stored.
+    const tell = () => {
+      if (answer.outcome === 'odd') notify({ type: 'odd-reply', merchantId, reason: answer.reason })
+      notify({ type: recovered ? 'recovered' : 'refreshed', merchantId, duration: elapsed(runtime, claim.began) })
+    }
     try {
       const stored = await this.settle(held)
+      tell()
       return stored && { record: stored }
     } catch (error) {
+      tell()
       notify({ type: 'pair-held', merchantId, reason: reasonOf(error) })
       return { record: held.next, held }
     }
@@ -279,9 +270,9 @@ export class RefreshProtocol {
     return this.#use.isClosing?.() ?? false
   }
 
-  /** Waits a little while somebody else refreshes: 20 ms at first, then up to a second. */
+  /** Waits a little while somebody else refreshes: 10 ms at first, then about a fifth of the time that has passed, up to a second. */
   async #pause (round: number): Promise<void> {
-    const longest = Math.min(1000, 20 * 1.5 ** round)
+    const longest = Math.min(1000, 10 * 1.25 ** round)
     await this.#use.runtime.sleep(longest * (0.5 + this.#use.runtime.jitter() / 2))
   }
 }

@@ -1,6 +1,7 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { isCloverError, otherApp, recordSealed, storageFailed } from '../errors.js'
 import type { CloverStorage, ListPage, ListQuery } from '../storage/contract.js'
+import { Deadlines } from './deadlines.js'
 import { Installation } from './installation.js'
 
 const fits = TypeCompiler.Compile(Installation)
@@ -13,6 +14,8 @@ export interface StoreOptions {
   environment: string
   /** Milliseconds after which a call to the adapter counts as failed, its outcome unknown. */
   timeout: number
+  /** Told of each record that does not open, and why. */
+  onNotOpened?: (merchantId: string, reason: string) => void
 }
 
 /**
@@ -21,9 +24,17 @@ export interface StoreOptions {
  */
 export class Store {
   readonly #options: StoreOptions
+  readonly #deadlines: Deadlines
 
   constructor (options: StoreOptions) {
+    const { timeout } = options
     this.#options = options
+    this.#deadlines = new Deadlines(timeout, () => new Error(`no answer within ${timeout} ms`))
+  }
+
+  /** Milliseconds after which a call has ended, one way or the other. */
+  get timeout (): number {
+    return this.#options.timeout
   }
 
   /** Whether the adapter can list. */
@@ -32,8 +43,14 @@ export class Store {
   }
 
   async get (merchantId: string): Promise<Installation | undefined> {
-    const record = await this.#call('get', merchantId, storage => storage.get(merchantId))
-    return record === null || record === undefined ? undefined : this.#own(record, merchantId)
+    try {
+      const record: unknown = await this.#deadlines.within(this.#options.storage.get(merchantId))
+      return record === null || record === undefined ? undefined : this.#opened(this.#own(record, merchantId))
+    } catch (error) {
+      const failed = failure('get', error, merchantId)
+      if (isCloverError(failed, 'FST_CLOVER_SEALED')) this.#options.onNotOpened?.(merchantId, failed.message)
+      throw failed
+    }
   }
 
   /** Rejects where the outcome is unknown: what was put may be stored, or may be stored later. */
@@ -48,31 +65,42 @@ export class Store {
     return this.#boolean('delete', merchantId, await this.#call('delete', merchantId, storage => storage.delete(merchantId, expected)))
   }
 
-  /** A page of records of this app and environment. */
+  /** A page of records of this app and environment. The tokens of one that does not open are sealed in it. */
   async list (query: ListQuery): Promise<{ items: Installation[], cursor?: string }> {
+    const { items, ...rest } = await this.#page(query)
+    return { items: items.map((record?: Installation) => this.#own(record, record?.merchantId)), ...rest }
+  }
+
+  /** The same without the records that are of no use, such as those that do not open: one must not keep the others from being served. */
+  async listUsable (query: ListQuery): Promise<{ items: Installation[], cursor?: string, unusable: number }> {
+    const { items, ...rest } = await this.#page(query)
+    const usable = items.filter((record?: Installation) => {
+      try {
+        return this.#own(record, record?.merchantId)
+      } catch {
+        return false
+      }
+    })
+    return { items: usable, unusable: items.length - usable.length, ...rest }
+  }
+
+  async #page (query: ListQuery): Promise<ListPage> {
     const page: Partial<ListPage> | undefined = await this.#call('list', undefined, async storage => {
       if (storage.list === undefined) throw new Error('the adapter does not have it, and it is needed for listings')
       return storage.list(query)
     })
     if (!Array.isArray(page?.items)) throw storageFailed('list', 'it must resolve with a page: items and maybe a cursor')
     const { items, cursor } = page
-    return { items: items.map((record?: Installation) => this.#own(record, record?.merchantId)), ...(cursor !== undefined && cursor !== null && { cursor }) }
+    // Whoever follows it would go round for ever.
+    if (typeof cursor === 'string' && cursor === query.cursor) throw storageFailed('list', 'it gave the same cursor as it was given')
+    return { items, ...(cursor !== undefined && cursor !== null && { cursor }) }
   }
 
   async #call<T> (method: string, merchantId: string | undefined, run: (storage: CloverStorage) => Promise<T>, secrets: unknown[] = []): Promise<T> {
-    const { storage, timeout } = this.#options
-    let timer: NodeJS.Timeout | undefined
     try {
-      const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
-      })
-      return await Promise.race([run(storage), late])
+      return await this.#deadlines.within(run(this.#options.storage))
     } catch (error) {
-      if (isCloverError(error)) throw error // of encryptedStorage: it says what to do
-      const reason = withoutSecrets(error instanceof Error ? error.message : String(error), secrets)
-      throw storageFailed(method, reason, merchantId, Object.assign(new Error(reason), errorName(error)))
-    } finally {
-      clearTimeout(timer)
+      throw failure(method, error, merchantId, secrets)
     }
   }
 
@@ -80,9 +108,13 @@ export class Store {
     if (!fits.Check(record)) {
       throw storageFailed('get', `the record does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`, merchantId)
     }
-    if ('sealed' in record) throw recordSealed(record.merchantId, 'accessToken', 'it is sealed, and the storage is not wrapped in encryptedStorage')
     const { appId, environment } = this.#options
-    if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(merchantId ?? record.merchantId)
+    if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(String(merchantId))
+    return record
+  }
+
+  #opened (record: Installation): Installation {
+    if ('sealed' in record) throw recordSealed(record.merchantId, 'accessToken', 'it is sealed, and the storage is not wrapped in encryptedStorage')
     return record
   }
 
@@ -92,16 +124,29 @@ export class Store {
   }
 }
 
-/** A database's error may quote what it was given. */
-function withoutSecrets (message: string, secrets: unknown[]): string {
-  return secrets.reduce<string>(
-    (text, secret) => typeof secret === 'string' && secret !== '' ? text.replaceAll(secret, '[redacted]') : text,
-    message
-  ).slice(0, 500)
+function failure (method: string, error: unknown, merchantId: string | undefined, secrets: unknown[] = []): unknown {
+  if (isCloverError(error)) return error // of encryptedStorage: it says what to do
+  const reason = withoutSecrets(error instanceof Error ? error.message : String(error), secrets)
+  return storageFailed(method, reason, merchantId, Object.assign(new Error(reason), errorName(error)))
 }
 
-/** The name and code of the adapter's error, by which an operator finds it in the database's documentation. */
+/** So many characters of tokens in a row, and what makes them no word: what a store quotes of a record is not known here. */
+const long = /[\w~+=%-]{20,}/g
+const noWord = /\d|[a-z][A-Z]|[A-Z][a-z]/
+
+/** A database's error may quote what it was given, or what it has. */
+function withoutSecrets (message: string, secrets: unknown[]): string {
+  const known = secrets.reduce<string>(
+    (text, secret) => typeof secret === 'string' && secret !== '' ? text.replaceAll(secret, '[redacted]') : text,
+    message.slice(0, 10_000)
+  )
+  return known.replace(long, word => noWord.test(word) ? '[redacted]' : word).slice(0, 500)
+}
+
+/** The name and code of the adapter's error, by which an operator finds it in the database's documentation: words, and nothing that could hold a token. */
 function errorName (error: unknown): { name?: string, code?: unknown } {
   if (!(error instanceof Error)) return {}
-  return { name: error.name, ...('code' in error && { code: error.code }) }
+  const code: unknown = 'code' in error ? error.code : undefined
+  const isCode = typeof code === 'number' || (typeof code === 'string' && /^(?:[A-Z0-9_]{1,40}|[A-Za-z]{1,60})$/.test(code))
+  return { ...(/^[A-Za-z]{1,60}$/.test(error.name) && { name: error.name }), ...(isCode && { code }) }
 }

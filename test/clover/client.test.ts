@@ -186,7 +186,7 @@ t.test('redirects are not followed (security 20)', async t => {
   t.equal(seen.length, 2)
 })
 
-t.test('a reply without end is cut off', async t => {
+t.test('a reply without end is cut off (security 24)', async t => {
   const { client } = await clover(t, response => {
     const more = () => { while (response.write('x'.repeat(65_536))); }
     response.writeHead(200, { 'content-type': 'application/json' })
@@ -226,11 +226,45 @@ t.test('time is Clover\'s, from the Date header of its latest answer', async t =
     await client.refresh('OLD')
     t.ok(Math.abs(clock.now() - Date.now() / 1000) < 2, `a clock that is ${wrong / minutes} minutes wrong`)
   }
+})
+
+t.test('a Date header that cannot be right changes nothing, and one answer alone does not move the clock far', async t => {
+  const at = (seconds: number) => new Date(seconds * 1000).toUTCString()
   const clock = new CloverClock(() => 1_000_000)
-  clock.observe(new Date(2_000_000).toUTCString())
-  for (const unreadable of [null, '', 'yesterday-ish']) {
-    clock.observe(unreadable)
-    t.equal(clock.now(), 2000.5)
+  const wrong = [null, '', 'yesterday-ish', '0', '1', '2026', at(0), at(946_684_799), 'Sat, 13 Sep 275760 00:00:00 GMT', new Date(1_800_000_000_000).toISOString(), 'Xyz, 99 Abc 2026 00:00:00 GMT']
+  for (const date of wrong) {
+    clock.observe(date)
+    t.equal(clock.now(), 1000, String(date))
+  }
+  clock.observe(at(1_800_000_000))
+  t.equal(clock.now(), 1_800_000_000.5, 'the first is believed')
+  for (const date of wrong) clock.observe(date)
+  clock.observe(at(1_800_000_300))
+  t.equal(clock.now(), 1_800_000_300.5, 'a little is believed')
+  clock.observe(at(1_700_000_000))
+  clock.observe(at(1_900_000_000))
+  t.equal(clock.now(), 1_800_000_300.5, 'two that say different things are not')
+  clock.observe(at(1_800_000_301))
+  clock.observe(at(1_900_000_000))
+  t.equal(clock.now(), 1_800_000_301.5, 'nor two with a right one in between')
+  clock.observe(at(1_900_000_001))
+  t.equal(clock.now(), 1_900_000_001.5, 'two that say the same are: the local clock was set')
+})
+
+t.test('a clock that is set back makes no dead token live, nor does a machine that slept', async t => {
+  let [wall, elapsed] = [5_000_000, 100]
+  const clock = new CloverClock(() => wall, () => elapsed)
+  for (const isObserved of [false, true]) {
+    if (isObserved) clock.observe(new Date(7_000_000).toUTCString())
+    const before = clock.now()
+    elapsed += 10_000
+    wall += 10_000 - 3_600_000
+    t.equal(clock.now(), before + 10, 'set back by an hour')
+    wall += 3_600_000
+    t.equal(clock.now(), before + 10, 'and set right')
+    wall += 60_000
+    t.equal(clock.now(), before + 70, 'asleep for a minute')
+    elapsed += 60_000
   }
 })
 

@@ -56,7 +56,8 @@ export async function startDaybook (options: { database: string, accessTokenLife
   }
 }
 
-async function freePort (): Promise<number> {
+/** A port of localhost that nobody listens at. */
+export async function freePort (): Promise<number> {
   // Below the range from which systems take ports for others while the example starts.
   const server = createServer().listen(20_000 + Math.floor(Math.random() * 10_000), 'localhost')
   await once(server, 'listening')

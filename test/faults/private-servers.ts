@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import pg from 'pg'
 import type { Test } from 'tap'
 import type { StoreAddress } from './stores.js'
 
@@ -52,7 +53,16 @@ async function makePostgres (t: Test, folder: string): Promise<PrivateServer> {
     crashSignal: 'SIGQUIT' // its "immediate" one, after which it must recover
   })
   await server.start()
+  await untilItAnswers(port)
   return { ...server, address: port => ({ kind: 'postgres', url: `postgres://postgres@127.0.0.1:${port}/postgres`, table: 'installations' }) }
+}
+
+/** PostgreSQL takes connections before it takes queries. Only a test's set-up waits for this: a store that starts again may be as rude as it is. */
+async function untilItAnswers (port: number): Promise<void> {
+  const pool = new pg.Pool({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', max: 1 })
+  const end = Date.now() + 30_000
+  while (!await pool.query('SELECT 1').then(() => true, () => Date.now() > end)) await setTimeout(50)
+  await pool.end()
 }
 
 async function makeRedis (t: Test, file: string): Promise<PrivateServer> {

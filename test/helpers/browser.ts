@@ -1,4 +1,4 @@
-import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { CookieJar } from 'tough-cookie'
 import type { CloverSimulator } from '../../src/testing/index.js'
 
@@ -11,17 +11,22 @@ export interface Approval {
   edit?: Record<string, string | undefined>
 }
 
+/** What a browser visits: an app, or whoever looks at what it answers. */
+export interface Visited {
+  inject (options: InjectOptions): Promise<LightMyRequestResponse>
+}
+
 /** A merchant's browser: a strict cookie jar, and requests that arrive as a proxy in front of the app would hand them on. */
 export class Browser {
   readonly jar = new CookieJar(undefined, { prefixSecurity: 'strict' })
-  readonly #app: FastifyInstance
+  readonly #app: Visited
   readonly #base: URL
   /** Keeps no cookies, as a browser that blocks them. */
   blocksCookies = false
   /** The values of all cookies that the app ever set here. */
   readonly cookieValues: string[] = []
 
-  constructor (app: FastifyInstance, baseUrl = 'https://shop.example') {
+  constructor (app: Visited, baseUrl = 'https://shop.example') {
     this.#app = app
     this.#base = new URL(baseUrl)
   }

@@ -1,10 +1,14 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { Value } from '@sinclair/typebox/value'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
+import { diagnosticsChannels } from '../../src/diagnostics.js'
 import type { CloverOptions } from '../../src/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
 import type { CloverStorage } from '../../src/storage/contract.js'
 import { memoryStorage } from '../../src/storage/index.js'
 import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
+import { diagnosticsSchemas, type DiagnosticsEvent } from '../../src/tokens/events.js'
 import { isMerchantId } from '../../src/tokens/installation.js'
 import type { Runtime } from '../../src/tokens/runtime.js'
 import { Browser } from './browser.js'
@@ -36,6 +40,8 @@ export interface Host {
   storage: CloverStorage
   time: Time
   logs: string[]
+  /** What was published on the diagnostics channels while the host ran. */
+  messages: DiagnosticsEvent[]
   browser: () => Browser
   /** Which secrets are in a text: of the app, of every browser, of all that was stored, and any others given. */
   leaks: (text: string, others?: string[]) => string[]
@@ -76,7 +82,7 @@ export async function startClover (t: Test, time: Time, options: SimulatorOption
   return clover
 }
 
-/** Starts a host with the plugin. When the test ends, its log must hold no secret. */
+/** Starts a host with the plugin. When the test ends, its log and its diagnostics messages must hold no secret, and the latter fit their schemas. */
 export async function startHost (t: Test, { simulator = {}, fastify, appId, options = {}, runtime, prefix, before, after }: HostOptions = {}): Promise<Host> {
   const time = new Time()
   const logs: string[] = []
@@ -86,9 +92,12 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
     [...secrets, ...browsers.flatMap(({ cookieValues }) => cookieValues), ...others].filter(secret => secret.length > 7 && text.includes(secret))
   // The first teardown is the last to run: then everything is written and closed.
   t.teardown(() => {
-    const found = leaks(logs.join(''))
-    if (found.length > 0) throw new Error(`the log of "${t.name}" holds secrets: ${found.join(', ')}`)
+    const found = leaks(`${logs.join('')}${JSON.stringify(messages)}`)
+    if (found.length > 0) throw new Error(`the log or the messages of "${t.name}" hold secrets: ${found.join(', ')}`)
+    const misfit = messages.find(message => !fits(message))
+    if (misfit !== undefined) throw new Error(`a message of "${t.name}" does not fit its schema: ${JSON.stringify(misfit)}`)
   })
+  const messages = collectMessages(t)
   const clover = 'environment' in simulator ? simulator : await startClover(t, time, simulator)
   const all = { ...ordinaryOptions(clover, appId), ...(typeof options === 'function' ? options(clover) : options) }
   secrets.add(cookieSecret).add(String(all.appSecret))
@@ -107,7 +116,25 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
     browsers.push(made)
     return made
   }
-  return { app, clover, storage, time, logs, browser, leaks }
+  return { app, clover, storage, time, logs, messages, browser, leaks }
+}
+
+/** Subscribes to every diagnostics channel for as long as a test runs. */
+export function collectMessages (t: Test): DiagnosticsEvent[] {
+  const messages: DiagnosticsEvent[] = []
+  const collect = (message: unknown, channel: string | symbol) => {
+    const event = message as DiagnosticsEvent
+    if (diagnosticsChannels[event.type] !== channel) throw new Error(`${event.type} came on ${String(channel)}`)
+    messages.push(event)
+  }
+  for (const channel of Object.values(diagnosticsChannels)) subscribe(channel, collect)
+  t.teardown(() => { for (const channel of Object.values(diagnosticsChannels)) unsubscribe(channel, collect) })
+  return messages
+}
+
+function fits (message: DiagnosticsEvent): boolean {
+  const schema = diagnosticsSchemas[message.type]
+  return Value.Check(schema, message) && Object.keys(message).every(key => key in schema.properties)
 }
 
 /** The events that the plugin logged. */

@@ -35,6 +35,21 @@ async function document (t: Test, routes: CloverRoutes = { refresh: guard }, opt
   return JSON.parse(JSON.stringify(app.swagger())) as Document
 }
 
+t.test('the post of the implicit flow is in the document where the option is on: a form', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(swagger, { openapi: { info: { title: 'A host', version: '1' } } })
+  await app.register(fastifyClover, {
+    environment: 'sandbox', appId: 'CANARYAPPID00', appSecret: false, flow: 'v1', dangerouslyUseImplicitFlow: true, storage: memoryStorage(), cookieSecret: 'x'.repeat(32), baseUrl: 'https://canary.example', routes: { refresh: false }
+  })
+  await app.ready()
+  const { paths } = JSON.parse(JSON.stringify(app.swagger())) as Document
+  t.same(Object.entries(paths).map(([path, methods]) => [path, Object.keys(methods)]), [['/clover/launch', ['get']], ['/clover/callback', ['get', 'post']]])
+  const { content = {} } = paths['/clover/callback']?.post?.requestBody ?? {}
+  t.same(Object.keys(content), ['application/x-www-form-urlencoded'])
+  t.same(Object.keys(content['application/x-www-form-urlencoded']?.schema.properties ?? {}), ['access_token', 'state', 'merchant_id', 'client_id', 'employee_id', 'error'])
+})
+
 t.test('the three routes are in the document: summaries, tags, query, body and replies', async t => {
   const { paths } = await document(t)
   t.same(Object.keys(paths), ['/clover/launch', '/clover/callback', '/clover/refresh'], 'no twin with a slash, no other methods')
@@ -93,6 +108,25 @@ t.test('what the host says of a route stands in the document, and a hidden route
 
 t.test('routes that are off are not in the document', async t => {
   t.same(Object.keys((await document(t, { launch: false, refresh: false })).paths), ['/clover/callback'])
+})
+
+t.test('the webhook route is in the document where it is on: its header, both bodies, and no secret (security 33)', async t => {
+  const doc = await document(t, { refresh: guard, webhook: { auth: 'canary-0307e264-b33a-4913', onVerificationCode: () => {}, schema: { tags: ['Events'] } } })
+  t.same(Object.keys(doc.paths), ['/clover/launch', '/clover/callback', '/clover/refresh', '/clover/webhook'])
+  const operation = doc.paths['/clover/webhook']?.post
+  t.match(operation, { summary: routeSchemas.webhook.summary, description: routeSchemas.webhook.description, tags: ['Events'] })
+  t.same(operation?.parameters?.map(({ name, in: where, required }) => [name, where, required]), [['x-clover-auth', 'header', false]])
+  t.same(Object.keys(operation?.responses ?? {}), ['200', '4XX', '5XX'])
+  t.match(operation?.requestBody?.content['application/json']?.schema, {
+    anyOf: [
+      { type: 'object', required: ['verificationCode'] },
+      { type: 'object', required: ['appId', 'merchants'], properties: { merchants: { type: 'object' } } }
+    ]
+  })
+  t.notMatch(JSON.stringify(doc), /canary/i)
+  t.notMatch(JSON.stringify(doc.paths), /"\$id"|"\$ref":"(?!#)|\[Symbol/)
+  const zod = await document(t, { refresh: guard, webhook: { auth: undefined } }, { transform: jsonSchemaTransform }, app => { app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler) })
+  t.ok(zod.paths['/clover/webhook'])
 })
 
 t.test('a host whose document is made from Zod has the plugin\'s routes as they are', async t => {

@@ -25,9 +25,7 @@ await app.register(clover, {
 
 app.get('/orders', async (request, reply) => {
   if (!merchantId) return reply.redirect('/clover/launch')
-  const token = await request.clover.accessToken(merchantId)
-  const url = `${simulator.environment.api}/v3/merchants/${merchantId}/orders`
-  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
+  const response = await request.clover.fetch(merchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
   return response.json()
 })
 

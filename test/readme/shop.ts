@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import Fastify from 'fastify'
 import secureSession from '@fastify/secure-session'
 import Database from 'libsql'
@@ -10,6 +11,8 @@ declare module '@fastify/secure-session' {
 
 const { OPERATOR_TOKEN, SESSION_KEY } = process.env // openssl rand -base64 32, for each
 if (!OPERATOR_TOKEN || !SESSION_KEY) throw new Error('OPERATOR_TOKEN and SESSION_KEY must be set')
+
+const digest = (text = '') => createHash('sha256').update(text).digest()
 
 const app = Fastify({ logger: true })
 await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, secure: true, sameSite: 'lax' } })
@@ -27,7 +30,8 @@ await app.register(clover, {
   routes: {
     refresh: {
       onRequest: async (request, reply) => {
-        if (request.headers.authorization !== `Bearer ${OPERATOR_TOKEN}`) return reply.code(401).send()
+        const isOperator = timingSafeEqual(digest(request.headers.authorization), digest(`Bearer ${OPERATOR_TOKEN}`))
+        if (!isOperator) return reply.code(401).send()
       }
     }
   },
@@ -40,8 +44,7 @@ await app.register(clover, {
 app.get('/orders', async (request, reply) => {
   const merchantId = request.session.get('merchantId')
   if (merchantId === undefined) return reply.redirect('/clover/launch')
-  const token = await request.clover.accessToken(merchantId)
-  const response = await fetch(`https://api.clover.com/v3/merchants/${merchantId}/orders`, { headers: { authorization: `Bearer ${token}` } })
+  const response = await request.clover.fetch(merchantId, '/v3/merchants/{mId}/orders')
   return response.json()
 })
 

@@ -198,7 +198,9 @@ t.test('a code that nobody asked for is not exchanged; the authorization starts 
   const victim = browser()
   const { code } = clover.authorize({ merchantId: merchantB })
   const before = clover.calls.length
-  const restart = await victim.visit(`/clover/callback?code=${code}&merchant_id=${merchantB}&employee_id=X`)
+  const question = await victim.visit(`/clover/callback?code=${code}&merchant_id=${merchantB}&employee_id=X`)
+  t.match(question.headers, { location: /^https:\/\/shop\.example\/clover\/callback\?state=[\w.-]+$/, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
+  const restart = await victim.visit(String(question.headers.location))
   const { searchParams } = authorizeRequest(restart)
   t.equal(searchParams.get('merchant_id'), merchantB)
   t.match(restart.headers, { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
@@ -236,6 +238,36 @@ t.test('with the state dropped by Clover the second callback is a 400 that tells
   time.pass(61_000)
   // A minute later it is no loop any more.
   authorizeRequest(await merchant.visit(`/clover/callback?code=x&merchant_id=${merchantA}`))
+})
+
+t.test('with cookies blocked and the state dropped by Clover as well, it ends before Clover is asked again', async t => {
+  const { clover, browser } = await startHost(t)
+  const merchant = browser()
+  merchant.blocksCookies = true
+  const launch = await merchant.visit(`/clover/launch?merchant_id=${merchantA}`)
+  const question = await merchant.visit(approve(clover, launch, { edit: { state: undefined } }))
+  t.equal(question.statusCode, 302)
+  const reply = await merchant.visit(String(question.headers.location), json)
+  t.equal(reply.statusCode, 400)
+  t.match(reply.json(), { code: 'FST_CLOVER_STATE', message: /allow cookies/ })
+  t.equal(clover.calls.length, 0)
+})
+
+t.test('the callback that asks for the cookie drops a code, and its cookie works once (security 3, security 5)', async t => {
+  const { clover, browser } = await startHost(t)
+  const merchant = browser()
+  const { code } = clover.authorize({ merchantId: merchantA })
+  const question = await merchant.visit(`/clover/callback?code=${code}&merchant_id=${merchantA}`)
+  const before = await merchant.stateCookies()
+  const address = `${question.headers.location}&code=${code}&merchant_id=${merchantB}`
+  const restart = await merchant.visit(address)
+  t.equal(authorizeRequest(restart).searchParams.get('merchant_id'), merchantA, 'whatever the address says meanwhile')
+  const after = await merchant.stateCookies()
+  t.equal(after.length, 1)
+  t.notSame(after, before)
+  t.equal((await merchant.visit(address, json)).statusCode, 400)
+  t.equal(clover.calls.length, 0)
+  t.equal((await merchant.visit(approve(clover, restart))).headers.location, '/')
 })
 
 t.test('a denial makes no call to Clover and echoes nothing (security 13)', async t => {
@@ -301,10 +333,11 @@ t.test('repeated, malformed and oversized parameters are 400 and make no call to
   const odd = [`merchant_id=${merchantA}`, `merchant_id=${merchantB}`, 'code=other', `state=${encodeURIComponent(good.searchParams.get('state') ?? '')}`, 'client_id=SIMULATORAPP1', 'employee_id=x', 'error=a&error=b']
   for (const extra of odd) t.equal((await merchant.visit(`${good.href}&${extra}`)).statusCode, 400, extra)
   const edits: Record<string, string> = { merchant_id: 'lower-case-id', code: 'x'.repeat(2049), state: 'x'.repeat(513), client_id: 'x'.repeat(65), employee_id: 'x'.repeat(65), error: 'x'.repeat(513), error_description: 'x'.repeat(2049) }
-  for (const [name, value] of Object.entries({ ...edits, ...Object.fromEntries(['code', 'state', 'merchant_id'].map(name => [name, ''])) })) {
+  for (const [name, value] of [...Object.entries(edits), ['code', ''], ['state', ''], ['merchant_id', '']] as Array<[string, string]>) {
     const url = new URL(good)
     url.searchParams.set(name, value)
-    t.equal((await merchant.visit(url.href)).statusCode, 400, `${name}=${value}`.slice(0, 40))
+    const reply = await merchant.visit(url.href, json)
+    t.match([reply.statusCode, reply.json()], [400, { code: 'FST_ERR_VALIDATION', message: new RegExp(`querystring/${name}:`) }], `${name}=${value}`.slice(0, 40))
   }
   t.equal(clover.calls.length, 0)
   t.equal((await merchant.visit(`${good.href}&scope=x&scope=y&session[]=1&__proto__=x`)).headers.location, '/', 'unknown fields are ignored')

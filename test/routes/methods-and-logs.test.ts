@@ -257,5 +257,7 @@ t.test('the serializers show what is left of half a request, and leave alone wha
   const own = { [Symbol.for('pino.serializers')]: { req: (request: { [mark]: unknown }) => request[mark], res: (reply: { req: unknown, [mark]: unknown }) => [reply.req, reply[mark]] } }
   const composed = redactingSerializers(own as unknown as FastifyBaseLogger)
   t.equal(composed.req?.({ headers: {}, url: '/x', [mark]: 'seen' }), 'seen')
+  const looking = redactingSerializers({ [Symbol.for('pino.serializers')]: { req: (request: object) => [mark in request, 'body' in request, 'headers' in request, Object.keys(request)] } } as unknown as FastifyBaseLogger)
+  t.same(looking.req?.({ headers: { cookie: 'a=b' }, url: '/x?code=1', body: 'secret', [mark]: 'seen' }), [true, true, true, ['url', 'originalUrl', 'headers', 'rawHeaders', 'headersDistinct']], 'what is there is known, and what is copied is without secrets')
   t.same(composed.res?.({ getHeaders: () => ({}), getHeader: () => undefined, [mark]: 'seen' }), [undefined, 'seen'])
 })

@@ -97,7 +97,7 @@ t.test('an unknown key is named by its id and nothing else (security 29)', async
   const { storage } = await sealedRecord()
   const error: unknown = await encryptedStorage(storage, { keys: [second] }).get(merchant(1)).catch((error: unknown) => error)
   t.ok(isCloverError(error, 'FST_CLOVER_SEALED'))
-  t.match(error, { message: /its key '2026-01' is not among the keys/ })
+  t.match(error, { message: `The record of merchant ${merchant(1)} does not open at accessToken: its key '2026-01' is not among the keys. Check the keys of encryptedStorage; a record that is beyond repair can be disconnected.` })
   const shown = `${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`
   t.notMatch(shown, 'CANARY')
   t.notMatch(shown, second.key.toString('hex'))

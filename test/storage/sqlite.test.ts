@@ -106,9 +106,34 @@ t.test('nothing is read or written inside a transaction of the host', async t =>
 t.test('a database that the host has closed rejects', async t => {
   const database = new Database(':memory:')
   const storage = sqliteStorage(database)
-  await storage.setup()
+  t.equal(await storage.get('A'), undefined)
   database.close()
-  await t.rejects(storage.get('A'), { message: /not open/ })
+  await t.rejects(storage.get('A'), { message: /not open/ }, 'also by a statement that was used before')
+})
+
+t.test('a connection that was closed and opened again is used again', async t => {
+  const inner = new Database(newFile(t))
+  let opening = 0
+  // node:sqlite can be opened again, and then ends the statements of before.
+  const database = {
+    isOpen: true,
+    prepare: (sql: string) => {
+      const made = opening
+      const statement = inner.prepare(sql) as ReturnType<SqliteDatabase['prepare']>
+      const alive = () => { if (made !== opening) throw new Error('statement has been finalized') }
+      return {
+        get: (...values: unknown[]) => { alive(); return statement.get(...values) },
+        run: (...values: unknown[]) => { alive(); return statement.run(...values) },
+        all: (...values: unknown[]) => { alive(); return statement.all(...values) }
+      }
+    }
+  }
+  const storage = sqliteStorage(database)
+  t.equal(await storage.put(record(), undefined), true)
+  t.match(await storage.get(record().merchantId), { merchantId: record().merchantId })
+  opening++
+  await storage.get(record().merchantId).catch(() => {})
+  t.match(await storage.get(record().merchantId), { merchantId: record().merchantId })
 })
 
 t.test('the adapter does what ready adapters do', async t => await testReadyAdapter(t, sqliteStorage(new Database(':memory:'))))

@@ -246,6 +246,24 @@ t.test('v1: a legacy code, or a token in the fragment', async t => {
   t.same(browser.query, { merchant_id: merchantId, employee_id: 'ROBINREYES001', client_id: appId, state: 'a&b <c>' })
 })
 
+t.test('the implicit flow may bring everything in the fragment, a denial too', async t => {
+  const clover = await simulator(t, { ...app(), unknowns: { implicitParameters: 'fragment' } })
+  const path = authorizePath({ merchant_id: merchantId, response_type: 'token' }, '/oauth/authorize')
+  const fragment = ({ url }: Browser) => Object.fromEntries(new URLSearchParams(new URL(url).hash.slice(1)))
+  const denied = await new Browser(clover).open(path)
+  await denied.press('Robin Reyes')
+  await denied.press('Deny')
+  t.same(fragment(denied), { error: 'access_denied', error_description: 'The merchant denied the request', state: 'a&b <c>' })
+  t.same(denied.query, {})
+  const approved = await new Browser(clover).open(path)
+  await approved.press('Robin Reyes')
+  await approved.press('Approve')
+  const { access_token: token, ...rest } = fragment(approved)
+  t.ok(clover.isLiveAccessToken(String(token)))
+  t.same(rest, { merchant_id: merchantId, employee_id: 'ROBINREYES001', client_id: appId, state: 'a&b <c>' })
+  t.same(approved.query, {})
+})
+
 t.test('a merchant without the app is led to the App Market, and from there to the app', async t => {
   const clover = await simulator(t, { ...app({ launchUrl: 'https://shop.example/launch' }), notInstalled: 'app-market' })
   const browser = await new Browser(clover).open(authorizePath({ merchant_id: merchantId }))
@@ -436,4 +454,7 @@ t.test('webhooks are verified and sent, and an uninstall by hand is announced', 
   await browser.press('Install')
   t.match(browser.url, 'https://shop.example/', 'a webhook that nobody takes stops nothing')
   await t.rejects((await simulator(t)).verifyWebhook(), { code: 'FST_CLOVER_SIMULATOR_MISUSE' })
+  t.throws(() => clover.setWebhookUrl(appId, 'http://evil.example/'), { code: 'FST_CLOVER_SIMULATOR_MISUSE' })
+  clover.setWebhookUrl(appId, 'http://localhost:1/')
+  await t.rejects(clover.sendWebhooks({ [merchantId]: [event] }), { message: /fetch failed|bad port/ })
 })

@@ -450,6 +450,22 @@ t.test('without a permission the answer is 401, as for a bad token', async t => 
   t.equal((await get(clover, '/pakms/apikey', second)).status, 401)
 })
 
+t.test('items and orders can be added, with a permission of its own', async t => {
+  const clover = await simulator(t, { apps: [{}, { permissions: { writeOrders: false } }] })
+  const [first = '', second = ''] = clover.apps.map(app => clover.connect({ merchantId, appId: app.id }).access_token)
+  const post = async (path: string, token: string, body: object = { total: 12 }) => await ask(`${clover.origin}/v3/merchants/${merchantId}${path}`, {
+    method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify(body)
+  })
+  const added = await post('/orders', first)
+  t.match(added, { status: 200, body: { id: /^[A-Z0-9]{13}$/, total: 12 } })
+  const ordersOf = async (id: string) => JSON.stringify((await get(clover, `/v3/merchants/${id}/orders`, clover.connect({ merchantId: id }).access_token)).body)
+  const { id } = added.body as { id: string }
+  t.ok((await ordersOf(merchantId)).includes(id))
+  t.notOk((await ordersOf(other)).includes(id), 'of this merchant alone')
+  t.equal((await post('/items', first, { name: 'Tea' })).status, 200)
+  t.equal((await post('/orders', second)).status, 401)
+})
+
 t.test('PAKMS has one key for each app and merchant', async t => {
   const clover = await simulator(t)
   const key = async (id: string) => (await get(clover, '/pakms/apikey', clover.connect({ merchantId: id }).access_token)).body

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { bench, advance, gate, leap, merchantId, otherMerchantId, patiently, quiet, refused, server, unclear } from './bench.js'
+import { bench, advance, gate, leap, merchantId, otherMerchantId, patiently, quiet, refused, server, sleep, unclear } from './bench.js'
 
 t.test('a token that was read once is handed out without the store and without Clover', async t => {
   const { keeper, storage, clover, connect } = bench(t)
@@ -11,7 +11,7 @@ t.test('a token that was read once is handed out without the store and without C
   t.same(clover.calls, [])
 })
 
-t.test('the store is asked again after the cache\'s time, and by everybody without a cache', async t => {
+t.test('the store is asked again after the cache\'s time, and by everybody without a cache (security 35)', async t => {
   const { keeper, storage, connect } = bench(t)
   await connect()
   await keeper.accessToken(merchantId)
@@ -191,7 +191,7 @@ t.test('merchants that are not connected, and ids that are none, are errors of t
   t.same(storage.calls, [])
 })
 
-t.test('after closing no token is handed out, not even one in memory', async t => {
+t.test('after closing no token is handed out, not even one in memory (security 35)', async t => {
   const { keeper, cache, connect } = bench(t)
   await connect()
   await keeper.accessToken(merchantId)
@@ -259,4 +259,36 @@ t.test('installation() tells of a mark', async t => {
     code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED', launchUrl: `https://shop.example/clover/launch?merchant_id=${merchantId}`
   })
   t.match(await keeper.installation(merchantId), { reauthorizationRequired: { since: Number } })
+})
+
+t.test('whoever is refreshed by another server while it stands in line costs no write and no call', async t => {
+  const { connect, keeper, storage, clover } = bench(t, { maxCalls: 1, cache: false })
+  const other = server({ storage, clover, cache: false })
+  const merchants = ['MERCHANT00001', 'MERCHANT00002', 'MERCHANT00003']
+  for (const id of merchants) await connect(id)
+  await leap(1801)
+  const answer = gate()
+  clover.intercept = (_call, run) => answer.promise.then(run)
+  const waiting = merchants.map(id => keeper.accessToken(id))
+  await quiet()
+  clover.intercept = (_call, run) => run()
+  const token = await patiently(other.keeper.accessToken('MERCHANT00003'))
+  storage.calls.length = 0
+  answer.open()
+  t.equal((await patiently(Promise.all(waiting)))[2], token)
+  t.equal(clover.count('refresh'), 3)
+  t.equal(storage.calls.filter(call => call === 'put').length, 3, 'the pair of the first, and the intent and the pair of the second')
+})
+
+t.test('a long line is not taken for another server that does not end', async t => {
+  const { connect, keeper, clover } = bench(t, { maxCalls: 1, cache: false, maxWait: 600_000 })
+  const merchants = Array.from({ length: 6 }, (_, i) => `MERCHANT0000${i}`)
+  for (const id of merchants) await connect(id)
+  await leap(1801)
+  clover.intercept = async (_call, run) => {
+    await sleep(30_000)
+    return run()
+  }
+  const tokens = await patiently(Promise.all(merchants.map(id => keeper.accessToken(id))))
+  t.equal(new Set(tokens).size, 6)
 })

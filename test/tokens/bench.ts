@@ -85,8 +85,10 @@ export interface BenchOptions {
   maxWait?: number
   maxCalls?: number
   trustMerchantId?: boolean
+  notesReturns?: boolean
   launchUrl?: (merchantId: string) => string
   isClosing?: () => boolean
+  jitter?: () => number
   /** Milliseconds that the local clock is wrong. */
   skew?: number
   storage?: BenchStorage
@@ -134,7 +136,7 @@ export function bench (t: { teardown: (fn: () => void) => unknown }, options: Be
 
 /** One more server, in the time of the first. */
 export function server (options: BenchOptions = {}) {
-  const { trust = 'high', minValidity = 60, refreshAhead = 0.2, maxWait = 30_000, maxCalls = 8, trustMerchantId = false, skew = 0 } = options
+  const { trust = 'high', minValidity = 60, refreshAhead = 0.2, maxWait = 30_000, maxCalls = 8, trustMerchantId = false, notesReturns = false, skew = 0, jitter = () => 0.5 } = options
   const storage = options.storage ?? new BenchStorage()
   const clover = options.clover ?? new BenchClover()
   const events: TokenEvent[] = []
@@ -152,13 +154,13 @@ export function server (options: BenchOptions = {}) {
   const prefix = (servers++).toString(16)
   const make = new RecordMaker(bytes => `${prefix}${(++ids).toString(16).padStart(6, '0')}`.padStart(bytes * 2, '0'))
   const slots = new Slots(maxCalls)
-  const runtime = { now, jitter: () => 0.5, sleep }
+  const runtime = { now, jitter, sleep }
   const protocol = new RefreshProtocol({ store, clover: client, clock, runtime, make, slots, notify, trust, callTimeout: 10_000, storageTimeout: 5_000, ...(options.isClosing && { isClosing: options.isClosing }) })
   const flights = new Flights({ protocol, runtime, notify, onRecord: record => reader.keep(record) })
   const keeper = new TokenKeeper({
     store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl: options.launchUrl, trustMerchantId
   })
-  const connections = new Connections({ store, reader, flights, clover: client, clock, make, slots, notify, identity, trustMerchantId })
+  const connections = new Connections({ store, reader, flights, clover: client, clock, runtime, make, slots, notify, identity, trustMerchantId, notesReturns })
   return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, connections, connect, eventsOf }
 
   /** Connects a merchant as if by a callback, and forgets what that took. */

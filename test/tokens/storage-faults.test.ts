@@ -1,10 +1,11 @@
+import { inspect } from 'node:util'
 import t from 'tap'
 import type { CloverStorage } from '../../src/storage/contract.js'
 import type { Installation } from '../../src/tokens/installation.js'
 import { Store } from '../../src/tokens/store.js'
 import { advance, bench, gate, identity, leap, merchantId, patiently, quiet, unclear } from './bench.js'
 
-t.test('a living token is served from memory while the store is down, however long', async t => {
+t.test('a living token is served from memory while the store is down, however long (security 36)', async t => {
   const { keeper, storage, clover, connect } = bench(t)
   const { accessToken } = await connect()
   await keeper.accessToken(merchantId)
@@ -37,13 +38,36 @@ t.test('a slow store is waited for a second while a token is at hand, and not as
   t.same(storage.calls, ['get'])
 })
 
-t.test('without a token at hand a silent store is an error in time', async t => {
+t.test('without a token at hand a silent store is an error in time (security 36)', async t => {
   const { keeper, storage } = bench(t)
   storage.intercept = () => new Promise(() => {})
   const waiting = keeper.accessToken(merchantId)
   waiting.catch(() => {})
   await advance(5_010)
   await t.rejects(waiting, { code: 'FST_CLOVER_STORAGE', cause: { message: /no answer within 5000 ms/ } })
+})
+
+t.test('of many silent calls each ends in its own time, and those that are answered do not hold up the rest', async t => {
+  const { storage, store } = bench(t)
+  const answered = gate()
+  storage.intercept = (_method, run) => storage.calls.length === 2 ? answered.promise.then(run) : new Promise(() => {})
+  const ended: string[] = []
+  const call = (name: string) => { store.get(merchantId).then(() => ended.push(name), () => ended.push(`${name} is late`)) }
+  call('first')
+  await advance(1_000)
+  call('second')
+  await advance(1_000)
+  call('third')
+  await advance(2_700)
+  answered.open()
+  await quiet()
+  t.same(ended, ['second'])
+  await advance(300)
+  t.same(ended, ['second', 'first is late'])
+  await advance(1_700)
+  t.same(ended, ['second', 'first is late'])
+  await advance(300)
+  t.same(ended, ['second', 'first is late', 'third is late'])
 })
 
 t.test('a failing store is left alone for a moment, and for seconds at most', async t => {
@@ -145,7 +169,7 @@ t.test('a held pair is dropped with the merchant, and a disconnect that fails le
   t.equal(storage.records.size, 0)
 })
 
-t.test('a pair whose write lands while the merchant leaves is not taken back into memory', async t => {
+t.test('a pair whose write lands while the merchant leaves is not taken back into memory (security 34)', async t => {
   const { keeper, connections, cache, eventsOf, storage, clover, connect } = bench(t)
   await connect()
   await leap(1801)
@@ -317,7 +341,7 @@ t.test('after closing nothing is started; a pair that comes then, and cannot be 
   t.equal(storage.records.get(merchantId)?.refreshToken?.includes('>'), false)
 })
 
-t.test('a record that was read before a disconnect is not kept after it', async t => {
+t.test('a record that was read before a disconnect is not kept after it (security 34)', async t => {
   const { keeper, connections, cache, storage, connect } = bench(t)
   const record = await connect()
   const held = gate()
@@ -335,7 +359,7 @@ t.test('a record that was read before a disconnect is not kept after it', async 
   await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
 })
 
-t.test('a merchant who leaves while the store is silent does not come back into memory', async t => {
+t.test('a merchant who leaves while the store is silent does not come back into memory (security 34)', async t => {
   const { keeper, connections, cache, storage, connect } = bench(t)
   await connect()
   await keeper.accessToken(merchantId)
@@ -352,7 +376,7 @@ t.test('a merchant who leaves while the store is silent does not come back into 
   await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
 })
 
-t.test('a disconnect during a refresh is final', async t => {
+t.test('a disconnect during a refresh is final (security 34)', async t => {
   const { keeper, connections, storage, clover, eventsOf, connect } = bench(t)
   await connect()
   await leap(1801)
@@ -386,7 +410,7 @@ t.test('a living entry of the cache that has died is let go', async t => {
   t.equal(cache?.living(merchantId), undefined)
 })
 
-t.test('a record of another app or environment serves nobody, not even from memory', async t => {
+t.test('a record of another app or environment serves nobody, not even from memory (security 23)', async t => {
   for (const change of [{ appId: 'OTHER00000001' }, { environment: 'europe' }, { merchantId: 'MERCHANT00002' }]) {
     const { keeper, storage, connect } = bench(t)
     const record = await connect()
@@ -425,7 +449,7 @@ t.test('junk from a store is an error of the store', async t => {
   await t.rejects(storeOver({}).list({ limit: 5 }), { code: 'FST_CLOVER_STORAGE', cause: { message: /needed for listings/ } })
 })
 
-t.test('what a store says of its failure holds no token, and keeps its name and code', async t => {
+t.test('what a store says of its failure holds no token, and keeps its name and code (security 33)', async t => {
   const { connect } = bench(t)
   const record: Installation = { ...await connect(), spentRefreshToken: 'spent-secret' }
   const store = storeOver({
@@ -439,6 +463,27 @@ t.test('what a store says of its failure holds no token, and keeps its name and 
   t.equal(error.cause.code, 'SQLITE_FULL')
   t.equal(error.cause.name, 'TypeError')
   await t.rejects(store.get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /a string/ } })
+})
+
+t.test('what a store quotes of a record that was never read here is not told either; words and codes are (security 33)', async t => {
+  const { connect } = bench(t)
+  const record = await connect()
+  const tokens = ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLW9mLWNhbmFyeQ', 'f'.repeat(10) + '0123456789abcdef', '1b4e28ba-2fa1-11d2-883f-0016d3cca427', 'AbCdEfGhIjKlMnOpQrStUvWx']
+  const failing = (error: unknown) => storeOver({ get: async () => { throw error }, list: async () => { throw error } })
+  for (const token of tokens) {
+    const quoting = Object.assign(new Error(`relation clover_installations_of_mine: the row {"accessToken":"${token}"} and '${encodeURIComponent(token)}' at db-1.internal.example:5432 (42P01)`), { name: `Error of ${token}`, code: `code of ${token}`, detail: token })
+    for (const call of [failing(quoting).get(merchantId), failing(quoting).list({ limit: 1 })]) {
+      const error = await call.then(() => undefined, (error: unknown) => error) as Error & { cause: Error & { code?: unknown } }
+      t.notOk(inspect(error, { depth: 9, showHidden: true }).includes(token.slice(-16)), token)
+      t.match(error.cause.message, /^relation clover_installations_of_mine: the row .* at db-1\.internal\.example:5432 \(42P01\)$/)
+      t.equal(error.cause.name, 'Error')
+      t.equal(error.cause.code, undefined)
+    }
+  }
+  for (const [code, kept] of [[1062, 1062], ['42P01', '42P01'], ['ConditionalCheckFailedException', 'ConditionalCheckFailedException'], [record, undefined], [tokens[1], undefined]] as const) {
+    await t.rejects(failing(Object.assign(new Error('down'), { code })).get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { code: kept } })
+  }
+  await t.rejects(failing(new Error('x'.repeat(30_000))).get(merchantId), { cause: { message: 'x'.repeat(500) } })
 })
 
 t.test('an error of encryptedStorage comes through as it is', async t => {
@@ -477,7 +522,7 @@ t.test('while a pair is held, no older token is served from the cache', async t 
   t.equal(await keeper.accessToken(merchantId), fresh)
 })
 
-t.test('a reading that ends after the close brings no token back', async t => {
+t.test('a reading that ends after the close brings no token back (security 35)', async t => {
   const { keeper, storage, cache, connect } = bench(t)
   await connect()
   const answer = gate()
@@ -491,7 +536,7 @@ t.test('a reading that ends after the close brings no token back', async t => {
   await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_CLOSING' })
 })
 
-t.test('a sealed record is not taken for a plain one', async t => {
+t.test('a sealed record is not taken for a plain one (security 32)', async t => {
   const { keeper, storage, connect } = bench(t)
   const record = await connect()
   storage.records.set(merchantId, { ...record, sealed: '2026-11' } as Installation)

@@ -1,7 +1,9 @@
+import type { Static } from '@sinclair/typebox'
 import Fastify from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import clover, {
-  isCloverError, type Clover, type CloverOptions, type CloverStorage, type Installation, type InstallationSummary
+  diagnosticsChannels, diagnosticsSchemas, isCloverError, type Clover, type CloverEvent, type CloverOptions, type CloverRoutes, type CloverStorage, type DiagnosticsEvent, type DiagnosticsEventType, type Installation,
+  type InstallationSummary, type KeepAliveSummary, type MigrationOutcome
 } from '../../src/index.js'
 import { memoryStorage } from '../../src/storage/index.js'
 
@@ -13,6 +15,8 @@ const options: CloverOptions = {
   cookieSecret: process.env.COOKIE_SECRET,
   baseUrl: 'https://shop.example'
 }
+
+declare const queue: { add (event: CloverEvent): Promise<void> }
 
 describe('hosts', () => {
   test('see the decorators on requests and on the server', () => {
@@ -26,10 +30,48 @@ describe('hosts', () => {
     })
   })
 
+  test('call Clover\'s API', () => {
+    const { clover } = Fastify()
+    expect(clover.fetch).type.toBeCallableWith('x', '/v3/merchants/{mId}/orders')
+    expect(clover.fetch).type.toBeCallableWith('x', new URL('https://api.clover.com/v3'), { method: 'POST', body: 'x', signal: AbortSignal.timeout(1) })
+    expect(clover.fetch).type.not.toBeCallableWith('x', '/v3', { redirect: 'follow' as const })
+    expect(clover.fetch).type.not.toBeCallableWith('x')
+    expect(clover.fetch('x', '/v3')).type.toBe<Promise<Response>>()
+    expect(clover.paginate('x', '/v3')).type.toBe<AsyncIterableIterator<Record<string, unknown>>>()
+    expect(clover.paginate<{ id: string }>('x', '/v3', { limit: 10 })).type.toBe<AsyncIterableIterator<{ id: string }>>()
+    expect(clover.paginate).type.not.toBeCallableWith('x', '/v3', { offset: 10 })
+    expect(clover.ecommercePublicKey('x', { renew: true })).type.toBe<Promise<string>>()
+  })
+
   test('never see a secret in a summary', () => {
     expect<InstallationSummary>().type.not.toHaveProperty('accessToken')
     expect<InstallationSummary>().type.not.toHaveProperty('refreshToken')
+    expect<InstallationSummary>().type.not.toHaveProperty('ecommercePublicKey')
     expect<Installation>().type.toHaveProperty('refreshToken')
+  })
+})
+
+describe('long work', () => {
+  const { clover } = Fastify()
+
+  test('of keepAlive is one pass with a summary, or without an end', () => {
+    expect(clover.keepAlive()).type.toBe<Promise<KeepAliveSummary>>()
+    expect(clover.keepAlive({ within: 1 })).type.toBe<Promise<KeepAliveSummary>>()
+    expect(clover.keepAlive({ every: 3600 })).type.toBe<Promise<void>>()
+    expect(clover.keepAlive).type.not.toBeCallableWith({ every: '1h' })
+    expect(clover.keepAlive).type.not.toBeCallableWith({ evry: 3600 })
+  })
+
+  test('of migrateLegacy takes any iterable, and its outcomes are told apart', () => {
+    expect(clover.migrateLegacy([{ merchantId: 'x' }])).type.toBe<AsyncGenerator<MigrationOutcome, void, undefined>>()
+    expect(clover.migrateLegacy).type.toBeCallableWith(new Set([{ merchantId: 'x', legacyToken: 'y', more: 1 }]), { rate: 1 })
+    expect(clover.migrateLegacy).type.toBeCallableWith(clover.installations())
+    expect(clover.migrateLegacy).type.not.toBeCallableWith('text')
+    expect(clover.migrateLegacy).type.not.toBeCallableWith([{ legacyToken: 'y' }])
+    const outcome = {} as MigrationOutcome
+    if (outcome.outcome === 'failed') expect(outcome.reason).type.toBe<string>()
+    if (outcome.outcome === 'migrated') expect(outcome).type.not.toHaveProperty('reason')
+    expect(outcome).type.not.toHaveProperty('legacyToken')
   })
 })
 
@@ -52,6 +94,32 @@ describe('options', () => {
     expect<Omit<CloverOptions, 'storage'>>().type.not.toBeAssignableTo<CloverOptions>()
     expect<Omit<CloverOptions, 'environment'>>().type.not.toBeAssignableTo<CloverOptions>()
     expect<Omit<CloverOptions, 'appSecret'>>().type.not.toBeAssignableTo<CloverOptions>()
+  })
+
+  test('of a webhook route name its shared value, which may be unknown yet', () => {
+    expect<{ webhook: { auth: string | undefined } }>().type.toBeAssignableTo<CloverRoutes>()
+    expect<{ webhook: { auth: readonly (string | undefined)[], path: string, onVerificationCode: (code: string) => void } }>().type.toBeAssignableTo<CloverRoutes>()
+    // As in the README.
+    expect(Fastify().register).type.toBeCallableWith(clover, {
+      ...options,
+      routes: {
+        webhook: {
+          auth: process.env.CLOVER_WEBHOOK_AUTH,
+          onVerificationCode: code => console.log(`Clover's verification code: ${code}`)
+        }
+      },
+      onEvent: event => queue.add(event)
+    } satisfies CloverOptions)
+    expect<{ webhook: false | undefined }>().type.toBeAssignableTo<CloverRoutes>()
+    expect<{ webhook: string }>().type.not.toBeAssignableTo<CloverRoutes>()
+    expect<{ webhook: { path: string } }>().type.not.toBeAssignableTo<CloverRoutes>()
+  })
+
+  test('tell an event\'s handler what happened', () => {
+    const given: CloverOptions = { ...options, onEvent: event => { expect(event).type.toBe<CloverEvent>() } }
+    expect(given).type.toBe<CloverOptions>()
+    expect<'CREATE'>().type.toBeAssignableTo<CloverEvent['type']>()
+    expect<CloverEvent['ts']>().type.toBe<number>()
   })
 
   test('of an environment can be overridden one by one, or given in full', () => {
@@ -87,5 +155,30 @@ describe('errors', () => {
       expect(error.statusCode).type.toBe<number>()
     }
     expect(isCloverError).type.not.toBeCallableWith(error, 'FST_CLOVER_NOPE')
+  })
+})
+
+describe('events', () => {
+  test('have channels by name', () => {
+    expect(diagnosticsChannels['refresh-failed']).type.toBe<'fastify-clover:refresh-failed'>()
+    expect(diagnosticsChannels).type.not.toHaveProperty('refresh')
+    expect<keyof typeof diagnosticsChannels>().type.toBe<DiagnosticsEventType>()
+  })
+
+  test('are narrowed by their type', () => {
+    const event = {} as DiagnosticsEvent
+    expect(event.appId).type.toBe<string>()
+    if (event.type === 'refresh-failed') {
+      expect(event.duration).type.toBe<number>()
+      expect(event.reason).type.toBe<string>()
+    }
+    if (event.type === 'state-refused') expect(event.merchantId).type.toBe<string | undefined>()
+    expect<DiagnosticsEvent<'connected'>['type']>().type.toBe<'connected'>()
+    expect<DiagnosticsEvent<'connected'>['duration']>().type.toBe<number | undefined>()
+    expect<DiagnosticsEvent<'connected' | 'refreshed'>['type']>().type.toBe<'connected' | 'refreshed'>()
+  })
+
+  test('have schemas, from which their types come', () => {
+    expect<Static<typeof diagnosticsSchemas['merchant-mismatch']>>().type.toBe<DiagnosticsEvent<'merchant-mismatch'>>()
   })
 })

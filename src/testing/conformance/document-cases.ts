@@ -60,7 +60,7 @@ export const documentCases: Trial[] = [
     name: 'fields that the adapter does not know are kept',
     async attempt ({ storage }) {
       await checkKept(storage, record({
-        ecommercePublicKey: { key: 'abc', fetchedAt: 1.5 }, futureText: 'x', futureFlag: false, futureList: [1, 'two', null, [], {}], futureNothing: null
+        futureObject: { key: 'abc', fetchedAt: 1.5 }, futureText: 'x', futureFlag: false, futureList: [1, 'two', null, [], {}], futureNothing: null
       }), 'A record with fields of a later version was put')
     }
   },

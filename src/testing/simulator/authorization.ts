@@ -42,7 +42,7 @@ export function approvalUrl (authorization: Authorization, merchant: SimulatedMe
   const employeeId = merchant.employees.find(({ name }) => name === person)?.id
   if (flow === 'v1-implicit') {
     const { code: _, ...rest } = callbackQuery(holding, '', employeeId)
-    return answerUrl(authorization, rest, world.settings, `access_token=${world.ledger.issueLegacy(holding)}`)
+    return answerUrl(authorization, rest, world.settings, world.ledger.issueLegacy(holding))
   }
   const { code } = world.ledger.issueCode(holding, { legacy: flow === 'v1', codeChallenge })
   return answerUrl(authorization, callbackQuery(holding, code, employeeId), world.settings)
@@ -61,11 +61,13 @@ export function callbackQuery ({ app, merchant }: Holding, code: string, employe
   return { code, merchant_id: merchant.id, employee_id: employeeId, client_id: app.id }
 }
 
-function answerUrl ({ redirectUri, state }: Authorization, query: Record<string, string>, settings: Settings, fragment = ''): string {
+function answerUrl ({ redirectUri, state, flow }: Authorization, answer: Record<string, string>, { unknowns }: Settings, token?: string): string {
   const url = new URL(redirectUri)
-  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
-  if (state !== undefined && settings.unknowns.echoState) url.searchParams.set('state', state)
-  url.hash = fragment
+  const fragment = new URLSearchParams(token === undefined ? {} : { access_token: token })
+  const parameters = flow === 'v1-implicit' && unknowns.implicitParameters === 'fragment' ? fragment : url.searchParams
+  for (const [name, value] of Object.entries(answer)) parameters.set(name, value)
+  if (state !== undefined && unknowns.echoState) parameters.set('state', state)
+  url.hash = fragment.toString()
   return url.href
 }
 

@@ -57,6 +57,8 @@ interface Tally {
   total: number
   granted: number
   refused: number
+  open: number
+  maxOpen: number
 }
 
 const fieldsKept = 32
@@ -100,7 +102,10 @@ export class Calls {
     this.#list.push(call)
     if (this.#list.length > this.#kept) this.#list.shift()
     const tallies = this.#talliesOf(call)
-    for (const tally of tallies) tally.total++
+    for (const tally of tallies) {
+      tally.total++
+      tally.maxOpen = Math.max(tally.maxOpen, ++tally.open)
+    }
     const counts = isTokenEndpoint(call.endpoint)
     if (counts) this.#maxOpen = Math.max(this.#maxOpen, ++this.#open)
     return {
@@ -110,7 +115,10 @@ export class Calls {
         const granted = call.handled !== undefined && call.handled < 400
         for (const tally of tallies) tally[granted ? 'granted' : 'refused']++
       },
-      leave: () => { if (counts) this.#open-- }
+      leave: () => {
+        for (const tally of tallies) tally.open--
+        if (counts) this.#open--
+      }
     }
   }
 
@@ -118,6 +126,12 @@ export class Calls {
   count (endpoint: Endpoint, { merchantId, ok }: CallFilter = {}): number {
     const tally = this.#tallies.get(key(endpoint, merchantId))
     return tally?.[ok === undefined ? 'total' : ok ? 'granted' : 'refused'] ?? 0
+  }
+
+  /** How many calls to an endpoint are open now, and how many were at once at most. */
+  atOnce (endpoint: Endpoint, merchantId?: string): { open: number, most: number } {
+    const { open = 0, maxOpen = 0 } = this.#tallies.get(key(endpoint, merchantId)) ?? {}
+    return { open, most: maxOpen }
   }
 
   /** Forgets the list and the counters; calls still open stay open, and count no more. */
@@ -130,7 +144,7 @@ export class Calls {
   #talliesOf ({ endpoint, merchantId }: Call): Tally[] {
     const keys = merchantId === undefined ? [key(endpoint)] : [key(endpoint), key(endpoint, merchantId)]
     return keys.map(key => {
-      const tally = this.#tallies.get(key) ?? { total: 0, granted: 0, refused: 0 }
+      const tally = this.#tallies.get(key) ?? { total: 0, granted: 0, refused: 0, open: 0, maxOpen: 0 }
       this.#tallies.set(key, tally)
       return tally
     })

@@ -1,8 +1,11 @@
+import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { isMerchantId } from '../../tokens/installation.js'
 import { SimulatorMisuse } from './errors.js'
 import { AppOptions, check, checkUrl, MerchantOptions, type Employee, type Permissions } from './options.js'
 import type { Mint } from './random.js'
 import { defaultItems, defaultMerchants, defaultOrders } from './seed.js'
+
+const fits = TypeCompiler.Compile(MerchantOptions)
 
 /** An app that the simulator knows. */
 export interface SimulatedApp {
@@ -24,8 +27,8 @@ export interface SimulatedMerchant {
   readonly id: string
   readonly name: string
   readonly employees: readonly [Employee, ...Employee[]]
-  readonly items: readonly Readonly<Record<string, unknown>>[]
-  readonly orders: readonly Readonly<Record<string, unknown>>[]
+  items: readonly Readonly<Record<string, unknown>>[]
+  orders: readonly Readonly<Record<string, unknown>>[]
 }
 
 /** The apps and the merchants. */
@@ -75,7 +78,8 @@ export class Directory {
 
   /** Throws a {@link SimulatorMisuse} for malformed data or a known id. */
   addMerchant (options: MerchantOptions): SimulatedMerchant {
-    check(MerchantOptions, options, 'merchant')
+    // The compiled check is fast enough for a hundred thousand merchants; the other names what is wrong.
+    if (!fits.Check(options)) check(MerchantOptions, options, 'merchant')
     const id = options.id ?? this.#mint.id()
     if (this.#merchants.has(id)) throw new SimulatorMisuse(`There are two merchants of the id ${id}.`)
     const [first = { id: this.#mint.id(), name: 'Owner' }, ...others] = options.employees ?? []
@@ -102,7 +106,7 @@ export class Directory {
       id,
       name: options.name ?? `App ${id.slice(0, 4)}`,
       secret: options.secret ?? this.#mint.uuid(),
-      permissions: { readMerchant: true, readInventory: true, readOrders: true, ecommerce: true, ...options.permissions },
+      permissions: { readMerchant: true, readInventory: true, writeInventory: true, readOrders: true, writeOrders: true, ecommerce: true, ...options.permissions },
       ...(siteUrl !== undefined && { siteUrl }),
       ...(launchUrl !== undefined && { launchUrl }),
       ...(webhookUrl !== undefined && { webhookUrl }),

@@ -10,11 +10,13 @@ import { Unknowns } from './unknowns.js'
 const Id = Type.String({ pattern: '^[A-Z0-9]{13}$', description: '13 characters of A-Z and 0-9' })
 const Url = Type.String({ minLength: 1, description: 'An https URL, or http on a loopback host' })
 
-/** What an app may read. Source: https://docs.clover.com/docs/permissions */
+/** What an app may do. Source: https://docs.clover.com/docs/permissions */
 export const Permissions = Type.Object({
   readMerchant: Type.Boolean({ default: true, description: 'GET /v3/merchants/{mId}' }),
   readInventory: Type.Boolean({ default: true, description: 'GET /v3/merchants/{mId}/items' }),
+  writeInventory: Type.Boolean({ default: true, description: 'POST /v3/merchants/{mId}/items' }),
   readOrders: Type.Boolean({ default: true, description: 'GET /v3/merchants/{mId}/orders' }),
+  writeOrders: Type.Boolean({ default: true, description: 'POST /v3/merchants/{mId}/orders' }),
   ecommerce: Type.Boolean({ default: true, description: 'GET /pakms/apikey' })
 }, { additionalProperties: false })
 export type Permissions = Static<typeof Permissions>
@@ -73,7 +75,8 @@ export const RateLimits = Type.Object({
 }, { additionalProperties: false })
 export type RateLimits = Static<typeof RateLimits>
 
-const DataOptions = Type.Object({
+/** The options of the simulator that are data. */
+export const DataOptions = Type.Object({
   ...Lifetimes.properties,
   port: Type.Integer({ minimum: 0, maximum: 65535, default: 0, description: '0: a free one' }),
   apps: Type.Array(AppOptions, {

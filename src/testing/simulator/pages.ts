@@ -9,7 +9,9 @@ export const listed = 50
 const permissionTexts: Record<keyof Permissions, string> = {
   readMerchant: 'See your business name and details',
   readInventory: 'See your items',
+  writeInventory: 'Add items',
   readOrders: 'See your orders',
+  writeOrders: 'Add orders',
   ecommerce: 'Take payments online with your ecommerce key'
 }
 

@@ -3,6 +3,19 @@ import { randomBytes } from 'node:crypto'
 /** Gives `size` random bytes; replaceable, so that a test can have the same ids in every run. */
 export type RandomSource = (size: number) => Uint8Array
 
+const poolSize = 65_536
+
+/** `crypto.randomBytes` by the pool: asking the system for each few bytes is most of what a token costs, and there may be many merchants. */
+function pooled (): RandomSource {
+  let pool = Buffer.alloc(0)
+  return size => {
+    if (pool.length < size) pool = randomBytes(poolSize)
+    const bytes = pool.subarray(0, size)
+    pool = pool.subarray(size)
+    return bytes
+  }
+}
+
 const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
 /**
@@ -15,7 +28,7 @@ export class Mint {
   readonly #random: RandomSource
 
   /** @param random defaults to `crypto.randomBytes` */
-  constructor (random: RandomSource = randomBytes) {
+  constructor (random: RandomSource = pooled()) {
     this.#random = random
   }
 

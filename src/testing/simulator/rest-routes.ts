@@ -3,7 +3,7 @@ import type { Permissions } from './options.js'
 import { refusal, type Outcome } from './outcome.js'
 import type { Endpoint } from './calls.js'
 import type { Access } from './ledger.js'
-import { ElementsReply, ErrorReply, MerchantParams, MerchantReply, PageQuery, PakmsReply } from './wire.js'
+import { Element, ElementsReply, ErrorReply, MerchantParams, MerchantReply, PageQuery, PakmsReply } from './wire.js'
 import type { App, World } from './world.js'
 
 type Act = (access: Access) => Outcome
@@ -30,13 +30,24 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
     }))
   })
 
-  for (const [collection, permission] of [['items', 'readInventory'], ['orders', 'readOrders']] as const) {
+  for (const [collection, permission, writePermission] of [['items', 'readInventory', 'writeInventory'], ['orders', 'readOrders', 'writeOrders']] as const) {
     app.get(`/v3/merchants/:mId/${collection}`, {
       schema: { params: MerchantParams, querystring: PageQuery, response: { 200: ElementsReply, ...errors } }, errorHandler: desk.refuse('rest')
     }, (request, reply) => {
       const { mId } = request.params
       return desk.serve(request, reply, subject('rest', request, mId), permitted(request, permission, mId, ({ holding: { merchant } }) =>
         ({ status: 200, body: { elements: page(merchant[collection], request.query), href: href(request) } })))
+    })
+
+    app.post(`/v3/merchants/:mId/${collection}`, {
+      schema: { params: MerchantParams, body: Element, response: { 200: Element, ...errors } }, errorHandler: desk.refuse('rest')
+    }, (request, reply) => {
+      const { mId } = request.params
+      return desk.serve(request, reply, subject('rest', request, mId), permitted(request, writePermission, mId, ({ holding: { merchant } }) => {
+        const created = { ...request.body, id: mint.id() }
+        merchant[collection] = [...merchant[collection], created]
+        return { status: 200, body: created }
+      }))
     })
   }
 

@@ -137,6 +137,12 @@ export class CloverSimulator {
     this.#directory.needApp(appId).launchUrl = url
   }
 
+  /** Sets where the app's webhooks are posted. */
+  setWebhookUrl (appId: string, url: string): void {
+    checkUrl(url, 'webhookUrl')
+    this.#directory.needApp(appId).webhookUrl = url
+  }
+
   /** Installs and approves the app, and issues a pair, as if the merchant had authorized and the code had been exchanged. */
   connect (pairing: Pairing): TokenReply {
     return this.#ledger.issuePair(this.#approve(pairing))
@@ -201,6 +207,11 @@ export class CloverSimulator {
     return this.#calls.maxOpen
   }
 
+  /** How many calls to an endpoint, of all merchants or of one, are open now, and how many were open at once at most. */
+  atOnce (endpoint: Endpoint, { merchantId }: { merchantId?: string } = {}): { open: number, most: number } {
+    return this.#calls.atOnce(endpoint, merchantId)
+  }
+
   /** Whether a refresh with this token would work now. */
   isLive (refreshToken: string): boolean {
     return this.#ledger.chains.isLive(refreshToken)
@@ -226,7 +237,12 @@ export class CloverSimulator {
   /** Posts a webhook with events of one merchant, and resolves with the app's answer. Without events: that the app was uninstalled. */
   async sendWebhook ({ merchantId, appId, events }: Pairing & { events?: WebhookEvent[] }): Promise<WebhookAnswer> {
     const app = this.#directory.needApp(appId)
-    return await this.#webhooks.send(app, { [merchantId]: events ?? [this.#webhooks.event(`A:${app.id}`, 'DELETE')] })
+    return await this.sendWebhooks({ [merchantId]: events ?? [this.#webhooks.event(`A:${app.id}`, 'DELETE')] }, appId)
+  }
+
+  /** Posts one webhook with the events of several merchants, by their ids, and resolves with the app's answer. */
+  async sendWebhooks (merchants: Record<string, WebhookEvent[]>, appId?: string): Promise<WebhookAnswer> {
+    return await this.#webhooks.send(this.#directory.needApp(appId), merchants)
   }
 
   /** Posts the verification of the webhook's address, and resolves with the app's answer. */

@@ -43,6 +43,9 @@ export const Unknowns = Type.Object({
   launchParameter: Type.Union([Type.Literal('merchant_id'), Type.Literal('merchantId')], {
     default: 'merchant_id', description: 'The name under which a launch brings the merchant.'
   }),
+  implicitParameters: Type.Union([Type.Literal('query'), Type.Literal('fragment')], {
+    default: 'query', description: 'Where v1\'s implicit flow puts all but the token, which is in the fragment anyway.'
+  }),
   echoState: Type.Boolean({ default: true, description: 'The redirect brings back the state that was sent.' }),
   httpLocalhost: Type.Boolean({
     default: true, description: 'A redirect URI may be plain http on a loopback host.'

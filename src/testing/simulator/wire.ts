@@ -108,6 +108,9 @@ export const ElementsReply = Type.Object({
   elements: Type.Array(Type.Record(Type.String(), Type.Unknown())), href: Type.String()
 })
 
+/** One of a collection's elements: to create one, its fields but for the id. */
+export const Element = Type.Record(Type.String(), Type.Unknown())
+
 /** `GET /pakms/apikey`. Source: https://docs.clover.com/dev/docs/generate-ecommerce-api-key-or-pakms-key */
 export const PakmsReply = Type.Object({
   active: Type.Boolean(),

@@ -1,4 +1,6 @@
-import { hash, quiescence, World, type Action, type Scenario, type Violation } from './world.js'
+import type { Action, Scenario, Violation } from './scene.js'
+import { hash, quiescence } from './words.js'
+import { World } from './world.js'
 import type { TokenModules } from './modules.js'
 
 /** A run that broke a property: enough to run it again. */

@@ -44,22 +44,22 @@ export const mutants: Mutant[] = [
   {
     rule: '1: an unexpired lease is not waited for',
     file: 'refresh.ts',
-    from: 'if (record.refreshLease && clock.now() < record.refreshLease.until) {',
-    to: 'if (false) {',
+    from: 'if (lease && lease.by !== by && lease.by !== this.#unanswered.get(merchantId)) return',
+    to: 'if (false) return',
     shows: 'three servers'
   },
   {
     rule: '2: no intent before the call',
     file: 'refresh.ts',
-    from: 'const claim = await this.#claim(record, by, round > 1)',
-    to: 'const claim = { by: this.#use.make.id(), record }',
+    from: 'return await this.#hold(claim) ? call() : undefined',
+    to: 'return claim.record.refreshLease === undefined || await this.#hold(claim) ? call() : undefined',
     shows: 'three servers'
   },
   {
     rule: '2: an intent of unknown outcome is taken for done',
     file: 'refresh.ts',
-    from: 'if (current?.refreshLease?.by === by) return { by, record: current }',
-    to: 'if (current) return { by, record: current }',
+    from: 'if (current?.refreshLease?.by === by) return {',
+    to: 'if (current) return {',
     shows: 'any one fault'
   },
   {
@@ -93,15 +93,15 @@ export const mutants: Mutant[] = [
   {
     rule: '3: the lease is not checked before a recovery',
     file: 'refresh.ts',
-    from: 'if (!await this.#extend(claim)) return undefined\n      const recovered',
-    to: 'const recovered',
+    from: 'const recovered = await this.#ask(claim, () => clover.recover(spent))',
+    to: 'const recovered = await clover.recover(spent)',
     shows: 'any one fault'
   },
   {
     rule: '3: the lease is not checked before a second try',
     file: 'refresh.ts',
-    from: 'if (!await this.#extend(claim)) return undefined\n      answer',
-    to: 'answer',
+    from: 'return await this.#hold(claim) ? call() : undefined',
+    to: 'return attempt > 1 || await this.#hold(claim) ? call() : undefined',
     shows: 'two: answer and lease, once'
   },
   {
@@ -163,14 +163,14 @@ export const mutants: Mutant[] = [
   {
     rule: '8: a callback overwrites whatever is there',
     file: 'connections.ts',
-    from: 'return false // another authorization was faster, and its pair is as good',
-    to: 'expected = current.revision',
+    from: '} else {\n        return false',
+    to: '} else {\n        placement.expected = current.revision',
     shows: 'two callbacks, new'
   },
   {
     rule: '8: a callback tries again after a disconnect',
     file: 'connections.ts',
-    from: 'if (before !== undefined || isUnknown) throw this.#interrupted(merchantId)',
+    from: 'if (before !== undefined || (placement.isUnknown && !insists)) throw this.#interrupted(merchantId)',
     to: '',
     shows: 'a disconnect and a callback'
   },
@@ -191,14 +191,14 @@ export const mutants: Mutant[] = [
   {
     rule: '10: a disconnect that fails drops the held pair',
     file: 'connections.ts',
-    from: '(first === unreadable ? store.delete(merchantId) : this.#delete(first)).finally(() => reader.drop(merchantId))',
-    to: '(first === unreadable ? store.delete(merchantId) : this.#delete(first)).finally(() => flights.drop(merchantId, () => true))',
+    from: '(first === unreadable ? store.delete(merchantId) : this.#delete(first, connectedBefore)).finally(() => reader.drop(merchantId))',
+    to: '(first === unreadable ? store.delete(merchantId) : this.#delete(first, connectedBefore)).finally(() => flights.drop(merchantId, () => true))',
     shows: 'a disconnect that fails'
   },
   {
     rule: '8: a callback drops what is held of its own connection',
     file: 'connections.ts',
-    from: 'record => record.connectionId !== next.connectionId',
+    from: 'record => record.connectionId !== connectionId',
     to: '() => true',
     shows: 'a new connection is refreshed before its callback knows'
   }

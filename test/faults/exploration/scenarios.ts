@@ -1,5 +1,5 @@
 import { randomFrom } from './explore.js'
-import type { Fault, Scenario, Task } from './world.js'
+import type { Fault, Scenario, Task } from './scene.js'
 
 const scenario = (name: string, part: Pick<Scenario, 'processes'> & Partial<Scenario>): Scenario => ({
   name, trust: 'high', recovery: 'reusable', header: true, start: 'stale', faults: [], budget: part.faults ? 1 : 0, ...part

@@ -3,87 +3,10 @@ import type { Answer } from '../../../src/clover/answer.js'
 import type { TokenEvent } from '../../../src/tokens/events.js'
 import type { Installation } from '../../../src/tokens/installation.js'
 import { isFresh } from '../../../src/tokens/freshness.js'
-import { SimulatedClover, unclear, type CloverBehaviour } from './clover.js'
+import { SimulatedClover, unclear } from './clover.js'
 import type { TokenModules } from './modules.js'
-
-/** What somebody asks of a process. */
-export type Task = 'call' | 'force' | 'connect' | 'disconnect'
-
-/**
- * What may go wrong. `put`: a write errors, done or not done. `ghost`: a write errors and is done later. `get`: a read errors. `lost`: Clover's answer is
- * lost, before or after Clover handled the request. `orphan`: it times out, and Clover handles it later. `expire`: a lease ends although
- * its holder is at work. `refuse`: Clover says 401 to a good token. `outage`: it says so, or 503, to everybody for a while. `odd`: a reply
- * without access token.
- */
-export type Fault = 'put' | 'ghost' | 'get' | 'lost' | 'orphan' | 'crash' | 'expire' | 'refuse' | 'outage' | 'odd'
-
-export interface Scenario extends CloverBehaviour {
-  name: string
-  trust: 'high' | 'low'
-  /** The tasks of each process, begun in this order. */
-  processes: readonly (readonly Task[])[]
-  /** What is stored at first. */
-  start: 'stale' | 'marked' | 'none'
-  faults: readonly Fault[]
-  /** The most faults in one run. */
-  budget: number
-  /** How often the access token grows stale during the run. */
-  ages?: number
-  /** After the run nobody asks for the merchant for fifteen days: only keep-alive looks at what is due. */
-  quiet?: boolean
-  /** What is asked answers at a moment of its own, later than it took effect; tasks begin at one of their own; sleeps take time. */
-  loose?: boolean
-}
-
-export interface Action {
-  /** Names the step in a trace; unique among those possible at a moment. */
-  label: string
-  cost: 0 | 1
-  process: number
-  apply: () => void
-}
-
-/** A property that a run broke. */
-export interface Violation { property: string, what: string }
-
-interface Operation {
-  process: Process
-  kind: 'get' | 'put' | 'delete' | 'refresh' | 'recover' | 'exchange' | 'merchant' | 'sleep'
-  label: string
-  /** What it does to the store or at Clover, and the answer to it; absent once done. */
-  effect?: (() => unknown) | undefined
-  /** The answer, once the effect has happened. */
-  answer?: unknown
-  resolve: (value: unknown) => void
-  reject: (error: Error) => void
-  /** For sleeps: when it ends (Unix milliseconds), and whether a signal can end it. */
-  wakeAt?: number
-  wakeable?: boolean
-}
-
-interface Process {
-  index: number
-  generation: number
-  isDead: boolean
-  /** All that it has learnt, by which its state is known. */
-  history: number
-  ids: number
-  queue: Task[]
-  running: number
-  /** A pair that came from Clover to this process and is not stored. */
-  unstored: string | undefined
-  /** The revision that it read last. */
-  seen: string | undefined
-  lastDelivered: string
-  parts: Parts
-}
-
-interface Parts {
-  flights: InstanceType<TokenModules['Flights']>
-  reader: InstanceType<TokenModules['Reader']>
-  make: InstanceType<TokenModules['RecordMaker']>
-  connections: (began: { step: number }) => InstanceType<TokenModules['Connections']>
-}
+import type { Action, Fault, Operation, Process, Scenario, Task, Violation } from './scene.js'
+import { describe, hash, headOf, isOk, name, pairOf, quiescence, refusal, short } from './words.js'
 
 const merchantId = 'MERCHANT00001'
 const identity = { appId: 'APP0000000001', environment: 'sandbox', flow: 'v2' } as const
@@ -233,7 +156,7 @@ export class World {
     })
     const flights = new Flights({ protocol, runtime, notify, onRecord: record => reader.keep(record) })
     const connections = (began: { step: number }) => new Connections({
-      store: this.#store(self, began), reader, flights, clover, clock, make, slots, notify, identity, trustMerchantId: false
+      store: this.#store(self, began), reader, flights, clover, clock, runtime, make, slots, notify, identity, trustMerchantId: false
     })
     Object.assign(self, { parts: { flights, reader, make, connections } })
     // Until it reads, a task that has begun is like one that has not.
@@ -614,53 +537,4 @@ export class World {
     if (token instanceof Error) return this.#violate('R9', `a merchant who authorizes again is not connected: ${token.message}`)
     if (!this.clover.isLive(this.record?.refreshToken)) this.#violate('R9', 'a merchant who authorizes again has a dead pair')
   }
-}
-
-/** Resolves once every promise that can settle has settled. */
-export function quiescence (): Promise<void> {
-  return new Promise(resolve => { setImmediate(resolve) })
-}
-
-function name (process: Process): string {
-  return 'ABCDEFGHXY'[process.index] + (process.generation > 0 ? String(process.generation) : '')
-}
-
-const refusal = { outcome: 'refused', status: 401, recoveryAvailable: false } as const
-
-/** What the identifiers that a process makes begin with. */
-function headOf ({ index, generation }: Pick<Process, 'index' | 'generation'>): string {
-  return (index + 1).toString(16) + String(generation)
-}
-
-function short (revision: string | undefined): string {
-  return revision === undefined ? 'nothing' : revision.replace(/^(..)0+/, '$1-')
-}
-
-function describe ({ refreshToken, spentRefreshToken, refreshLease, reauthorizationRequired, recovered, connectionId, revision }: Installation): string {
-  const parts = [refreshToken, `spent ${spentRefreshToken}`, recovered && 'recovered', refreshLease && `lease ${short(refreshLease.by)}`, reauthorizationRequired && 'MARK', short(connectionId)]
-  return `{${parts.filter(Boolean).join(' ')}} as ${short(revision)}`
-}
-
-function isOk (answer: unknown): answer is { outcome: 'ok', value: { refreshToken: string } } {
-  return typeof answer === 'object' && answer !== null && 'outcome' in answer && answer.outcome === 'ok'
-}
-
-/** The refresh token of an answer that brings one. */
-function pairOf (answer: unknown): string | undefined {
-  const reply = answer as { outcome?: string, value?: { refreshToken?: string } } | undefined
-  return reply?.outcome === 'ok' || reply?.outcome === 'odd' ? reply.value?.refreshToken : undefined
-}
-
-/** A 53-bit hash of a text, chained to the one before. */
-export function hash (before: number, text: string): number {
-  let h1 = 0xdeadbeef ^ (before >>> 0)
-  let h2 = 0x41c6ce57 ^ Math.floor(before / 2 ** 32)
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    h1 = Math.imul(h1 ^ code, 2654435761)
-    h2 = Math.imul(h2 ^ code, 1597334677)
-  }
-  h1 = Math.imul(h1 ^ (h1 >>> 16), 2246822507) ^ Math.imul(h2 ^ (h2 >>> 13), 3266489909)
-  h2 = Math.imul(h2 ^ (h2 >>> 16), 2246822507) ^ Math.imul(h1 ^ (h1 >>> 13), 3266489909)
-  return 4294967296 * (2097151 & h2) + (h1 >>> 0)
 }

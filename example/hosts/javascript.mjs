@@ -1,0 +1,62 @@
+/*
+ * A host in plain JavaScript (an ES module), with SQLite. Start it with: node example/hosts/javascript.mjs
+ *
+ * Without CLOVER_ENVIRONMENT it talks to the simulator that `node example/hosts/simulator.mjs` starts.
+ */
+import { randomBytes } from 'node:crypto'
+import secureSession from '@fastify/secure-session'
+import Fastify from 'fastify'
+import clover, { environments } from 'fastify-clover'
+import { sqliteStorage } from 'fastify-clover/storage'
+import Database from 'libsql'
+
+const {
+  PORT = '3000',
+  BASE_URL = `http://localhost:${PORT}`,
+  CLOVER_ENVIRONMENT,
+  CLOVER_APP_ID,
+  CLOVER_APP_SECRET,
+  CLOVER_SIMULATOR = 'http://localhost:3001',
+  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits under way: openssl rand -base64 32
+  SESSION_KEY = randomBytes(32).toString('base64'),
+  DATABASE = 'clover.sqlite'
+} = process.env
+
+const settings = CLOVER_ENVIRONMENT
+  ? { environment: environments[CLOVER_ENVIRONMENT], appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
+  : {
+      environment: { name: 'simulator', authorize: CLOVER_SIMULATOR, api: CLOVER_SIMULATOR, legacy: CLOVER_SIMULATOR },
+      appId: 'SIMULATORAPP1',
+      appSecret: 'simulator-secret'
+    }
+
+const app = Fastify()
+await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: BASE_URL.startsWith('https:') } })
+
+// Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
+const database = new Database(DATABASE, { timeout: 5000 })
+app.addHook('onClose', async () => { database.close() })
+
+await app.register(clover, {
+  ...settings,
+  storage: sqliteStorage(database),
+  cookieSecret: COOKIE_SECRET,
+  baseUrl: BASE_URL,
+  routes: { refresh: false },
+  onConnect: (request, _reply, { merchantId }) => {
+    request.session.set('merchantId', merchantId)
+    return '/orders'
+  }
+})
+
+app.get('/orders', async (request, reply) => {
+  const merchantId = request.session.get('merchantId')
+  if (merchantId === undefined) return reply.redirect('/clover/launch')
+  const token = await request.clover.accessToken(merchantId)
+  const response = await fetch(`${settings.environment.api}/v3/merchants/${merchantId}/orders`, { headers: { authorization: `Bearer ${token}` } })
+  return response.json()
+})
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => app.close())
+await app.listen({ port: Number(PORT) })
+console.log(`Open ${BASE_URL}/orders`)

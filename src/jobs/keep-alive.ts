@@ -1,0 +1,173 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { isCloverError, storageFailed } from '../errors.js'
+import type { ListPage } from '../storage/contract.js'
+import type { Flights } from '../tokens/flights.js'
+import type { Installation } from '../tokens/installation.js'
+import { Pacer } from '../tokens/pace.js'
+import type { Runtime } from '../tokens/runtime.js'
+import type { Store } from '../tokens/store.js'
+import { isDue } from './due.js'
+import { inCompletionOrder } from './in-completion-order.js'
+import type { Jobs } from './jobs.js'
+import { KeepAliveData, type KeepAliveOptions, type KeepAliveSummary } from './keep-alive-options.js'
+import { checkJobOptions } from './options.js'
+import { Progress } from './progress.js'
+
+/** @internal */
+export interface KeepAliveDependencies {
+  store: Pick<Store, 'get' | 'listUsable' | 'canList'>
+  flights: Pick<Flights, 'refresh' | 'isOccupied'>
+  clock: { now (): number }
+  runtime: Pick<Runtime, 'now' | 'sleep' | 'jitter'>
+  jobs: Jobs
+  log: Pick<FastifyBaseLogger, 'debug' | 'info' | 'warn' | 'error'>
+}
+
+/** What is known of a merchant who is due. */
+interface Due {
+  merchantId: string
+  /** That of the record which was listed: another one means that somebody was faster. */
+  refreshToken: string | null
+  /** The refresh may be refused, and a recovery follow. */
+  isDoubtful: boolean
+}
+
+type Came = 'refreshed' | 'skipped' | 'refused' | 'failed'
+type Settings = Required<Pick<KeepAliveOptions, 'within' | 'rate' | 'concurrency'>> & Pick<KeepAliveOptions, 'onProgress'>
+
+const pageSize = 100
+
+/** Tries to read a page, and the seconds between them at most. */
+const listing = { tries: 4, longestPause: 10 }
+
+/** Seconds after which a pass that met an outage is tried again, at most. */
+const outage = 300
+
+/** @internal Refreshes the merchants whom nobody has asked for in so long that their tokens would end, or whose last refresh may be lost. */
+export class KeepAlive {
+  readonly #use: KeepAliveDependencies
+
+  constructor (dependencies: KeepAliveDependencies) {
+    this.#use = dependencies
+  }
+
+  /** Backs `keepAlive()`: one pass, or with `every` one after another until it is stopped. */
+  async run (options: KeepAliveOptions = {}): Promise<KeepAliveSummary | undefined> {
+    checkJobOptions('keepAlive', KeepAliveData, options)
+    const { store, jobs } = this.#use
+    if (!store.canList) throw storageFailed('list', 'the adapter does not have it, and keepAlive() needs it')
+    const { every, signal, within = 2_592_000, rate = 5, concurrency = 4, onProgress } = options
+    const settings = { within, rate, concurrency, onProgress }
+    const stop = jobs.begin(signal)
+    if (every === undefined) return this.#pass(settings, stop)
+    await this.#forever(every, settings, stop)
+  }
+
+  async #forever (every: number, settings: Settings, stop: AbortSignal): Promise<void> {
+    const { runtime: { sleep, jitter }, log } = this.#use
+    // Servers that were started together part here, and drift further with every pass.
+    let wait = Math.min(every, outage) * jitter()
+    while (true) {
+      await sleep(wait * 1000, stop, { ref: false })
+      if (stop.aborted) return
+      wait = every * (0.9 + 0.2 * jitter())
+      try {
+        await this.#pass(settings, stop)
+      } catch (err) {
+        wait = Math.min(wait, outage * (0.5 + jitter() / 2))
+        log.warn({ err }, 'fastify-clover: a keep-alive pass failed; it is tried again')
+      }
+    }
+  }
+
+  async #pass (settings: Settings, stop: AbortSignal): Promise<KeepAliveSummary> {
+    const { runtime, jobs, log } = this.#use
+    const summary: KeepAliveSummary = { looked: 0, due: 0, refreshed: 0, skipped: 0, refused: 0, failed: 0, unusable: 0, isComplete: false }
+    const pacer = new Pacer({ rate: settings.rate, runtime })
+    const hurry = () => pacer.hurry()
+    stop.addEventListener('abort', hurry)
+    const progress = new Progress(settings.onProgress, runtime, log)
+    const { concurrency, within } = settings
+    const run = (due: Due) => jobs.track(this.#refresh(due, within, pacer, stop))
+    try {
+      for await (const came of inCompletionOrder({ source: this.#due(within, summary, stop), run, concurrency, signal: stop })) {
+        summary[came]++
+        progress.step(0, () => ({ ...summary }))
+      }
+      summary.isComplete = !stop.aborted
+    } finally {
+      stop.removeEventListener('abort', hurry)
+      progress.report(0, () => ({ ...summary }))
+      const level = summary.due + summary.unusable > 0 ? 'info' : 'debug'
+      log[level]({ clover: { event: 'keep-alive', ...summary } }, 'fastify-clover: a keep-alive pass is over')
+    }
+    return summary
+  }
+
+  /** The merchants who are due, a page at a time; in any order, so that servers that run at once do not ask for the same ones. */
+  async * #due (within: number, summary: KeepAliveSummary, stop: AbortSignal): AsyncGenerator<Due, void, undefined> {
+    const { clock } = this.#use
+    let cursor: string | undefined
+    do {
+      const page = await this.#list({ limit: pageSize, dueBefore: Math.ceil(clock.now() + within), ...(cursor !== undefined && { cursor }) }, stop)
+      summary.looked += page.items.length + page.unusable
+      summary.unusable += page.unusable
+      const due = page.items.filter(record => isDue(record, within, clock.now()))
+        .map(({ merchantId, refreshToken, refreshLease, reauthorizationRequired }) => ({ merchantId, refreshToken, isDoubtful: Boolean(refreshLease ?? reauthorizationRequired) }))
+      cursor = page.cursor
+      for (const merchant of this.#shuffled(due)) {
+        summary.due++
+        yield merchant
+      }
+    } while (cursor !== undefined && !stop.aborted)
+  }
+
+  async #list (query: Parameters<Store['listUsable']>[0], stop: AbortSignal, round = 1): Promise<ListPage & { unusable: number }> {
+    const { store, runtime: { sleep, jitter } } = this.#use
+    try {
+      return await store.listUsable(query)
+    } catch (error) {
+      if (round >= listing.tries || stop.aborted) throw error
+      await sleep(Math.min(listing.longestPause, 2 ** (round - 1)) * (0.5 + jitter() / 2) * 1000, stop)
+      return this.#list(query, stop, round + 1)
+    }
+  }
+
+  async #refresh ({ merchantId, refreshToken, isDoubtful }: Due, within: number, pacer: Pacer, stop: AbortSignal): Promise<Came> {
+    const { store, flights, clock, jobs } = this.#use
+    const isEnough = (record: Installation) => record.refreshToken !== refreshToken || !isDue(record, within, clock.now())
+    const isInGoodHands = async () => {
+      const current = await store.get(merchantId)
+      return current === undefined || isEnough(current) || flights.isOccupied(merchantId)
+    }
+    try {
+      // Before the wait, which a merchant who needs nothing is not to cost; and after it, since another server may have been faster.
+      if (stop.aborted || await isInGoodHands()) return 'skipped'
+      await pacer.turn()
+      // Not before the turn: whoever waits for the pace must not keep other long work from its calls.
+      return await jobs.slots.run(async () => {
+        if (stop.aborted || await isInGoodHands()) return 'skipped'
+        if (isDoubtful) pacer.charge(1)
+        await flights.refresh(merchantId, { enough: isEnough })
+        pacer.ease()
+        return 'refreshed'
+      })
+    } catch (error) {
+      if (isCloverError(error, 'FST_CLOVER_NOT_CONNECTED') || isCloverError(error, 'FST_CLOVER_CLOSING')) return 'skipped'
+      if (isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED')) return 'refused'
+      if (isCloverError(error, 'FST_CLOVER_UNAVAILABLE')) pacer.slowDown(error.retryAfter)
+      return 'failed'
+    }
+  }
+
+  /** Fisher and Yates' shuffle. */
+  #shuffled<T> (items: T[]): T[] {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = Math.floor(this.#use.runtime.jitter() * (i + 1))
+      const moved = items[i] as T
+      items[i] = items[j] as T
+      items[j] = moved
+    }
+    return items
+  }
+}

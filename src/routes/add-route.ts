@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, HTTPMethods, RouteHandlerMethod } from 'fastify'
+import type { CloverRouteOptions } from '../options.js'
+import { setPrivateHeaders } from './pages.js'
+import { redactingSerializers } from './redaction.js'
+
+/** Keeps `@fastify/swagger` from handing JSON schemas to a transform that the host has for its own, such as Zod's. */
+const plainDocument = { swaggerTransform: false } as NonNullable<CloverRouteOptions['config']>
+
+/** @internal */
+export type ErrorHandler = NonNullable<CloverRouteOptions['errorHandler']>
+
+/**
+ * @internal Adds one of the plugin's routes, and what keeps a request that comes near it from the host's 404 handler, which would log and echo
+ * its URL.
+ *
+ * @param answered the methods of this path that need not be refused; none: another route refuses the others
+ */
+export function addRoute (
+  scope: FastifyInstance, method: 'GET' | 'POST', { path, schema, guard, ...options }: CloverRouteOptions & { path: string, guard?: string, bodyLimit?: number },
+  own: FastifySchema, handler: unknown, errorHandler?: ErrorHandler,
+  answered: string[] = [method]
+): void {
+  const logSerializers = redactingSerializers(scope.log)
+  const { constraints, config } = options
+  const refuse = (_request: FastifyRequest, reply: FastifyReply) => refuseMethod(reply, answered)
+  for (const url of paths(scope, path)) {
+    scope.route({
+      ...(errorHandler && { errorHandler }),
+      ...options,
+      method,
+      url,
+      exposeHeadRoute: false, // a HEAD request would spend the code
+      schema: { ...own, ...schema, ...(url !== path && { hide: true }) } as FastifySchema,
+      config: { ...plainDocument, ...config } as NonNullable<CloverRouteOptions['config']>,
+      logSerializers,
+      handler: handler as RouteHandlerMethod
+    })
+    if (answered.length === 0) continue
+    // Without these the host's 404 handler would log and echo the URL.
+    scope.route({
+      method: scope.supportedMethods.filter(other => !answered.includes(other)) as HTTPMethods[],
+      url,
+      ...(constraints && { constraints }),
+      schema: { hide: true } as FastifySchema,
+      config: plainDocument,
+      logSerializers,
+      onRequest: refuse, // before a body is read
+      handler: refuse
+    })
+  }
+  for (const url of answered.length === 0 ? [] : slips(scope, path)) {
+    scope.route({
+      method: scope.supportedMethods as HTTPMethods[],
+      url,
+      ...(constraints && { constraints }),
+      schema: { hide: true } as FastifySchema,
+      config: plainDocument,
+      logSerializers,
+      onRequest: refuseSlip,
+      handler: refuseSlip
+    })
+  }
+}
+
+interface RouterOptions {
+  ignoreTrailingSlash?: boolean
+  ignoreDuplicateSlashes?: boolean
+}
+
+function routerOptions (scope: FastifyInstance): RouterOptions {
+  const { routerOptions, ...rest } = scope.initialConfig as RouterOptions & { routerOptions?: RouterOptions }
+  return { ...rest, ...routerOptions }
+}
+
+/** The path, and the same with a slash at its end where the host tells the two apart. */
+function paths (scope: FastifyInstance, path: string): string[] {
+  return routerOptions(scope).ignoreTrailingSlash ? [path] : [path, `${path}/`]
+}
+
+/**
+ * The paths with one slash twice, as a proxy makes them that is set up wrongly. They are not served, since what a proxy guards by its path it
+ * does not guard there; but a code in them is kept from the host's 404 handler.
+ */
+function slips (scope: FastifyInstance, path: string): Set<string> {
+  if (routerOptions(scope).ignoreDuplicateSlashes) return new Set()
+  const doubled = paths(scope, path).flatMap(url => [...url.matchAll(/\//g)].map(({ index }) => `${url.slice(0, index)}/${url.slice(index)}`))
+  return new Set([...doubled, `${path}//`])
+}
+
+function refuseSlip (_request: FastifyRequest, reply: FastifyReply): void {
+  setPrivateHeaders(reply)
+  reply.code(404).type('application/json; charset=utf-8').send(JSON.stringify({
+    statusCode: 404, error: 'Not Found', message: 'The path has a slash too many: look at how the proxy in front of the app joins paths.'
+  }))
+}
+
+function refuseMethod (reply: FastifyReply, allowed: string[]): void {
+  setPrivateHeaders(reply)
+  reply.code(405).header('allow', allowed.join(', ')).type('application/json; charset=utf-8').send(JSON.stringify({
+    statusCode: 405, error: 'Method Not Allowed', message: `This route answers ${allowed.join(' and ')} alone.`
+  }))
+}

@@ -1,0 +1,97 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import { webhookRefused } from '../errors.js'
+import type { CloverEvent } from '../options.js'
+import type { WebhookRoute } from '../resolve-routes.js'
+import { isMerchantId } from '../tokens/installation.js'
+import { Slots } from '../tokens/slots.js'
+import type { RouteContext } from './context.js'
+import { setPrivateHeaders } from './pages.js'
+import type { WebhookBody, WebhookEvent, WebhookVerification } from './schemas.js'
+import { isVerification, webhookGuard } from './webhook-auth.js'
+
+/** The largest body, in bytes: some ten thousand events. */
+const bodyLimit = 1_048_576
+
+/** How many merchants of one body are forgotten at once. */
+const atOnce = 8
+
+/** The most events remembered of bodies that Clover should send again. */
+const mostRemembered = 20_000
+
+/** @internal The webhook route: its options with the guard in front of the host's hooks, and its handler. */
+export function webhookRoute ({ auth, onVerificationCode, ...options }: WebhookRoute, context: RouteContext) {
+  const guard = webhookGuard(auth, context.onWebhookRefused)
+  return {
+    options: {
+      ...options,
+      bodyLimit,
+      preParsing: [guard.preParsing, ...[options.preParsing ?? []].flat()],
+      preValidation: [guard.preValidation, ...[options.preValidation ?? []].flat()]
+    },
+    handler: webhookHandler(context, onVerificationCode)
+  }
+}
+
+function webhookHandler ({ app, connections, hooks, tell, onWebhookRefused, onVerification }: RouteContext, onVerificationCode: WebhookRoute['onVerificationCode']) {
+  /** Events that were passed on of a body that was answered with an error: they come again with it. */
+  const passedOn = new LRUCache<string, true>({ max: mostRemembered })
+
+  return async function webhook (request: FastifyRequest<{ Body: WebhookVerification | WebhookBody }>, reply: FastifyReply): Promise<FastifyReply> {
+    setPrivateHeaders(reply)
+    const { body } = request
+    // Whoever sent it: the code says nothing but that somebody asked for one.
+    if (isVerification(body)) verify(body.verificationCode)
+    else await take(body)
+    return reply.code(200).send()
+  }
+
+  function verify (code: string): void {
+    onVerification(onVerificationCode !== undefined)
+    if (onVerificationCode) tell('onVerificationCode', () => onVerificationCode(code))
+  }
+
+  async function take ({ appId, merchants }: WebhookBody): Promise<void> {
+    if (appId !== app.appId) {
+      onWebhookRefused('it is another app\'s')
+      throw webhookRefused('appId is another app\'s: check the App ID, and the webhook URL of each app in Clover\'s developer dashboard.', 400)
+    }
+    const events = Object.entries(merchants).filter(([merchantId]) => isMerchantId(merchantId))
+      .flatMap(([merchantId, list]) => list.map(event => ({ merchantId, event, key: merchantId + JSON.stringify(event) })))
+    const uninstalls = new Map<string, number>()
+    for (const { merchantId, event, key } of events) {
+      if (isUninstall(event)) uninstalls.set(merchantId, Math.max(event.ts, uninstalls.get(merchantId) ?? 0))
+      else if (!passedOn.has(key)) pass(merchantId, event)
+    }
+    const failed = await forget(uninstalls)
+    for (const { key } of events) {
+      if (failed) passedOn.set(key, true)
+      else passedOn.delete(key)
+    }
+    if (failed) throw failed.reason
+  }
+
+  function isUninstall ({ objectId, type }: WebhookEvent): boolean {
+    return objectId === `A:${app.appId}` && type === 'DELETE'
+  }
+
+  function pass (merchantId: string, event: WebhookEvent): void {
+    const { onEvent } = hooks
+    if (onEvent) tell('onEvent', () => onEvent(eventOf(merchantId, event)))
+  }
+
+  /** Forgets merchants who left, by when they did, in Unix milliseconds. Every one is tried; resolves with the first failure. */
+  async function forget (uninstalls: Map<string, number>): Promise<PromiseRejectedResult | undefined> {
+    const slots = new Slots(atOnce)
+    // A connection of the same second is taken for the later of the two: a merchant who came back must not be lost, while one who left
+    // is found out by the first call to Clover.
+    const outcomes = await Promise.allSettled([...uninstalls].map(([merchantId, ts]) => slots.run(() => connections.disconnect(merchantId, Math.floor(ts / 1000)))))
+    return outcomes.find(outcome => outcome.status === 'rejected')
+  }
+}
+
+function eventOf (merchantId: string, event: WebhookEvent): CloverEvent {
+  const { objectId, type, ts } = event
+  const colon = objectId.indexOf(':')
+  return { merchantId, objectId, kind: objectId.slice(0, Math.max(0, colon)), id: objectId.slice(colon + 1), type, ts, raw: event }
+}

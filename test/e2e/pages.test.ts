@@ -1,0 +1,143 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import type { CloverOptions } from '../../src/options.js'
+import { plugin } from '../../src/plugin.js'
+import { memoryStorage } from '../../src/storage/index.js'
+import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
+import { findChromium, newPhone, startChromium } from './browser.js'
+import { freePort } from './daybook.js'
+
+/*
+ * The plugin's own pages in a real browser on a phone's screen. With SCREENSHOTS set to a folder, what it shows is kept there.
+ */
+
+const { path, skip } = findChromium()
+const { SCREENSHOTS } = process.env
+
+interface Site { url: string, clover: CloverSimulator, app: FastifyInstance }
+
+/** A host at an address of its own, and a Clover for it. */
+async function startSite (
+  t: Test, options: (clover: CloverSimulator) => Partial<CloverOptions>, simulator: SimulatorOptions = {}, before?: (app: FastifyInstance) => void
+): Promise<Site> {
+  const clover = await cloverSimulator(simulator)
+  t.teardown(() => clover.close())
+  const port = await freePort()
+  const url = `http://localhost:${port}`
+  const app = Fastify()
+  t.teardown(() => app.close())
+  before?.(app)
+  const [simulated] = clover.apps
+  await app.register(plugin, {
+    environment: clover.environment, appId: simulated?.id, appSecret: simulated?.secret, storage: memoryStorage(), cookieSecret: 'x'.repeat(32), baseUrl: url, routes: { refresh: false }, ...options(clover)
+  })
+  await app.listen({ port, host: 'localhost' })
+  return { url, clover, app }
+}
+
+/** Keeps what the browser shows, for somebody to look at. */
+async function look (page: Page, name: string): Promise<void> {
+  if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true })
+}
+
+t.test('a merchant who did not approve finds the app in the App Market', { skip, timeout: 60_000 }, async t => {
+  const { url, clover } = await startSite(t, ({ origin }) => ({ appMarketUrl: `${origin}/appmarket/apps/SIMULATORAPP1` }))
+  const browser = await startChromium(path)
+  t.teardown(() => browser.close())
+  const { page, errors } = await newPhone(browser)
+  await page.goto(`${url}/clover/launch`)
+  await page.getByRole('button', { name: 'Robin Reyes' }).click()
+  await page.getByRole('link', { name: 'Lark Street Books' }).click()
+  await page.getByRole('button', { name: 'Deny' }).click()
+  await page.getByRole('heading', { name: 'The app was not connected' }).waitFor()
+  await look(page, 'app-market')
+  t.equal(await page.getByRole('link').count(), 2)
+  t.ok(await page.getByRole('link', { name: 'Try again' }).isVisible())
+  await page.getByRole('link', { name: 'See the app in Clover\'s App Market' }).click()
+  await page.getByText('App Market').first().waitFor()
+  t.equal(page.url(), `${clover.origin}/appmarket/apps/SIMULATORAPP1`)
+  t.same(errors, [])
+})
+
+t.test('the implicit flow connects a merchant in a real browser, wherever Clover puts what is not the token', { skip, timeout: 120_000 }, async t => {
+  const browser = await startChromium(path)
+  t.teardown(() => browser.close())
+  for (const implicitParameters of ['query', 'fragment'] as const) {
+    const requests: string[] = []
+    const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true, onConnect: () => '/orders' }), { unknowns: { implicitParameters } }, app => {
+      app.addHook('onRequest', async request => { requests.push(`${request.method} ${request.url} ${String(request.headers.referer)}`) })
+      app.get('/orders', (_request, reply) => reply.type('text/html').send('<!doctype html><title>Orders</title><link rel="icon" href="data:,"><h1>Your orders</h1>'))
+    })
+    const { page, errors } = await newPhone(browser)
+    // Every address that the browser ever showed.
+    const addresses: string[] = []
+    page.on('framenavigated', frame => addresses.push(frame.url()))
+    await page.goto(`${url}/clover/launch`)
+    await page.getByRole('button', { name: 'Robin Reyes' }).click()
+    await page.getByRole('link', { name: 'Lark Street Books' }).click()
+    await page.getByRole('button', { name: 'Approve' }).click()
+    await page.getByRole('heading', { name: 'Your orders' }).waitFor()
+    await look(page, `implicit-${implicitParameters}-done`)
+    t.equal(page.url(), `${url}/orders`)
+    const token = await app.clover.accessToken('LARKSTREET001')
+    t.ok(clover.isLiveAccessToken(token), 'the token is stored')
+    t.same(requests.filter(line => line.includes(token)), [], 'and was in no address or referrer that the server saw')
+    t.equal(requests.filter(line => line.startsWith('POST /clover/callback ')).length, 1)
+    t.ok(addresses.includes(`${url}/clover/callback`), 'the address bar was cleaned before the post')
+    t.same((await page.context().cookies()).filter(({ name }) => name.startsWith('clover-')), [], 'no state cookie is left')
+    await page.goBack()
+    await page.getByRole('link', { name: 'Try again' }).waitFor()
+    t.equal(page.url(), `${url}/clover/callback`, 'going back finds no token, and says how to begin again')
+    t.same(errors, [], 'the browser reports no error, of scripts or of the Content-Security-Policy')
+  }
+})
+
+t.test('in the implicit flow a denial, another merchant\'s token and a missing script are told', { skip, timeout: 120_000 }, async t => {
+  const browser = await startChromium(path)
+  t.teardown(() => browser.close())
+  const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true }), { unknowns: { implicitParameters: 'fragment' }, alwaysAsk: true })
+  const { page, errors } = await newPhone(browser)
+  await page.goto(`${url}/clover/launch?merchant_id=LARKSTREET001`)
+  await page.getByRole('button', { name: 'Robin Reyes' }).click()
+  await page.getByRole('button', { name: 'Deny' }).click()
+  await page.getByRole('heading', { name: 'The app was not connected' }).waitFor()
+  t.equal(page.url(), `${url}/clover/callback`)
+  await look(page, 'implicit-denied')
+
+  // A token of another merchant, pasted into the address.
+  await page.goto(`${url}/clover/launch?merchant_id=LARKSTREET001`)
+  const state = String(new URL(page.url()).searchParams.get('state'))
+  const foreign = clover.legacyToken({ merchantId: 'TOMASTACOS001' })
+  await page.goto(`${url}/clover/callback?merchant_id=LARKSTREET001&state=${state}#access_token=${foreign}`)
+  await page.getByRole('heading', { name: 'The app could not be opened' }).waitFor()
+  t.equal(await app.clover.installation('LARKSTREET001'), undefined)
+  t.notMatch(await page.content(), foreign)
+  await look(page, 'implicit-foreign')
+  t.same(errors, [])
+
+  const { page: plain } = await newPhone(browser, { javaScriptEnabled: false })
+  await plain.goto(`${url}/clover/callback?merchant_id=LARKSTREET001#access_token=${foreign}`)
+  t.ok((await plain.locator('noscript').innerText()).includes('needs JavaScript'))
+  await look(plain, 'implicit-no-javascript')
+})
+
+t.test('a form on another site cannot plant a token, though the browser has a launch under way', { skip, timeout: 60_000 }, async t => {
+  const browser = await startChromium(path)
+  t.teardown(() => browser.close())
+  const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true }))
+  const { page } = await newPhone(browser)
+  await page.goto(`${url}/clover/launch?merchant_id=LARKSTREET001`)
+  const state = String(new URL(page.url()).searchParams.get('state'))
+  const token = clover.legacyToken({ merchantId: 'LARKSTREET001' })
+  const fields = Object.entries({ state, access_token: token }).map(([name, value]) => `<input name="${name}" value="${value}">`).join('')
+  // Another port of localhost is another origin of the same site, so that the state cookie is sent along; 127.0.0.1 is another site.
+  for (const elsewhere of [`${clover.origin}/elsewhere`, `${clover.origin.replace('localhost', '127.0.0.1')}/elsewhere`]) {
+    await page.route(elsewhere, route => route.fulfill({ contentType: 'text/html', body: `<form method="post" action="${url}/clover/callback">${fields}<button>Win a prize</button></form>` }))
+    await page.goto(elsewhere)
+    await page.getByRole('button').click()
+    await page.getByText('The request did not come from a page of this site').waitFor()
+    t.equal(await app.clover.installation('LARKSTREET001'), undefined)
+  }
+})

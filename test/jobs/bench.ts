@@ -1,0 +1,32 @@
+import { Jobs } from '../../src/jobs/jobs.js'
+import { KeepAlive } from '../../src/jobs/keep-alive.js'
+import { leap, sleep, type server } from '../tokens/bench.js'
+
+type Server = ReturnType<typeof server>
+
+/** Seconds of a day. */
+export const day = 86_400
+
+/** The long work of a bench's server, and what it logs. */
+export function jobsOf ({ store, flights, clock }: Server, { maxCalls = 8, jitter = () => 0.5 }: { maxCalls?: number, jitter?: () => number } = {}) {
+  const logs: Array<{ level: string, details: Record<string, unknown>, text: string }> = []
+  const log = Object.fromEntries((['debug', 'info', 'warn', 'error'] as const).map(level =>
+    [level, (details: Record<string, unknown>, text: string) => { logs.push({ level, details, text }) }])) as unknown as ConstructorParameters<typeof KeepAlive>[0]['log']
+  const runtime = { now: () => Date.now(), sleep, jitter }
+  const jobs = new Jobs(maxCalls, runtime)
+  const keepAlive = new KeepAlive({ store, flights, clock, runtime, jobs, log })
+  return { jobs, keepAlive, logs }
+}
+
+/** A merchant id by its number. */
+export const id = (number: number): string => `MERCHANT${String(number).padStart(5, '0')}`
+
+/** Connects so many merchants. */
+export async function connectMany ({ connect }: Server, count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, (_, i) => id(i))
+  for (const merchantId of ids) await connect(merchantId)
+  return ids
+}
+
+/** Lets so many days pass at once. */
+export const days = (count: number): Promise<void> => leap(count * day)

@@ -1,0 +1,236 @@
+import t from 'tap'
+import { realRuntime } from '../../src/tokens/runtime.js'
+import { events, merchantA, startHost } from '../helpers/host.js'
+import { advance, bench, gate, patiently, quiet, unclear } from '../tokens/bench.js'
+import { connectMany, days, jobsOf } from './bench.js'
+
+t.test('with `every` pass follows pass, not in step with other servers, until it is stopped', async t => {
+  const one = bench(t)
+  await one.connect()
+  const stop = new AbortController()
+  const began = Date.now()
+  const at: number[] = []
+  one.storage.intercept = async (method, run) => { if (method === 'list') at.push(Math.round((Date.now() - began) / 1000)); return run() }
+  const early = jobsOf(one, { jitter: () => 0 }).keepAlive.run({ every: 3600, signal: stop.signal })
+  const late = jobsOf(one, { jitter: () => 0.999 }).keepAlive.run({ every: 3600, signal: stop.signal })
+  await advance(9_000_000, 1000)
+  t.same(at, [1, 300, 3241, 4260, 6481, 8220])
+  stop.abort()
+  t.equal(await patiently(early), undefined)
+  await late
+  one.storage.calls.length = 0
+  await advance(20_000_000, 100_000)
+  t.same(one.storage.calls, [])
+})
+
+t.test('an outage of the store ends a single pass, and an endless one tries again soon', async t => {
+  const one = bench(t)
+  await one.connect()
+  await days(340)
+  const { keepAlive, logs } = jobsOf(one)
+  one.storage.break('list')
+  await t.rejects(patiently(keepAlive.run()), { code: 'FST_CLOVER_STORAGE' })
+  t.equal(one.storage.calls.filter(call => call === 'list').length, 4, 'not at the first failure')
+  const stop = new AbortController()
+  const run = keepAlive.run({ every: 86_400, signal: stop.signal })
+  await advance(200_000, 1000)
+  t.match(logs.filter(({ level }) => level === 'warn'), [{ text: /a keep-alive pass failed/, details: { err: { code: 'FST_CLOVER_STORAGE' } } }])
+  one.storage.mend()
+  await advance(300_000, 1000)
+  t.equal(one.clover.count('refresh'), 1)
+  stop.abort()
+  await run
+})
+
+t.test('a store that fails for one merchant is counted', async t => {
+  const one = bench(t)
+  await one.connect()
+  await days(340)
+  one.storage.break('get')
+  t.match(await patiently(jobsOf(one).keepAlive.run()), { due: 1, failed: 1 })
+})
+
+t.test('who leaves or is refreshed elsewhere at the last moment is skipped', async t => {
+  const one = bench(t)
+  await one.connect()
+  await days(340)
+  let reads = 0
+  one.storage.intercept = async (method, run) => {
+    if (method === 'get' && ++reads === 3) one.storage.records.clear()
+    return run()
+  }
+  t.match(await patiently(jobsOf(one).keepAlive.run()), { due: 1, skipped: 1, failed: 0 })
+  t.equal(one.clover.count('refresh'), 0)
+})
+
+t.test('a pass that is stopped begins nothing more, and finishes what is under way', async t => {
+  const one = bench(t)
+  await connectMany(one, 30)
+  await days(340)
+  const { keepAlive } = jobsOf(one)
+  const stop = new AbortController()
+  const hold = gate()
+  one.clover.intercept = async (_call, run) => { await hold.promise; return run() }
+  const pass = keepAlive.run({ rate: 100, signal: stop.signal })
+  await advance(1000)
+  t.equal(one.clover.count('refresh'), 4, 'half of the process\'s calls at most')
+  stop.abort()
+  await advance(1000)
+  hold.open()
+  const summary = await patiently(pass)
+  t.match(summary, { refreshed: 4, isComplete: false })
+  t.equal(one.clover.count('refresh'), 4)
+  const listed = one.storage.calls.length
+  t.match(await keepAlive.run({ signal: stop.signal }), { looked: 0, isComplete: false })
+  await quiet()
+  t.ok(one.storage.calls.length <= listed + 1)
+})
+
+t.test('a pass that is stopped looks no further, and waits for no slow pace', async t => {
+  const one = bench(t)
+  await connectMany(one, 350)
+  const { keepAlive } = jobsOf(one)
+  const stop = new AbortController()
+  let lists = 0
+  one.storage.intercept = async (method, run) => {
+    if (method === 'list' && ++lists === 1) stop.abort()
+    return run()
+  }
+  t.match(await patiently(keepAlive.run({ signal: stop.signal })), { isComplete: false })
+  await quiet()
+  t.equal(lists, 1, 'also where nobody is due')
+
+  await days(340)
+  one.storage.mend()
+  const again = new AbortController()
+  const pass = keepAlive.run({ rate: 0.01, signal: again.signal })
+  await advance(1000)
+  t.equal(one.clover.count('refresh'), 1)
+  again.abort()
+  const began = Date.now()
+  t.match(await patiently(pass), { refreshed: 1, isComplete: false })
+  t.ok(Date.now() - began < 1000)
+})
+
+t.test('a slow pace leaves the calls of long work to others', async t => {
+  const one = bench(t, { maxCalls: 2 })
+  await connectMany(one, 3)
+  await days(340)
+  const { keepAlive, jobs } = jobsOf(one, { maxCalls: 2 })
+  const stop = new AbortController()
+  const pass = keepAlive.run({ rate: 0.01, signal: stop.signal })
+  await advance(1000)
+  let isRun = false
+  jobs.slots.run(async () => { isRun = true })
+  await quiet()
+  t.ok(isRun)
+  stop.abort()
+  await patiently(pass)
+})
+
+t.test('a store whose listing goes round in circles ends the pass with an error', async t => {
+  const one = bench(t)
+  await connectMany(one, 3)
+  const lists = one.storage.list.bind(one.storage)
+  one.storage.list = async query => ({ ...await lists({ ...query, cursor: '0' }), cursor: 'again' })
+  await t.rejects(patiently(jobsOf(one).keepAlive.run()), { code: 'FST_CLOVER_STORAGE', cause: { message: /same cursor/ } })
+  await t.rejects(async () => { for await (const { merchantId } of one.keeper.installations()) t.ok(merchantId) }, { code: 'FST_CLOVER_STORAGE', cause: { message: /same cursor/ } })
+})
+
+t.test('handlers keep at least half of the calls to Clover', async t => {
+  const one = bench(t, { maxCalls: 2 })
+  const [first = ''] = await connectMany(one, 10)
+  await days(340)
+  const hold = gate()
+  const seen: string[] = []
+  one.clover.intercept = async (_call, run, token) => { seen.push(token); if (seen.length === 1) await hold.promise; return run() }
+  const pass = jobsOf(one, { maxCalls: 2, jitter: () => 0.999 }).keepAlive.run({ rate: 100, concurrency: 10 })
+  await advance(1000)
+  t.equal(seen.length, 1)
+  const other = [...one.storage.records.values()].find(record => record.refreshToken !== seen[0] && record.merchantId !== first)
+  t.type(await patiently(one.keeper.accessToken(String(other?.merchantId))), 'string')
+  hold.open()
+  t.match(await patiently(pass), { refreshed: 9, skipped: 1 })
+})
+
+t.test('progress is told once a second at most and at the end, and what the host throws stops nothing', async t => {
+  const one = bench(t)
+  await connectMany(one, 40)
+  await days(340)
+  const { keepAlive, logs } = jobsOf(one)
+  const told: number[] = []
+  const onProgress = ({ refreshed }: { refreshed: number }) => {
+    told.push(refreshed)
+    if (told.length === 1) throw new Error('the host\'s own')
+    return Promise.reject(new Error('the host\'s own, later'))
+  }
+  t.match(await patiently(keepAlive.run({ rate: 10, onProgress })), { refreshed: 40 })
+  t.ok(told.length >= 4 && told.length <= 6, told.join())
+  t.equal(told.at(-1), 40)
+  await quiet()
+  t.match(logs.filter(({ level }) => level === 'error').map(({ text }) => text), told.map(() => /onProgress threw/))
+})
+
+t.test('wrong arguments are refused, and an adapter without list', async t => {
+  const one = bench(t)
+  const { keepAlive } = jobsOf(one)
+  for (const [options, sentence] of [
+    [null, /options must be an object/],
+    [{ evry: 3600 }, /keepAlive\(\): evry is not an option/],
+    [{ every: 0 }, /every must be a number of seconds from 1 to 604800/],
+    [{ within: '1' }, /within must be/],
+    [{ rate: 0 }, /rate must be/],
+    [{ concurrency: 1.5 }, /concurrency must be/],
+    [{ signal: {} }, /signal must be an AbortSignal/],
+    [{ onProgress: 1 }, /onProgress must be a function/],
+    [{ rate: -1, every: NaN }, /rate must be[^]*every must be/]
+  ] as const) {
+    await t.rejects(keepAlive.run(options as object), { code: 'FST_CLOVER_INVALID_OPTIONS', message: sentence })
+  }
+  t.match(await keepAlive.run({ rate: 5, signal: undefined, onProgress: undefined }), { looked: 0, isComplete: true })
+  Object.defineProperty(one.storage, 'list', { value: undefined })
+  await t.rejects(keepAlive.run(), { code: 'FST_CLOVER_STORAGE', cause: { message: /keepAlive\(\) needs it/ } })
+})
+
+t.test('a server refreshes by its own HTTP calls, and stops when it is closed', async t => {
+  const { app, clover, time, storage, logs } = await startHost(t, { options: { routes: false } })
+  const adopt = (merchantId: string) => {
+    const pair = clover.connect({ merchantId })
+    return app.clover.adopt({ merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration })
+  }
+  await adopt(merchantA)
+  t.match(await app.clover.keepAlive(), { looked: 0, due: 0 }, 'the store was told which records are due')
+  time.pass(340 * 86_400_000)
+  const endless = app.clover.keepAlive({ every: 3600 })
+  const slow = clover.fault({ on: 'refresh', kind: 'latency', ms: 150 })
+  const pass = app.clover.keepAlive()
+  while (slow.hits === 0) await new Promise(resolve => setTimeout(resolve, 5))
+  await app.close()
+  t.match(await pass, { due: 1, refreshed: 1, isComplete: false })
+  t.equal(await endless, undefined)
+  t.ok(clover.isLive(String((await storage.get(merchantA))?.refreshToken)), 'what Clover gave was stored before the server was closed')
+  await t.rejects(app.clover.keepAlive(), { code: 'FST_CLOVER_CLOSING' })
+  t.ok(events(logs).some(({ event }) => event === 'keep-alive'))
+})
+
+t.test('the sleep between passes keeps no process alive', async t => {
+  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const before = timers()
+  const stop = new AbortController()
+  const sleeps = [realRuntime.sleep(60_000, stop.signal, { ref: false })]
+  t.equal(timers(), before)
+  sleeps.push(realRuntime.sleep(60_000, stop.signal))
+  t.equal(timers(), before + 1)
+  stop.abort()
+  await Promise.all(sleeps)
+})
+
+t.test('a failure that says to wait long is not waited for longer than a minute', async t => {
+  const one = bench(t)
+  await connectMany(one, 2)
+  await days(340)
+  one.clover.intercept = () => unclear('status 429', { retryAfter: 3600 })
+  const began = Date.now()
+  t.match(await patiently(jobsOf(one).keepAlive.run({ concurrency: 1 })), { failed: 2 })
+  t.ok(Date.now() - began >= 60_000 && Date.now() - began < 70_000)
+})

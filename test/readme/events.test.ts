@@ -1,0 +1,56 @@
+import { trace } from '@opentelemetry/api'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { register } from 'prom-client'
+import t from 'tap'
+import { connect } from '../helpers/browser.js'
+import { highTrust, merchantA, startHost } from '../helpers/host.js'
+
+/*
+ * The README's code for metrics and traces, run as it is: real refreshes through the simulator, the real prom-client and OpenTelemetry SDK.
+ */
+
+const exporter = new InMemorySpanExporter()
+trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
+await import('./metrics.js')
+await import('./tracing.js')
+
+t.test('the README\'s code counts and traces what happens', async t => {
+  const { app, browser, clover, leaks } = await startHost(t, { simulator: { now: Date.now }, runtime: { now: Date.now } })
+  await connect(browser(), clover, merchantA)
+  clover.fault({ on: 'refresh', kind: 'latency', ms: 120 })
+  const before = Date.now()
+  await app.clover.refresh(merchantA)
+  const after = Date.now()
+  clover.fault({ on: 'refresh', kind: 'drop-after' })
+  await app.clover.refresh(merchantA)
+  clover.fault({ on: 'refresh', kind: 'reply', body: 'not JSON' })
+  await t.rejects(app.clover.refresh(merchantA))
+  await app.clover.disconnect(merchantA)
+
+  await t.test('in prom-client\'s metrics', async t => {
+    const metrics = await register.metrics()
+    const labels = (event: string) => `event="${event}",app="${highTrust}",environment="simulator"`
+    for (const event of ['connected', 'refreshed', 'refresh-refused', 'recovered', 'refresh-failed', 'disconnected']) {
+      t.match(metrics, `clover_events_total{${labels(event)}} 1\n`, event)
+    }
+    for (const event of ['connected', 'refreshed', 'recovered', 'refresh-failed']) t.match(metrics, `clover_duration_seconds_count{${labels(event)}} 1\n`, event)
+    const seconds = Number(metrics.split(`clover_duration_seconds_sum{${labels('refreshed')}} `)[1]?.split('\n')[0])
+    t.ok(seconds >= 0.1 && seconds <= (after - before) / 1000, `refreshed in ${seconds} seconds`)
+    t.same(leaks(metrics), [])
+  })
+
+  await t.test('in OpenTelemetry\'s spans', async t => {
+    const spans = exporter.getFinishedSpans()
+    t.same(spans.map(({ name }) => name), ['clover connected', 'clover refreshed', 'clover recovered', 'clover refresh-failed'])
+    const attributes = { 'clover.merchant_id': merchantA, 'clover.app_id': highTrust, 'clover.environment': 'simulator' }
+    for (const span of spans) t.same(span.attributes, attributes, span.name)
+    const [, refreshed, , failed] = spans
+    const milliseconds = ([seconds = 0, nanoseconds = 0]: readonly number[] = []) => seconds * 1000 + nanoseconds / 1e6
+    t.ok(milliseconds(refreshed?.duration) >= 100)
+    t.ok(milliseconds(refreshed?.startTime) >= before - 1)
+    t.ok(milliseconds(refreshed?.endTime) <= after + 1)
+    t.match(failed?.status, { code: 2, message: '/oauth/v2/refresh: it is not JSON' })
+    t.equal(refreshed?.status.code, 0)
+    t.same(leaks(JSON.stringify(spans.map(({ name, attributes, status }) => ({ name, attributes, status })))), [])
+  })
+})

@@ -1,0 +1,64 @@
+/** What a secret is, which decides where it may be. A `payload` is what a host sends to Clover's API itself. */
+export type SecretKind = 'app secret' | 'cookie secret' | 'key' | 'access token' | 'refresh token' | 'code' | 'verifier' | 'state' | 'webhook secret' | 'payload' | 'planted'
+
+/** Characters of a needle: so many of a secret are looked for at its head and at its end, so that half of one is found as well. */
+const needleLength = 16
+
+/**
+ * Every secret of a run, and where a text holds one of them: as it is, or encoded in a way that logs, pages and inspections use.
+ *
+ * A text is gone through once, however many secrets there are.
+ */
+export class Canaries {
+  readonly #needles = new Map<string, { kind: SecretKind, form: string }>()
+  readonly #known = new Set<string>()
+
+  /** How many secrets are looked for. */
+  get size (): number {
+    return this.#known.size
+  }
+
+  /** Looks for a secret from now on; returns it. */
+  note<Secret extends string | Uint8Array> (kind: SecretKind, secret: Secret): Secret {
+    const name = typeof secret === 'string' ? secret : Buffer.from(secret).toString('hex')
+    if (this.#known.has(name)) return secret
+    if (name.length < needleLength) throw new Error(`a secret of ${name.length} characters is found by accident: make it longer`)
+    this.#known.add(name)
+    for (const [form, text] of Object.entries(formsOf(secret))) {
+      for (const needle of [text.slice(0, needleLength), text.slice(-needleLength)]) {
+        if (!this.#needles.has(needle.toLowerCase())) this.#needles.set(needle.toLowerCase(), { kind, form })
+      }
+    }
+    return secret
+  }
+
+  /** What of the secrets is in a text, but for kinds that may be there: a kind, a form, and what stands before it. */
+  find (text: string, allowed: readonly SecretKind[] = []): string[] {
+    const found = new Set<string>()
+    const lower = text.toLowerCase()
+    for (let at = 0; at + needleLength <= lower.length; at++) {
+      const needle = this.#needles.get(lower.slice(at, at + needleLength))
+      if (needle && !allowed.includes(needle.kind)) found.add(`${needle.kind}, ${needle.form}, after ${JSON.stringify(text.slice(Math.max(0, at - 60), at))}`)
+    }
+    return [...found]
+  }
+}
+
+/** The ways in which a secret may be written. */
+export function formsOf (secret: string | Uint8Array): Record<string, string> {
+  const bytes = Buffer.from(secret)
+  const hex = bytes.toString('hex')
+  const text = typeof secret === 'string' ? { plain: secret, 'URL-encoded': encodeURIComponent(secret), 'as JSON': JSON.stringify(secret).slice(1, -1) } : {}
+  // In a longer text that is encoded as a whole a secret may begin at any of three places of a group.
+  const shifted = [0, 1, 2].map(shift => Buffer.concat([Buffer.alloc(shift), bytes]))
+  const within = (encoding: 'base64' | 'base64url') => Object.fromEntries(shifted.map((shown, shift) =>
+    [`${encoding} + ${shift}`, shown.toString(encoding).slice([0, 2, 3][shift], -4)]))
+  return {
+    ...text,
+    hex,
+    'inspected bytes': hex.replace(/(..)(?=.)/g, '$1 '),
+    'bytes as JSON': bytes.join(','),
+    ...within('base64'),
+    ...within('base64url')
+  }
+}

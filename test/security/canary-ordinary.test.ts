@@ -1,0 +1,30 @@
+import { channel } from 'node:diagnostics_channel'
+import t from 'tap'
+import { diagnosticsChannels } from '../../src/index.js'
+import { ownFaults } from './faults.js'
+import { flows } from './flows.js'
+import { play, playAll } from './play.js'
+import { canary, setStage } from './stage.js'
+
+/*
+ * Secrets that can be recognised are put wherever there are secrets; then all that can happen happens, and what came out of it is searched:
+ * log lines at level trace, replies, pages, errors, notices, results, diagnostics messages, and calls to Clover.
+ */
+
+t.test('no secret comes out of an ordinary host (security 21, security 22, security 33)', async t => {
+  await playAll(t, { curious: false, sealed: true }, [...flows, ...ownFaults])
+})
+
+t.test('nor of the faults of its store where tokens are stored as they are (security 33)', async t => {
+  await play(t, { curious: false, sealed: false }, ownFaults)
+})
+
+t.test('a secret on any diagnostics channel would be found (security 33)', async t => {
+  const names = Object.values(diagnosticsChannels)
+  const stage = await setStage(t, { curious: false, sealed: false })
+  for (const name of names) channel(name).publish({ reason: canary('access token') })
+  const found = (await stage.findings()).filter(finding => finding.startsWith('a diagnostics message, as JSON: access token'))
+  t.ok(names.length > 10)
+  t.same(names.filter(name => !stage.heard.has(name)), [])
+  t.ok(found.length >= names.length)
+})
