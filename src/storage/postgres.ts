@@ -44,48 +44,43 @@ export function postgresStorage (pool: PostgresClient, { table = 'clover_install
   requireMethod('postgresStorage', pool, 'query', 'a Pool or a connected Client of pg, or fastify.pg')
   const name = quoteTable('postgresStorage', table, { schema: true })
 
-  async function send (text: string, values: PostgresQuery['values'], attempt = 1): Promise<unknown[]> {
-    try {
-      return (await pool.query({ text, values, types })).rows
-    } catch (error) {
-      // A host may have set its database to serializable. Then the loser of a race gets an error instead of no row; nothing was
-      // written, and in a new snapshot the same statement finds the winner's revision.
-      if (codeOf(error) === '40001' && attempt < maxAttempts) return await send(text, values, attempt + 1)
-      throw error
-    }
-  }
-
   // A table that exists is only looked up, so that a user without the right to create one gets by. Servers that start at once may all
   // find none: those that come late then run into the first one's table, by one of three errors (CREATE TABLE IF NOT EXISTS too), after
   // it has committed. A lock alone does not help, since what a session has looked up before it waited may stay in its cache.
-  async function setup (): Promise<void> {
-    await send(`
-      DO $setup$ BEGIN
-        IF to_regclass('${name}') IS NULL THEN
-          CREATE TABLE ${name} (
-            merchant_id text COLLATE "C" PRIMARY KEY, revision text COLLATE "C" NOT NULL, due_at double precision, document text NOT NULL
-          );
-          CREATE INDEX ON ${name} (due_at);
-        END IF;
-      EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN NULL;
-      END $setup$`, [])
-  }
+  const setup = `
+    DO $setup$ BEGIN
+      IF to_regclass('${name}') IS NULL THEN
+        CREATE TABLE ${name} (
+          merchant_id text COLLATE "C" PRIMARY KEY, revision text COLLATE "C" NOT NULL, due_at double precision, document text NOT NULL
+        );
+        CREATE INDEX ON ${name} (due_at);
+      END IF;
+    EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN NULL;
+    END $setup$`
 
   function run (text: string, values: PostgresQuery['values']): Promise<unknown[]> {
     return withPlainErrors(async () => {
-      try {
-        return await send(text, values)
-      } catch (error) {
-        // The first use: there is no table yet (SQLSTATE undefined_table).
-        if (codeOf(error) !== '42P01') throw error
-        await setup()
-        return await send(text, values)
+      for (let attempt = 1, isSetUp = text === setup; ; attempt++) {
+        try {
+          return (await pool.query({ text, values, types })).rows
+        } catch (error) {
+          const code = codeOf(error)
+          // The first use: there is no table yet (SQLSTATE undefined_table).
+          if (code === '42P01' && !isSetUp) {
+            await run(setup, [])
+            isSetUp = true
+          // A host may have set its database to serializable. Then the loser of a race gets an error instead of no row; nothing was
+          // written, and in a new snapshot the same statement finds the winner's revision.
+          } else if (code !== '40001' || attempt >= maxAttempts) throw error
+        }
       }
     })
   }
 
   return {
-    setup: () => withPlainErrors(setup),
+    setup: async () => {
+      await run(setup, [])
+    },
 
     async get (merchantId) {
       const [row] = await run(`SELECT document FROM ${name} WHERE merchant_id = $1`, [merchantId]) as ListRow[]

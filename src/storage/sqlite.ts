@@ -50,6 +50,8 @@ export function sqliteStorage (database: SqliteDatabase, { table = 'clover_insta
   requireMethod('sqliteStorage', database, 'prepare', expectedDatabase)
   const name = quoteTable('sqliteStorage', table, { schema: false })
   const columns = `${name} (merchant_id TEXT NOT NULL PRIMARY KEY, revision TEXT NOT NULL, due_at REAL, document TEXT NOT NULL)`
+  // Put together once: a text that is new each time is slow to find a statement by.
+  const select = `SELECT document FROM ${name} WHERE merchant_id = ?`
   let ready = false
 
   const statements = new Map<string, SqliteStatement>()
@@ -92,7 +94,7 @@ export function sqliteStorage (database: SqliteDatabase, { table = 'clover_insta
     setup: () => withPlainErrors(setup),
 
     get: merchantId => use(statement => {
-      const row = statement(`SELECT document FROM ${name} WHERE merchant_id = ?`).get(merchantId) as { document: string } | null | undefined
+      const row = statement(select).get(merchantId) as { document: string } | null | undefined
       return row ? fromDocument(row.document, merchantId) : undefined
     }),
 

@@ -1,7 +1,10 @@
+/** Who waits, between the one that began before and the one that began after. */
 interface Waiting {
-  reject: (reason: Error) => void
+  reject: ((reason: Error) => void) | undefined
   /** The tick at which it began. */
   since: number
+  before: Waiting | undefined
+  after: Waiting | undefined
 }
 
 /** The ticks in which a deadline is measured: it comes early by one of them at most, and not late, since leases are reckoned by it. */
@@ -10,14 +13,15 @@ const ticks = 20
 /**
  * @internal Ends promises that take too long, all after the same time.
  *
- * One timer serves all that wait: a timer and a race for each would cost more than a reading of a record from memory. What is waited for
- * goes on.
+ * One timer serves all that wait: a timer and a race for each would cost more than a reading of a record from memory. They wait in a linked
+ * list, since a Set of which one leaves as often as one comes makes its table anew all the time. What is waited for goes on.
  */
 export class Deadlines {
   readonly #milliseconds: number
   readonly #late: () => Error
   /** Who began first comes first. */
-  readonly #waiting = new Set<Waiting>()
+  #first: Waiting | undefined
+  #last: Waiting | undefined
   #tick = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -30,18 +34,37 @@ export class Deadlines {
   /** Settles as the promise does, or rejects in time. */
   within<T> (promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const waiting = { reject, since: this.#tick }
-      this.#waiting.add(waiting)
-      if (this.#timer === undefined) this.#next()
+      const waiting = this.#enter(reject)
       // An adapter may be no async function after all, and a value is as good as a promise of it.
       Promise.resolve(promise).then(value => {
-        this.#waiting.delete(waiting)
+        this.#leave(waiting)
         resolve(value)
       }, error => {
-        this.#waiting.delete(waiting)
+        this.#leave(waiting)
         reject(error)
       })
     })
+  }
+
+  #enter (reject: (reason: Error) => void): Waiting {
+    const waiting: Waiting = { reject, since: this.#tick, before: this.#last, after: undefined }
+    if (this.#last) this.#last.after = waiting
+    else this.#first = waiting
+    this.#last = waiting
+    if (this.#timer === undefined) this.#next()
+    return waiting
+  }
+
+  /** Once for each: who has left for being late leaves no second time. */
+  #leave (waiting: Waiting): void {
+    if (waiting.reject === undefined) return
+    const { before, after } = waiting
+    if (before) before.after = after
+    else this.#first = after
+    if (after) after.before = before
+    else this.#last = before
+    // Nothing of the list hangs on what the collector has not found yet.
+    waiting.reject = waiting.before = waiting.after = undefined
   }
 
   /** The timer holds up no process that has nothing else to do. */
@@ -51,12 +74,12 @@ export class Deadlines {
 
   #look (): void {
     this.#tick++
-    for (const waiting of this.#waiting) {
-      if (this.#tick - waiting.since < ticks) break
-      this.#waiting.delete(waiting)
-      waiting.reject(this.#late())
+    for (let first = this.#first; first && this.#tick - first.since >= ticks; first = this.#first) {
+      const { reject } = first
+      this.#leave(first)
+      reject?.(this.#late())
     }
     this.#timer = undefined
-    if (this.#waiting.size > 0) this.#next()
+    if (this.#first) this.#next()
   }
 }

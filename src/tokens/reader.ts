@@ -2,6 +2,7 @@ import { isCloverError } from '../errors.js'
 import type { RecordCache } from './cache.js'
 import type { Installation } from './installation.js'
 import type { Store } from './store.js'
+import { UnderWay } from './under-way.js'
 import { within } from './within.js'
 
 /** Milliseconds that a caller waits for the store while a living token is at hand. */
@@ -14,7 +15,7 @@ const patience = 1_000
 export class Reader {
   readonly #store: Pick<Store, 'get'>
   readonly #cache: RecordCache | undefined
-  readonly #reading = new Map<string, Promise<Installation | undefined>>()
+  readonly #reading = new UnderWay<Promise<Installation | undefined>>()
 
   constructor (store: Pick<Store, 'get'>, cache: RecordCache | undefined) {
     this.#store = store
@@ -63,18 +64,20 @@ export class Reader {
 
   /** Notes that a reading has ended; says whether it was still the one to go by. */
   #ends (merchantId: string, reading: Promise<Installation | undefined>): boolean {
-    return this.#reading.get(merchantId) === reading && this.#reading.delete(merchantId)
+    if (this.#reading.get(merchantId) !== reading) return false
+    this.#reading.end(merchantId)
+    return true
   }
 
   /** Takes a record that was just written or read elsewhere. */
   keep (record: Installation): void {
-    this.#reading.delete(record.merchantId)
+    this.#reading.end(record.merchantId)
     this.#cache?.set(record)
   }
 
   /** Forgets a merchant, and what a reading under way will bring. */
   drop (merchantId: string): void {
-    this.#reading.delete(merchantId)
+    this.#reading.end(merchantId)
     this.#cache?.delete(merchantId)
   }
 }
