@@ -4,10 +4,12 @@
  * --quick: tiny windows, to see that it works; --rounds N, --window MS: other than 9 and 250; --largest N: the most merchants of workload 6,
  * 100000 or 1000000 (default); --out FILE: other than RESULTS.md; --no-install: leave out peers that are not installed.
  */
-import { spawnSync } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { describeMachine, toMarkdown, writeReport } from './harness/report.mjs'
 import { versionOf } from './peers/index.mjs'
@@ -28,8 +30,7 @@ const settings = {
   quick: values.quick,
   rounds: Number(values.rounds ?? (values.quick ? 2 : 9)),
   window: Number(values.window ?? (values.quick ? 10 : 250)),
-  largest: Number(values.largest),
-  progress: text => console.log(`  ${new Date().toISOString().slice(11, 19)} ${text}`)
+  largest: Number(values.largest)
 }
 
 const workloads = Object.fromEntries(readdirSync(join(folder, 'workloads')).flatMap(file => {
@@ -50,8 +51,7 @@ if (!values['no-install'] && !existsSync(join(folder, 'node_modules'))) {
 }
 
 const load = () => loadavg()[0]
-const atFirst = load()
-const isBusy = atFirst > cpus().length / 2
+const others = await othersShare(settings.quick ? 100 : 3000)
 const how = `${settings.rounds} rounds, windows of ${settings.window} ms${settings.quick ? '; a quick run, whose numbers say nothing' : ''}`
 const sections = {}
 const began = Date.now()
@@ -59,11 +59,10 @@ for (const id of chosen) {
   const from = Date.now()
   const before = load()
   console.log(`${new Date(from).toISOString().slice(11, 19)} workload ${id} ...`)
-  const { run } = await import(workloads[id])
-  const result = await run(settings)
+  const result = await runAlone(workloads[id])
   sections[id] = toMarkdown(id, result, {
     date: new Date(from).toISOString().slice(0, 16).replace('T', ' ') + ' UTC',
-    how: `${how}. The load of the machine was ${before.toFixed(1)} at the start and ${load().toFixed(1)} at the end, this run's own work included${isBusy ? `; it was ${atFirst.toFixed(1)} before anything was run, so that the machine had other work to do, and times and rates are far off` : ''}`
+    how: `${how}. The load of the machine was ${before.toFixed(1)} at the start and ${load().toFixed(1)} at the end, this run's own work included${others > 0.25 ? `; before anything was run, its processors were busy for ${(others * 100).toFixed(0)} % of the time with other work, so that times and rates are far off` : ''}`
   })
   console.log(`\n${sections[id]}\n(${((Date.now() - from) / 1000).toFixed(0)} s)`)
 }
@@ -71,7 +70,7 @@ for (const id of chosen) {
 const own = JSON.parse(readFileSync(join(folder, '../../package.json'), 'utf8'))
 const ownLock = JSON.parse(readFileSync(join(folder, '../../package-lock.json'), 'utf8')).packages
 const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-const others = Object.fromEntries([
+const versions = Object.fromEntries([
   ...['fastify', 'libsql', 'pg', 'ioredis'].map(name => [name, ownLock[`node_modules/${name}`]?.version ?? 'not installed']),
   ...Object.keys(dependencies).map(name => [name, versionOf(name) ?? 'not installed'])
 ])
@@ -81,7 +80,26 @@ const head = `
 Made by \`npm run benchmark\`, which writes this file. Every comparison is a ratio of windows that were run in turn, within one run; a number of calls a
 second says something only beside the others of its table. "± n %" is half of the distance between the quartiles.
 
-${describeMachine({ own: own.version, others })}
+${describeMachine({ own: own.version, others: versions })}
 `
 writeReport(values.out, head, sections, Object.keys(workloads))
 console.log(`\nWrote ${values.out} (${((Date.now() - began) / 1000).toFixed(0)} s in all)`)
+
+/** What a workload resolves with in a process of its own; rejects if that fails. */
+async function runAlone (file) {
+  const child = fork(join(folder, 'harness/workload-process.mjs'), [file, JSON.stringify(settings)], { serialization: 'advanced' })
+  let result
+  child.on('message', message => { result = message })
+  const [code] = await once(child, 'close')
+  if (code !== 0 || result === undefined) throw new Error(`${file} ended with ${code}: see above.`)
+  return result
+}
+
+/** The share of the processors' time that others use, over some milliseconds. */
+async function othersShare (milliseconds) {
+  const times = () => cpus().reduce(([idle, all], { times }) => [idle + times.idle, all + Object.values(times).reduce((a, b) => a + b)], [0, 0])
+  const [idleBefore, allBefore] = times()
+  await sleep(milliseconds)
+  const [idle, all] = times()
+  return all > allBefore ? 1 - (idle - idleBefore) / (all - allBefore) : 0
+}
