@@ -58,24 +58,24 @@ export function postgresStorage (pool: PostgresClient, { table = 'clover_install
     EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN NULL;
     END $setup$`
 
-  function run (text: string, values: PostgresQuery['values']): Promise<unknown[]> {
-    return withPlainErrors(async () => {
-      for (let attempt = 1, isSetUp = text === setup; ; attempt++) {
-        try {
-          return (await pool.query({ text, values, types })).rows
-        } catch (error) {
-          const code = codeOf(error)
-          // The first use: there is no table yet (SQLSTATE undefined_table).
-          if (code === '42P01' && !isSetUp) {
-            await run(setup, [])
-            isSetUp = true
-          // A host may have set its database to serializable. Then the loser of a race gets an error instead of no row; nothing was
-          // written, and in a new snapshot the same statement finds the winner's revision.
-          } else if (code !== '40001' || attempt >= maxAttempts) throw error
-        }
+  async function send (text: string, values: PostgresQuery['values'], isSetUp = text === setup, attempt = 1): Promise<unknown[]> {
+    try {
+      return (await pool.query({ text, values, types })).rows
+    } catch (error) {
+      const code = codeOf(error)
+      // The first use: there is no table yet (SQLSTATE undefined_table).
+      if (code === '42P01' && !isSetUp) {
+        await send(setup, [])
+        return await send(text, values, true, attempt)
       }
-    })
+      // A host may have set its database to serializable. Then the loser of a race gets an error instead of no row; nothing was
+      // written, and in a new snapshot the same statement finds the winner's revision.
+      if (code === '40001' && attempt < maxAttempts) return await send(text, values, isSetUp, attempt + 1)
+      throw error
+    }
   }
+
+  const run = (text: string, values: PostgresQuery['values']) => withPlainErrors(() => send(text, values))
 
   return {
     setup: async () => {

@@ -233,6 +233,8 @@ t.test('Clover\'s replies: whatever they are, an error is typed, and a token is 
   let random = new Random(seed)
   let owner = ''
   let isWell = false
+  /** No call is answered in this case. */
+  let isOut = false
   let turns = 0
   /** Whom Clover named for a token, or for whose refresh token it came. */
   const named = new Map<string, string>()
@@ -242,7 +244,7 @@ t.test('Clover\'s replies: whatever they are, an error is typed, and a token is 
     if (named.size > 5_000) named.delete(String(named.keys().next().value))
   }
   const { app, time, storage, problems } = await startFuzzHost(t, call => {
-    if (!isWell && random.chance(0.05)) throw Object.assign(new TypeError('canary fetch failed'), { cause: Object.assign(new Error('canary'), { code: random.pick('ECONNRESET', 'UND_ERR_SOCKET', undefined) }) })
+    if (!isWell && (isOut || random.chance(0.05))) throw Object.assign(new TypeError('canary fetch failed'), { cause: Object.assign(new Error('canary'), { code: random.pick('ECONNRESET', 'UND_ERR_SOCKET', undefined) }) })
     const isTidy = isWell || random.chance(0.5)
     const genuine = genuineReply(call, time.now(), owner)
     const odd = isTidy ? { status: 200, headers: { date: new Date(time.now()).toUTCString() }, body: JSON.stringify(genuine) } : oddReply(random, genuine, time.now())
@@ -267,6 +269,7 @@ t.test('Clover\'s replies: whatever they are, an error is typed, and a token is 
   }
   const seen = await fuzz(t, problems, async caseRandom => {
     random = caseRandom
+    isOut = random.chance(0.1)
     await note()
     if (++turns % 50 === 0) await recovers()
     const merchantId = random.pick(...few)
