@@ -1,0 +1,128 @@
+import { inspect } from 'node:util'
+import t from 'tap'
+import type { CloverStorage } from '../../src/storage/contract.js'
+import type { Installation } from '../../src/tokens/installation.js'
+import { Store } from '../../src/tokens/store.js'
+import { bench, identity, leap, merchantId, patiently, unclear } from './bench.js'
+
+/*
+ * What the rules see of an adapter: its junk, its errors, and the records of others.
+ */
+
+t.test('a record of another app or environment serves nobody, not even from memory (security 23)', async t => {
+  for (const change of [{ appId: 'OTHER00000001' }, { environment: 'europe' }, { merchantId: 'MERCHANT00002' }]) {
+    const { keeper, storage, connect } = bench(t)
+    const record = await connect()
+    await keeper.accessToken(merchantId)
+    storage.records.set(merchantId, { ...record, ...change })
+    await leap(11)
+    await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_OTHER_APP', statusCode: 500, merchantId })
+  }
+})
+
+function storeOver (storage: Partial<Record<keyof CloverStorage, unknown>>): Store {
+  const { appId, environment } = identity
+  return new Store({ storage: storage as unknown as CloverStorage, appId, environment, timeout: 5_000 })
+}
+
+t.test('junk from a store is an error of the store', async t => {
+  const { storage, connect } = bench(t)
+  const record = await connect()
+  for (const junk of [0, '', 'record', [], {}, { ...record, refreshToken: 5 }, { ...record, revision: 'ABC' }]) {
+    await t.rejects(storeOver({ get: async () => junk }).get(merchantId), { code: 'FST_CLOVER_STORAGE', merchantId })
+  }
+  t.equal(await storeOver({ get: async () => null }).get(merchantId), undefined)
+  t.equal(await storeOver({ get: () => undefined }).get(merchantId), undefined)
+  for (const junk of [undefined, null, 1, 'true', {}]) {
+    await t.rejects(storeOver({ put: async () => junk }).put(record, record.revision), { code: 'FST_CLOVER_STORAGE', cause: { message: /true or false/ } })
+    await t.rejects(storeOver({ delete: async () => junk }).delete(merchantId, record.revision), { code: 'FST_CLOVER_STORAGE' })
+  }
+  for (const junk of [undefined, null, [], {}, { items: 5 }, { items: [null] }, { items: [{}] }]) {
+    await t.rejects(storeOver({ list: async () => junk }).list({ limit: 5 }), { code: 'FST_CLOVER_STORAGE' })
+  }
+  t.same(await storeOver({ list: async () => ({ items: [record], cursor: null }) }).list({ limit: 5 }), { items: [record] })
+  await t.rejects(storeOver({ list: async () => ({ items: [{ ...record, appId: 'OTHER' }] }) }).list({ limit: 5 }), { code: 'FST_CLOVER_OTHER_APP' })
+  await t.rejects(storeOver({ get: () => { throw new Error('at once') } }).get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /at once/ } })
+  t.equal(storeOver({}).canList, false)
+  t.equal(storeOver(storage).canList, true)
+  await t.rejects(storeOver({}).list({ limit: 5 }), { code: 'FST_CLOVER_STORAGE', cause: { message: /needed for listings/ } })
+})
+
+t.test('what a store says of its failure holds no token, and keeps its name and code (security 33)', async t => {
+  const { connect } = bench(t)
+  const record: Installation = { ...await connect(), spentRefreshToken: 'spent-secret' }
+  const store = storeOver({
+    put: async (next: Installation) => { throw Object.assign(new TypeError(`cannot insert ${JSON.stringify(next)}`), { code: 'SQLITE_FULL' }) },
+    get: async () => { throw 'a string' } // eslint-disable-line no-throw-literal
+  })
+  const error = await store.put(record, record.revision).catch((error: unknown) => error) as Error & { cause: Error & { code: string } }
+  for (const text of [error.message, error.cause.message, error.cause.stack ?? '', JSON.stringify(error)]) {
+    for (const secret of [record.accessToken, record.refreshToken ?? '', 'spent-secret']) t.notOk(text.includes(secret))
+  }
+  t.equal(error.cause.code, 'SQLITE_FULL')
+  t.equal(error.cause.name, 'TypeError')
+  await t.rejects(store.get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /a string/ } })
+})
+
+t.test('what a store quotes of a record that was never read here is not told either; words and codes are (security 33)', async t => {
+  const { connect } = bench(t)
+  const record = await connect()
+  const tokens = ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLW9mLWNhbmFyeQ', 'f'.repeat(10) + '0123456789abcdef', '1b4e28ba-2fa1-11d2-883f-0016d3cca427', 'AbCdEfGhIjKlMnOpQrStUvWx']
+  const failing = (error: unknown) => storeOver({ get: async () => { throw error }, list: async () => { throw error } })
+  for (const token of tokens) {
+    const quoting = Object.assign(new Error(`relation clover_installations_of_mine: the row {"accessToken":"${token}"} and '${encodeURIComponent(token)}' at db-1.internal.example:5432 (42P01)`), { name: `Error of ${token}`, code: `code of ${token}`, detail: token })
+    for (const call of [failing(quoting).get(merchantId), failing(quoting).list({ limit: 1 })]) {
+      const error = await call.then(() => undefined, (error: unknown) => error) as Error & { cause: Error & { code?: unknown } }
+      t.notOk(inspect(error, { depth: 9, showHidden: true }).includes(token.slice(-16)), token)
+      t.match(error.cause.message, /^relation clover_installations_of_mine: the row .* at db-1\.internal\.example:5432 \(42P01\)$/)
+      t.equal(error.cause.name, 'Error')
+      t.equal(error.cause.code, undefined)
+    }
+  }
+  for (const [code, kept] of [[1062, 1062], ['42P01', '42P01'], ['ConditionalCheckFailedException', 'ConditionalCheckFailedException'], [record, undefined], [tokens[1], undefined]] as const) {
+    await t.rejects(failing(Object.assign(new Error('down'), { code })).get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { code: kept } })
+  }
+  await t.rejects(failing(new Error('x'.repeat(30_000))).get(merchantId), { cause: { message: 'x'.repeat(500) } })
+})
+
+t.test('an error of encryptedStorage comes through as it is', async t => {
+  const sealed = Object.assign(new Error('does not open'), { code: 'FST_CLOVER_SEALED' })
+  await t.rejects(storeOver({ get: async () => { throw sealed } }).get(merchantId), sealed)
+})
+
+t.test('a store that changes what it was given, or gives what it holds, harms nobody', async t => {
+  const { connect } = bench(t)
+  const record = await connect()
+  const given: Installation[] = []
+  const store = storeOver({ put: async (next: Installation) => { given.push(next); return true } })
+  await store.put(record, undefined)
+  t.not(given[0], record)
+  t.same(given[0], record)
+})
+
+t.test('fields that a later version added are kept by every write', async t => {
+  const { keeper, clover, storage, connect } = bench(t)
+  const record = await connect()
+  storage.records.set(merchantId, Object.assign({ ...record }, { later: { kept: true } }))
+  await patiently(keeper.refresh(merchantId))
+  t.match(storage.records.get(merchantId), { later: { kept: true } })
+  clover.intercept = () => unclear('503')
+  await t.rejects(patiently(keeper.refresh(merchantId)))
+  t.match(storage.records.get(merchantId), { later: { kept: true }, refreshLease: {} })
+})
+
+t.test('a sealed record is not taken for a plain one (security 32)', async t => {
+  const { keeper, storage, connect } = bench(t)
+  const record = await connect()
+  storage.records.set(merchantId, { ...record, sealed: '2026-11' } as Installation)
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_SEALED', message: /not wrapped in encryptedStorage/ })
+})
+
+t.test('a record that does not open can be disconnected, and is gone then', async t => {
+  const { keeper, connections, storage, eventsOf, connect } = bench(t)
+  const record = await connect()
+  storage.records.set(merchantId, { ...record, sealed: '2026-11' } as Installation)
+  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(eventsOf('disconnected').length, 1)
+  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
+})
