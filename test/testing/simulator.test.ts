@@ -328,7 +328,7 @@ t.test('unknown: what survives an uninstall', async t => {
 })
 
 t.test('unknown: past the cap the oldest refresh token of an app and merchant dies, with its recovery', async t => {
-  const clover = await simulator(t, { unknowns: { refreshTokenCap: 2 } })
+  const clover = await simulator(t, { refreshTokensPerMerchant: 2 })
   const [a, b] = [clover.connect({ merchantId }), clover.connect({ merchantId })]
   const elsewhere = clover.connect({ merchantId: other })
   const a2 = await refreshed(clover, a.refresh_token)

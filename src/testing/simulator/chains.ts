@@ -48,14 +48,15 @@ export class Chains {
     this.#unixNow = unixNow
   }
 
-  /** Begins a chain; past the cap the holding's oldest live token dies. */
+  /** Begins a chain; past `refreshTokensPerMerchant` the holding's oldest live token dies. */
   begin (holding: Holding, accessToken: string): Chain {
     const chain: Chain = { holding, epoch: holding.epoch, live: this.#mint.refreshToken(), until: this.#end(), accessToken }
     const chains = this.#ofHolding.get(holding) ?? new Set()
     this.#ofHolding.set(holding, chains.add(chain))
     this.#live.set(chain.live, chain)
+    const most = this.#settings.refreshTokensPerMerchant || Infinity
     for (const old of chains) {
-      if (chains.size <= this.#settings.unknowns.refreshTokenCap) break
+      if (chains.size <= most) break
       this.#drop(old)
     }
     return chain

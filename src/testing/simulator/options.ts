@@ -88,6 +88,10 @@ export const DataOptions = Type.Object({
     default: 'install', description: 'What a merchant without the app finds at authorize: approval installs it, or the way leads to the App Market'
   }),
   alwaysAsk: Type.Boolean({ default: false, description: 'Ask for approval at each authorize, not at a merchant\'s first only' }),
+  refreshTokensPerMerchant: Type.Union([Type.Literal(false), Type.Integer({ minimum: 1 })], {
+    default: false,
+    description: 'How many live refresh tokens an app may have for a merchant: one more authorization ends the oldest. Clover has such a limit and does not publish the number. false: no limit'
+  }),
   callsKept: Type.Integer({ minimum: 0, default: 1000, description: 'How many calls the list keeps; the counters count them all' }),
   unknowns: Type.Partial(Unknowns)
 }, { additionalProperties: false })

@@ -25,11 +25,6 @@ export const Unknowns = Type.Object({
   refreshSurvivesUninstall: Type.Boolean({ default: false, description: 'A refresh token works on after an uninstall.' }),
   recoverySurvivesUninstall: Type.Boolean({ default: false, description: 'A recovery token works on after an uninstall.' }),
   legacyTokenDiesAtMigration: Type.Boolean({ default: false, description: 'migrate_v2 ends the v1 token that it is given.' }),
-  refreshTokenCap: Type.Integer({
-    minimum: 1,
-    default: 10,
-    description: 'How many live refresh tokens an app may hold for a merchant; past it the oldest dies. Clover has such a cap and does not publish it.'
-  }),
   denial: Type.Union([Type.Literal('error'), Type.Literal('error-and-description'), Type.Literal('bare')], {
     default: 'error-and-description',
     description: 'What a denial brings to the redirect URI: error=access_denied, with or without error_description, or nothing at all.'
