@@ -15,13 +15,15 @@ import type { RouteContext } from './routes/context.js'
 import { States } from './routes/state.js'
 import { RecordCache } from './tokens/cache.js'
 import { Connections } from './tokens/connections.js'
+import { Disconnects } from './tokens/disconnects.js'
 import { EcommerceKeys } from './tokens/ecommerce-keys.js'
 import { Flights } from './tokens/flights.js'
 import { TokenKeeper } from './tokens/keeper.js'
 import { Lanes } from './tokens/lanes.js'
 import { MerchantApi } from './tokens/merchant-api.js'
-import { notOpenedNotice } from './tokens/not-opened.js'
+import { unreadableNotice } from './tokens/unreadable.js'
 import { paginate } from './tokens/pages.js'
+import { Placements } from './tokens/placements.js'
 import { Reader } from './tokens/reader.js'
 import { RecordMaker } from './tokens/record.js'
 import { RefreshProtocol } from './tokens/refresh.js'
@@ -46,7 +48,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const clock = new CloverClock(now, elapsed)
   const app = { environment, appId, appSecret, flow, implicit }
   const client = createCloverClient(app, createCloverHttp({ fetch: runtime.fetch, clock, callTimeout }))
-  const store = new Store({ storage, appId, environment: environment.name, timeout: runtime.storageTimeout, onNotOpened: notOpenedNotice(notify, elapsed) })
+  const store = new Store({ storage, appId, environment: environment.name, timeout: runtime.storageTimeout, onUnreadable: unreadableNotice(notify, elapsed) })
   const make = new RecordMaker(runtime.random)
   const slots = new Slots(options.maxCalls)
   const cache = options.cache ? new RecordCache({ ...options.cache, minValidity, refreshAhead, now: elapsed, clock }) : undefined
@@ -66,9 +68,12 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     isClosing: () => elapsed() + callTimeout + runtime.storageTimeout > end.by
   })
   const flights = new Flights({ protocol, runtime: timing, notify, onRecord: record => reader.keep(record) })
+  const identity = { appId, environment: environment.name, flow }
+  const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
   const connections = new Connections({
-    store, reader, flights, clover: client, clock, runtime: timing, make, slots, notify, identity: { appId, environment: environment.name, flow }, trustMerchantId: options.trustMerchantId, notesReturns: options.routes.webhook !== false
+    store, placements, reader, flights, clover: client, clock, runtime: timing, make, slots, notify, trustMerchantId: options.trustMerchantId, trust, maxWait
   })
+  const disconnects = new Disconnects({ store, reader, flights, notify })
   const { basePath, redirectUri, launchPath, launchUrl } = addresses(fastify.prefix.replace(/\/$/, ''), options)
   const keeper = new TokenKeeper({ store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl, trustMerchantId: options.trustMerchantId })
   const restApi = new CloverApi({ ...timing, clock, lanes: new Lanes(callsAtOnce), callTimeout })
@@ -77,7 +82,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const jobs = new Jobs(options.maxCalls, timing)
   const log = unfailing(fastify.log)
   const keepAlive = new KeepAlive({ store, flights, clock, runtime: timing, jobs, log })
-  const migration = new Migration({ store, connections, flights, clover: client, slots, jobs, notify, runtime: timing, end })
+  const migration = new Migration({ store, connections, placements, flights, clover: client, slots, jobs, notify, runtime: timing, end })
   const migrateLegacy = new MigrateLegacy({ migration, flow, runtime: timing, jobs, log })
   const states = new States({
     secrets: options.cookieSecrets, appId, environment: environment.name, secure: options.baseUrl.startsWith('https:'), now, random: runtime.random
@@ -86,6 +91,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     app,
     states,
     connections,
+    disconnects,
     keeper,
     hooks,
     redirectUri,
@@ -106,7 +112,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     installation: merchantId => keeper.installation(merchantId),
     installations: () => keeper.installations(),
     adopt: tokens => connections.adopt(tokens),
-    disconnect: merchantId => connections.disconnect(merchantId),
+    disconnect: merchantId => disconnects.disconnect(merchantId),
     migrateLegacy: (legacy, options) => migrateLegacy.run(legacy, options),
     keepAlive: (options => keepAlive.run(options)) as Clover['keepAlive']
   } satisfies Clover)

@@ -21,6 +21,7 @@ export type CloverErrorCode =
   | 'FST_CLOVER_WEBHOOK'
   | 'FST_CLOVER_OTHER_APP'
   | 'FST_CLOVER_SEALED'
+  | 'FST_CLOVER_UNREADABLE'
   | 'FST_CLOVER_FOREIGN_URL'
   | 'FST_CLOVER_NO_ECOMMERCE'
   | 'FST_CLOVER_CLOSING'
@@ -69,6 +70,8 @@ export const errorCodes = {
     'The record of merchant %s was made by another app or environment: give each app and environment a store (table or key prefix) of its own.', 500),
   FST_CLOVER_SEALED: createError('FST_CLOVER_SEALED',
     'The record of merchant %s does not open at %s: %s. Check the keys of encryptedStorage; a record that is beyond repair can be disconnected.', 500),
+  FST_CLOVER_UNREADABLE: createError('FST_CLOVER_UNREADABLE',
+    'The stored record of merchant %s cannot be read (%s): send the merchant\'s browser to the launch route, which replaces the record, or disconnect the merchant.', 500),
   FST_CLOVER_FOREIGN_URL: createError('FST_CLOVER_FOREIGN_URL',
     'A merchant\'s token goes to Clover alone: give a path such as /v3/merchants/{mId}/orders, or a URL of the environment\'s api or ecommerce origin.', 500),
   FST_CLOVER_NO_ECOMMERCE: createError('FST_CLOVER_NO_ECOMMERCE', 'There is no ecommerce key: %s', 500),
@@ -114,6 +117,13 @@ export function unavailable (reason: string, retryAfter = 1, merchantId?: string
 export const badReply = (reason: string, merchantId?: string) =>
   make('FST_CLOVER_BAD_REPLY', [reason], merchantId === undefined ? {} : { merchantId })
 
+/** @internal Somebody disconnected the merchant, or connected it, while an authorization was stored. */
+export const recordChanged = (merchantId: string) =>
+  unavailable('the merchant\'s record changed while the authorization was stored: open the app from Clover again', 1, merchantId)
+
+/** @internal */
+export const tooManyVisits = (merchantId: string) => unavailable('too many people open the app at once', 5, merchantId)
+
 /**
  * @internal `reason` and `cause` must already be free of secrets. They are for the log alone: a database's message names hosts and users,
  * and the error's own message may reach a stranger.
@@ -156,6 +166,9 @@ export const otherApp = (merchantId: string) => make('FST_CLOVER_OTHER_APP', [me
 /** @internal `reason` names a key id at most. */
 export const recordSealed = (merchantId: string, field: string, reason: string) =>
   make('FST_CLOVER_SEALED', [merchantId, field, reason], { merchantId })
+
+/** @internal `reason` names a field at most. */
+export const recordUnreadable = (merchantId: string, reason: string) => make('FST_CLOVER_UNREADABLE', [merchantId, reason], { merchantId })
 
 /** @internal */
 export const foreignUrl = (merchantId: string) => make('FST_CLOVER_FOREIGN_URL', [], { merchantId })

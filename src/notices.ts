@@ -14,7 +14,7 @@ export function teller (fastify: Pick<FastifyInstance, 'log'>) {
 
 /** @internal Tells the log, the diagnostics channels, and the host where it asked for it: a host's notice that throws must not stop a refresh. */
 export function notifier (fastify: FastifyInstance, { hooks, appId, environment }: Pick<ResolvedOptions, 'hooks' | 'appId' | 'environment'>): Notify {
-  const { onReauthorizationRequired, onDisconnect } = hooks
+  const { onReauthorizationRequired, onReconnected, onDisconnect } = hooks
   const log = logEvents(unfailing(fastify.log))
   const publish = publishEvents({ appId, environment: environment.name })
   const tell = teller(fastify)
@@ -23,6 +23,9 @@ export function notifier (fastify: FastifyInstance, { hooks, appId, environment 
     publish(event)
     if (event.type === 'reauthorization-required' && event.first && onReauthorizationRequired) {
       tell('onReauthorizationRequired', () => onReauthorizationRequired({ merchantId: event.merchantId, since: event.since }))
+    }
+    if (event.type === 'reconnected' && onReconnected) {
+      tell('onReconnected', () => onReconnected({ merchantId: event.merchantId, since: event.since, by: event.by }))
     }
     if (event.type === 'disconnected' && onDisconnect) tell('onDisconnect', () => onDisconnect({ merchantId: event.merchantId }))
   }

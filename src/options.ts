@@ -171,6 +171,13 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSec
   onError?: (request: FastifyRequest, reply: FastifyReply, error: Error) => unknown
   /** Told once when Clover refuses every stored token of a merchant. Not awaited. */
   onReauthorizationRequired?: (notice: { merchantId: string, since: number }) => unknown
+  /**
+   * Called once when a merchant whom Clover had refused (see `onReauthorizationRequired`) works again. Not awaited.
+   *
+   * `since`: Unix seconds, when Clover first refused every stored token. `by`: `refresh` where Clover accepted a stored token again,
+   * `authorization` where the merchant authorized again.
+   */
+  onReconnected?: (notice: { merchantId: string, since: number, by: 'refresh' | 'authorization' }) => unknown
   /** Told when a merchant was forgotten. Not awaited. */
   onDisconnect?: (notice: { merchantId: string }) => unknown
   /** Told each event that the webhook route takes, but for uninstalls, which disconnect the merchant. Not awaited. */

@@ -28,10 +28,10 @@ export interface ResolvedOptions {
   maxWait: number
   maxCalls: number
   cache: { max: number, ttl: number } | false
-  hooks: Pick<CloverOptions, 'onConnect' | 'onError' | 'onReauthorizationRequired' | 'onDisconnect' | 'onEvent'>
+  hooks: Pick<CloverOptions, 'onConnect' | 'onError' | 'onReauthorizationRequired' | 'onReconnected' | 'onDisconnect' | 'onEvent'>
 }
 
-const hookNames = ['onConnect', 'onError', 'onReauthorizationRequired', 'onDisconnect', 'onEvent'] as const
+const hookNames = ['onConnect', 'onError', 'onReauthorizationRequired', 'onReconnected', 'onDisconnect', 'onEvent'] as const
 const storageMethods = ['get', 'put', 'delete'] as const
 /** Options of `register` itself, which Fastify hands on. */
 const registerOptions = ['logLevel', 'logSerializers']

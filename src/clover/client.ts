@@ -22,7 +22,7 @@ export interface Exchange {
   code: string
   /** PKCE's verifier (RFC 7636, section 4.1), for low-trust apps. */
   verifier: string
-  /** `false`: an access token alone, which leaves the merchant's other refresh tokens alone. */
+  /** `false`: only an access token, which ends none of the merchant's refresh tokens. */
   withRefreshToken: boolean
 }
 
@@ -81,11 +81,9 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
       const path = '/oauth/v2/token'
       const response = await post(withRefreshToken ? path : `${path}?no_refresh_token=true`, body)
       if (response.outcome !== 'answered') return response
-      if (withRefreshToken) {
-        return checks.tokenReply.Check(response.body)
-          ? { outcome: 'ok', value: toPair(response.body) }
-          : misfit(path, checks.tokenReply, response.body)
-      }
+      // For low-trust apps the parameter is not documented: a refresh token that was not asked for is kept too.
+      if (checks.tokenReply.Check(response.body)) return { outcome: 'ok', value: toPair(response.body) }
+      if (withRefreshToken) return misfit(path, checks.tokenReply, response.body)
       return checks.accessTokenReply.Check(response.body)
         ? { outcome: 'ok', value: { ...noRefreshToken, accessToken: response.body.access_token, accessTokenExpiration: response.body.access_token_expiration } }
         : misfit(path, checks.accessTokenReply, response.body)

@@ -1,3 +1,4 @@
+import { isAhead, isRefusedFor, isToBeConfirmed, limits } from '../tokens/freshness.js'
 import type { Installation } from '../tokens/installation.js'
 
 /**
@@ -5,15 +6,16 @@ import type { Installation } from '../tokens/installation.js'
  *
  * - An intent that has run out is the trace of a refresh whose answer may be lost: Clover's recovery of it lasts for two weeks only.
  * - A mark whose `retryAt` has come is tried once more.
+ * - A doubtful pair whose `confirmAt` has come is refreshed once more.
  * - A refresh token ends within `within` seconds, or within half of its life where that is shorter, or nobody knows when.
  *
  * A v1 token cannot be refreshed.
  */
-export function isDue ({ refreshToken, refreshLease, reauthorizationRequired, refreshTokenExpiration, updatedAt, dueAt }: Installation, within: number, now: number): boolean {
-  if (refreshToken === null) return false
-  if (reauthorizationRequired && now < reauthorizationRequired.retryAt) return false
-  if (refreshLease) return now >= refreshLease.until
-  if (reauthorizationRequired) return true
+export function isDue (record: Installation, within: number, now: number): boolean {
+  const { refreshToken, refreshLease, reauthorizationRequired, refreshTokenExpiration, updatedAt, dueAt } = record
+  if (refreshToken === null || isRefusedFor(reauthorizationRequired, now)) return false
+  if (refreshLease) return !isAhead(refreshLease.until, now, limits.lease)
+  if (reauthorizationRequired || isToBeConfirmed(record, now)) return true
   if (refreshTokenExpiration === null) return dueAt === null || now >= dueAt
   // Otherwise a token that lives no longer than that would be refreshed at every pass.
   return refreshTokenExpiration - now <= Math.min(within, (refreshTokenExpiration - updatedAt) / 2)

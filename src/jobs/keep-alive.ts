@@ -1,11 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { isCloverError, storageFailed } from '../errors.js'
-import type { ListPage } from '../storage/contract.js'
 import type { Flights } from '../tokens/flights.js'
 import type { Installation } from '../tokens/installation.js'
 import { Pacer } from '../tokens/pace.js'
 import type { Runtime } from '../tokens/runtime.js'
-import type { Store } from '../tokens/store.js'
+import type { Store, StorePage } from '../tokens/store.js'
 import { isDue } from './due.js'
 import { inCompletionOrder } from './in-completion-order.js'
 import type { Jobs } from './jobs.js'
@@ -15,7 +14,7 @@ import { Progress } from './progress.js'
 
 /** @internal */
 export interface KeepAliveDependencies {
-  store: Pick<Store, 'get' | 'listUsable' | 'canList'>
+  store: Pick<Store, 'get' | 'list' | 'canList'>
   flights: Pick<Flights, 'refresh' | 'isOccupied'>
   clock: { now (): number }
   runtime: Pick<Runtime, 'now' | 'sleep' | 'jitter'>
@@ -110,8 +109,8 @@ export class KeepAlive {
     let cursor: string | undefined
     do {
       const page = await this.#list({ limit: pageSize, dueBefore: Math.ceil(clock.now() + within), ...(cursor !== undefined && { cursor }) }, stop)
-      summary.looked += page.items.length + page.unusable
-      summary.unusable += page.unusable
+      summary.looked += page.items.length + page.unusable.length
+      summary.unusable += page.unusable.length
       const due = page.items.filter(record => isDue(record, within, clock.now()))
         .map(({ merchantId, refreshToken, refreshLease, reauthorizationRequired }) => ({ merchantId, refreshToken, isDoubtful: Boolean(refreshLease ?? reauthorizationRequired) }))
       cursor = page.cursor
@@ -122,10 +121,10 @@ export class KeepAlive {
     } while (cursor !== undefined && !stop.aborted)
   }
 
-  async #list (query: Parameters<Store['listUsable']>[0], stop: AbortSignal, round = 1): Promise<ListPage & { unusable: number }> {
+  async #list (query: Parameters<Store['list']>[0], stop: AbortSignal, round = 1): Promise<StorePage> {
     const { store, runtime: { sleep, jitter } } = this.#use
     try {
-      return await store.listUsable(query)
+      return await store.list(query)
     } catch (error) {
       if (round >= listing.tries || stop.aborted) throw error
       await sleep(Math.min(listing.longestPause, 2 ** (round - 1)) * (0.5 + jitter() / 2) * 1000, stop)

@@ -6,6 +6,7 @@ import type { Connections } from '../tokens/connections.js'
 import type { Notify } from '../tokens/events.js'
 import type { Flights } from '../tokens/flights.js'
 import type { Installation } from '../tokens/installation.js'
+import type { Placements } from '../tokens/placements.js'
 import type { Pacer } from '../tokens/pace.js'
 import type { Runtime } from '../tokens/runtime.js'
 import type { Slots } from '../tokens/slots.js'
@@ -16,7 +17,8 @@ import type { LegacyToken } from './migration-types.js'
 /** @internal */
 export interface MigrationDependencies {
   store: Pick<Store, 'get'>
-  connections: Pick<Connections, 'bind' | 'placement' | 'place'>
+  connections: Pick<Connections, 'bind'>
+  placements: Pick<Placements, 'prepare' | 'place'>
   flights: Pick<Flights, 'held'>
   clover: Pick<CloverClient, 'migrate' | 'exchange'>
   slots: Pick<Slots, 'run'>
@@ -85,7 +87,7 @@ export class Migration {
   }
 
   async #migrate ({ merchantId, legacyToken: given }: LegacyToken, run: MigrationRun): Promise<Migrated> {
-    const { store, connections, flights, notify, runtime: { now } } = this.#use
+    const { store, connections, placements, flights, notify, runtime: { now } } = this.#use
     if (run.stop.aborted) return 'stopped'
     const began = now()
     const before = await this.#untilStored(() => store.get(merchantId), () => run.stop.aborted || now() > began + patience.before, run.stop)
@@ -98,8 +100,8 @@ export class Migration {
     // From here on the pair is in hand, and the legacy token may be spent for it: neither a stop nor an outage ends this at once.
     const since = now()
     await connections.bind(merchantId, pair, call => this.#ask(call, run, () => this.#isLate(since)))
-    const placement = connections.placement(merchantId, pair, before, true)
-    const isMine = await this.#untilStored(() => connections.place(placement), () => this.#isLate(since))
+    const placement = placements.prepare(merchantId, pair, before, true)
+    const isMine = await this.#untilStored(() => placements.place(placement), () => this.#isLate(since))
     if (!isMine) return 'already-connected'
     notify({ type: 'connected', merchantId, isNew: before === undefined })
     return 'migrated'

@@ -4,6 +4,7 @@ import type { CloverApp } from '../clover/client.js'
 import { badState } from '../errors.js'
 import type { CloverOptions } from '../options.js'
 import type { Connections } from '../tokens/connections.js'
+import type { Disconnects } from '../tokens/disconnects.js'
 import type { TokenKeeper } from '../tokens/keeper.js'
 import { setPrivateHeaders } from './pages.js'
 import type { Attempt, States } from './state.js'
@@ -12,7 +13,8 @@ import type { Attempt, States } from './state.js'
 export interface RouteContext {
   app: CloverApp
   states: States
-  connections: Pick<Connections, 'connect' | 'connectWithToken' | 'disconnect'>
+  connections: Pick<Connections, 'connect' | 'connectWithToken'>
+  disconnects: Pick<Disconnects, 'disconnect'>
   keeper: Pick<TokenKeeper, 'refresh'>
   hooks: Pick<CloverOptions, 'onConnect' | 'onError' | 'onEvent'>
   /** The callback's public address. */

@@ -33,7 +33,7 @@ export function webhookRoute ({ auth, onVerificationCode, ...options }: WebhookR
   }
 }
 
-function webhookHandler ({ app, connections, hooks, tell, onWebhookRefused, onVerification }: RouteContext, onVerificationCode: WebhookRoute['onVerificationCode']) {
+function webhookHandler ({ app, disconnects, hooks, tell, onWebhookRefused, onVerification }: RouteContext, onVerificationCode: WebhookRoute['onVerificationCode']) {
   /** Events that were passed on of a body that was answered with an error: they come again with it. */
   const passedOn = new LRUCache<string, true>({ max: mostRemembered })
 
@@ -85,7 +85,7 @@ function webhookHandler ({ app, connections, hooks, tell, onWebhookRefused, onVe
     const slots = new Slots(atOnce)
     // A connection of the same second is taken for the later of the two: a merchant who came back must not be lost, while one who left
     // is found out by the first call to Clover.
-    const outcomes = await Promise.allSettled([...uninstalls].map(([merchantId, ts]) => slots.run(() => connections.disconnect(merchantId, Math.floor(ts / 1000)))))
+    const outcomes = await Promise.allSettled([...uninstalls].map(([merchantId, ts]) => slots.run(() => disconnects.disconnect(merchantId, Math.floor(ts / 1000)))))
     return outcomes.find(outcome => outcome.status === 'rejected')
   }
 }

@@ -61,10 +61,11 @@ export class RecordCache {
   set (record: Installation, ttl = this.#options.ttl): void {
     if (this.#closed) return
     const { minValidity, refreshAhead, now } = this.#options
-    const { accessTokenExpiration, updatedAt } = record
+    const { accessTokenExpiration, updatedAt, confirmAt = Infinity } = record
     const lifetime = accessTokenExpiration === null ? 0 : accessTokenExpiration - updatedAt
     const margin = Math.max(requiredValidity(record, minValidity), lifetime * refreshAhead)
-    const easyUntil = record.reauthorizationRequired ? 0 : accessTokenExpiration === null ? Infinity : accessTokenExpiration - margin
+    const freshUntil = accessTokenExpiration === null ? Infinity : accessTokenExpiration - margin
+    const easyUntil = record.reauthorizationRequired ? 0 : Math.min(freshUntil, confirmAt)
     this.#entries.set(record.merchantId, { record, askAgainAt: now() + ttl, easyUntil })
   }
 

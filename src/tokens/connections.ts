@@ -3,33 +3,38 @@ import { Value } from '@sinclair/typebox/value'
 import { unclearError, type Answer } from '../clover/answer.js'
 import type { CloverClient, Exchange } from '../clover/client.js'
 import { TokenReply, type TokenPair } from '../clover/wire.js'
-import { denied, invalidMerchantId, isCloverError, invalidOptions, merchantMismatch, permissionMissing, storageFailed, unavailable } from '../errors.js'
+import { denied, invalidMerchantId, invalidOptions, isCloverError, merchantMismatch, permissionMissing, recordChanged, tooManyVisits, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import type { Flights } from './flights.js'
 import { remaining } from './freshness.js'
 import { isMerchantId, MerchantId, type Installation } from './installation.js'
+import { OneAtATime } from './one-at-a-time.js'
+import type { Placements } from './placements.js'
 import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
 import { elapsed, type Runtime } from './runtime.js'
 import type { Slots } from './slots.js'
-import type { Store } from './store.js'
+import { UnreadableRecord, type Store } from './store.js'
+import { within } from './within.js'
 
 /** @internal */
 export interface ConnectionOptions {
-  store: Pick<Store, 'get' | 'put' | 'delete'>
-  reader: Reader
-  flights: Flights
+  store: Pick<Store, 'find' | 'get' | 'put'>
+  placements: Pick<Placements, 'prepare' | 'place'>
+  reader: Pick<Reader, 'keep'>
+  flights: Pick<Flights, 'held' | 'refresh'>
   clover: Pick<CloverClient, 'exchange' | 'merchant'>
   clock: { now (): number }
   runtime: Pick<Runtime, 'now'>
   make: RecordMaker
   slots: Pick<Slots, 'run'>
   notify: Notify
-  identity: Pick<Installation, 'appId' | 'environment' | 'flow'>
   /** `true`: the merchant id is believed without asking Clover. */
   trustMerchantId: boolean
-  /** `true`: the record tells when its merchant was last here, so that an uninstall that is told late can be known for one. */
-  notesReturns?: boolean
+  /** `low`: a pair whose refresh was interrupted cannot be recovered. */
+  trust: 'high' | 'low'
+  /** Milliseconds that a visit waits for the refresh of a stored pair. */
+  maxWait: number
 }
 
 /** A pair of tokens that another integration holds, for `adopt()`. */
@@ -42,62 +47,53 @@ export const AdoptedTokens = Type.Object({
 }, { description: 'A pair of tokens that another integration holds' })
 export type AdoptedTokens = Static<typeof AdoptedTokens>
 
-/** @internal A pair of a new authorization on its way into the store. */
-export interface Placement {
-  next: Installation
-  before: Installation | undefined
-  /** The revision over which it is written next. */
-  expected: string | undefined
-  /** A write failed and may have happened, or happen yet. */
-  isUnknown: boolean
-  /** It is the only trace of what was spent for it: it is written although a failed write, if it happened, may have been disconnected since. */
-  insists: boolean
-}
+/** @internal A visit that ended: the merchant is connected, or `again`: the browser must go through Clover once more, for a full exchange. */
+export type Visit = { isNew: boolean } | 'again'
 
-/** A record that does not open: nothing of it is known, its revision included. */
-const unreadable = 'unreadable' as const
-
-/** The most times that a write is tried while others change the record. */
+/** The most times that a visit is noted while others change the record. */
 const maxRounds = 10
 
-/** @internal Merchants who come and go. */
+/** The most callbacks of one merchant that wait for a full exchange. */
+const mostWaiting = 32
+
+/** @internal Merchants who connect, and those who come back. */
 export class Connections {
   readonly #use: ConnectionOptions
+  readonly #fullExchanges = new OneAtATime({ most: mostWaiting, tooMany: merchantId => tooManyVisits(merchantId) })
 
   constructor (options: ConnectionOptions) {
     this.#use = options
   }
 
   /**
-   * Exchanges an authorization code and stores the merchant's tokens, once Clover has said that they are this merchant's.
+   * Exchanges an authorization code, once for whoever opens the app.
    *
-   * A returning merchant, whose stored pair is proven alive, keeps it. Resolves with whether the merchant is new.
+   * Each full exchange adds a refresh token at Clover, which ends the oldest past a number that it does not publish. So where a pair is
+   * stored, the code is exchanged for an access token only, which proves the visit; then the stored pair is checked. Resolves with `again`
+   * if that pair is dead: the code of the browser's next round is to be exchanged in full.
+   *
+   * @param isFullRound this is that next round
+   * @throws FST_CLOVER_DENIED, FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION, FST_CLOVER_UNAVAILABLE, FST_CLOVER_BAD_REPLY,
+   * FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP
    */
-  async connect (merchantId: string, code: Omit<Exchange, 'withRefreshToken'>): Promise<{ isNew: boolean }> {
-    const { store, clover, slots, runtime, notify } = this.#use
-    const before = await store.get(merchantId)
-    // Decided before the exchange, since a code works once.
-    const keeps = before !== undefined && await this.#isProvenAlive(before)
-    const began = runtime.now()
-    const answer = await slots.run(() => clover.exchange({ ...code, withRefreshToken: !keeps }))
-    if (answer.outcome === 'unclear') throw unclearError(answer, merchantId)
-    if (answer.outcome === 'refused') {
-      throw denied('Clover did not accept the authorization code. Open the app from Clover again; if that does not help, check the App ID and the App Secret.', merchantId)
-    }
-    await this.bind(merchantId, answer.value)
-    const isNew = keeps ? await this.#stillThere(merchantId) : await this.#replace(merchantId, answer.value, before) === 'new'
-    notify({ type: 'connected', merchantId, isNew, duration: elapsed(runtime, began) })
-    return { isNew }
+  async connect (merchantId: string, code: Omit<Exchange, 'withRefreshToken'>, isFullRound = false): Promise<Visit> {
+    const found = await this.#use.store.find(merchantId)
+    if (!isFullRound && hasPair(found)) return this.#visit(code, found)
+    return this.#fullExchanges.run(merchantId, async () => {
+      // Whoever came before may have stored a pair meanwhile. In a full round the browser has proved itself already.
+      const current = await this.#use.store.find(merchantId)
+      if (!hasPair(current)) return this.#connectInFull(merchantId, code, current)
+      if (!isFullRound) return this.#visit(code, current)
+      return await this.#isAlive(current) ? this.#visit(code, current, true) : this.#connectInFull(merchantId, code, current)
+    })
   }
 
   /** Stores a v1 token that the browser itself brought (the implicit flow), once Clover has said that it is this merchant's. */
   async connectWithToken (merchantId: string, accessToken: string): Promise<{ isNew: boolean }> {
-    const before = await this.#use.store.get(merchantId)
-    const pair = { accessToken, accessTokenExpiration: null, refreshToken: null, refreshTokenExpiration: null }
-    await this.bind(merchantId, pair)
-    const isNew = await this.#replace(merchantId, pair, before) === 'new'
-    this.#use.notify({ type: 'connected', merchantId, isNew })
-    return { isNew }
+    const before = await this.#use.store.find(merchantId)
+    const token = { accessToken, accessTokenExpiration: null, refreshToken: null, refreshTokenExpiration: null }
+    await this.bind(merchantId, token)
+    return this.#store(merchantId, token, before)
   }
 
   /** Takes over a pair from another integration. Resolves with false, and changes nothing, if the merchant is connected already. */
@@ -105,69 +101,20 @@ export class Connections {
     if (!isMerchantId(tokens?.merchantId)) throw invalidMerchantId()
     const wrong = Value.Errors(AdoptedTokens, tokens).First()
     if (wrong) throw invalidOptions([`adopt() needs merchantId, accessToken, refreshToken, and their expirations in Unix seconds: ${wrong.path.slice(1)} is wrong.`])
+    const { store, placements, clock, notify } = this.#use
     const { merchantId, ...pair } = tokens
-    const before = await this.#use.store.get(merchantId)
-    if (before !== undefined && !before.reauthorizationRequired) return false
+    const before = await store.find(merchantId)
+    if (before !== undefined && !(before instanceof UnreadableRecord) && !before.reauthorizationRequired) return false
     // An expired token proves nothing either way: there the host answers for the merchant.
-    if (pair.accessTokenExpiration > this.#use.clock.now()) await this.bind(merchantId, pair)
-    const result = await this.#replace(merchantId, pair, before)
-    if (result === 'overtaken') return false
-    this.#use.notify({ type: 'connected', merchantId, isNew: result === 'new' })
+    if (pair.accessTokenExpiration > clock.now()) await this.bind(merchantId, pair)
+    if (!await placements.place(placements.prepare(merchantId, pair, before))) return false
+    notify({ type: 'connected', merchantId, isNew: before === undefined })
     return true
   }
 
   /**
-   * Forgets a merchant; resolves with whether there was anything to forget. A connection made meanwhile stays.
-   *
-   * @param connectedBefore only a merchant who last authorized before this second, in Unix seconds by Clover's clock, is forgotten
-   */
-  async disconnect (merchantId: string, connectedBefore = Infinity): Promise<boolean> {
-    if (!isMerchantId(merchantId)) throw invalidMerchantId()
-    const { store, reader, flights, notify } = this.#use
-    const first = await store.get(merchantId).catch((error: unknown) => {
-      // When a record that does not open was made is not known either.
-      if (isCloverError(error, 'FST_CLOVER_SEALED') && connectedBefore === Infinity) return unreadable
-      throw error
-    })
-    if (first === undefined) {
-      reader.drop(merchantId)
-      return false
-    }
-    if (first !== unreadable && lastAuthorized(first) >= connectedBefore) return false
-    const isForgotten = await (first === unreadable ? store.delete(merchantId) : this.#delete(first, connectedBefore)).finally(() => reader.drop(merchantId))
-    if (isForgotten === undefined) return false
-    // Not earlier: a pair that is held while the store fails may be the only trace of a merchant who stays connected.
-    flights.drop(merchantId, record => first === unreadable || record.connectionId === first.connectionId)
-    if (isForgotten) notify({ type: 'disconnected', merchantId })
-    return isForgotten
-  }
-
-  /** Deletes by revision: a delete that arrives late must not hit a newer connection. Resolves with undefined if this very one stays. */
-  async #delete ({ merchantId, connectionId, revision }: Installation, connectedBefore: number): Promise<boolean | undefined> {
-    const { store } = this.#use
-    for (let round = 0; round < maxRounds; round++) {
-      if (await store.delete(merchantId, revision)) return true
-      const current = await store.get(merchantId)
-      if (current?.connectionId !== connectionId) return false
-      if (lastAuthorized(current) >= connectedBefore) return undefined
-      revision = current.revision
-    }
-    throw storageFailed('delete', 'it refuses to delete although the revision is the stored one', merchantId)
-  }
-
-  /** Whether the stored pair surely works: after an uninstall and a reinstall it may not. */
-  async #isProvenAlive (record: Installation): Promise<boolean> {
-    const { flights, clock, trustMerchantId } = this.#use
-    const { merchantId, refreshToken, refreshLease, reauthorizationRequired, accessToken } = record
-    if (refreshToken === null || refreshLease || reauthorizationRequired || trustMerchantId || flights.held(merchantId)) return false
-    if (remaining(record, clock.now()) === 0) return false
-    const answer = await this.#ask(() => this.#use.clover.merchant(merchantId, accessToken))
-    return answer.outcome === 'ok' && answer.value === merchantId
-  }
-
-  /**
-   * Binds a token to its merchant: the browser named the merchant, and a browser can be told anything. `ask` makes the call, or makes it
-   * again where its answer was unclear.
+   * Binds a token to its merchant: the browser named the merchant, and a browser can name anyone. `ask` makes the call, or repeats it
+   * where its answer was unclear.
    */
   async bind (merchantId: string, { accessToken }: Pick<TokenPair, 'accessToken'>, ask = this.#ask): Promise<void> {
     const { clover, trustMerchantId } = this.#use
@@ -184,72 +131,116 @@ export class Connections {
       : merchantMismatch(merchantId)
   }
 
-  readonly #ask = (call: () => Promise<Answer<string>>): Promise<Answer<string>> => this.#use.slots.run(call)
-
-  /** A disconnect during a returning visit leaves an access token alone, with which nothing can be stored. */
-  async #stillThere (merchantId: string): Promise<false> {
-    const { store, make, clock, notesReturns } = this.#use
-    const record = await store.get(merchantId)
-    if (record === undefined) throw this.#interrupted(merchantId)
-    // Best effort: a record that somebody else is changing is left alone.
-    if (notesReturns && !record.refreshLease) await store.put(make.returned(record, clock.now()), record.revision).catch(() => false)
-    return false
+  /** Somebody opens an app that is connected. No call is made with the stored tokens before the visit has proved itself. */
+  async #visit (code: Omit<Exchange, 'withRefreshToken'>, before: Installation, isAlive = false): Promise<Visit> {
+    const { runtime, notify } = this.#use
+    const { merchantId } = before
+    const began = runtime.now()
+    const tokens = await this.#exchange(merchantId, { ...code, withRefreshToken: false })
+    // Where Clover gives a refresh token all the same, it may have ended the stored one by that.
+    if (tokens.refreshToken !== null) return this.#store(merchantId, tokens, before, began)
+    if (!isAlive && !await this.#isAlive(before)) return 'again'
+    await this.#noteVisit(merchantId)
+    notify({ type: 'connected', merchantId, isNew: false, duration: elapsed(runtime, began) })
+    return { isNew: false }
   }
 
-  /** Stores a pair of a new authorization; `overtaken`: another authorization was faster, and its pair is as good. */
-  async #replace (merchantId: string, pair: TokenPair, before: Installation | undefined): Promise<'new' | 'replaced' | 'overtaken'> {
-    if (!await this.place(this.placement(merchantId, pair, before))) return 'overtaken'
-    return before === undefined ? 'new' : 'replaced'
+  async #connectInFull (merchantId: string, code: Omit<Exchange, 'withRefreshToken'>, before: Installation | UnreadableRecord | undefined): Promise<{ isNew: boolean }> {
+    const began = this.#use.runtime.now()
+    const pair = await this.#exchange(merchantId, { ...code, withRefreshToken: true })
+    return this.#store(merchantId, pair, before, began)
   }
 
-  /** A pair that is to be stored in the place of `before`. */
-  placement (merchantId: string, pair: TokenPair, before: Installation | undefined, insists = false): Placement {
-    const { make, clock, identity } = this.#use
-    const next = make.connected({ merchantId, ...identity }, pair, make.id(), clock.now())
-    return { next, before, expected: before?.revision, isUnknown: false, insists }
+  /** Resolves with the tokens once Clover has said that they are this merchant's. */
+  async #exchange (merchantId: string, exchange: Exchange): Promise<TokenPair> {
+    const { clover, slots, notify } = this.#use
+    const answer = await slots.run(() => clover.exchange(exchange))
+    if (answer.outcome === 'unclear') throw unclearError(answer, merchantId)
+    if (answer.outcome === 'refused') {
+      notify({ type: 'exchange-refused', merchantId, status: answer.status })
+      throw denied('Clover did not accept the authorization code. Open the app from Clover again; if that does not help, check the App ID and the App Secret.', merchantId)
+    }
+    await this.bind(merchantId, answer.value)
+    return answer.value
   }
 
   /**
-   * Stores a pair. Resolves with false if another authorization was faster, whose pair is as good. Where the store failed it rejects, and
-   * may be called again with the same placement.
+   * Whether the stored pair works: Clover knows its access token, or a refresh has just succeeded, one for all who visit at once.
+   *
+   * @throws FST_CLOVER_UNAVAILABLE and others, where that could not be found out
    */
-  async place (placement: Placement): Promise<boolean> {
-    const { store, flights, reader } = this.#use
-    const { next, before, insists } = placement
-    const { merchantId, connectionId } = next
+  async #isAlive (before: Installation): Promise<boolean> {
+    const { flights, clock, clover, trustMerchantId, trust } = this.#use
+    const { merchantId } = before
+    // A pair that is not stored yet is newer than what was read.
+    const record = flights.held(merchantId) ?? before
+    const { accessToken, refreshToken, refreshLease, reauthorizationRequired } = record
+    // Without recovery, a lease may be the only trace of a refresh that ended this pair.
+    const isInterrupted = refreshLease !== undefined && trust === 'low'
+    if (!reauthorizationRequired && !isInterrupted && !trustMerchantId && remaining(record, clock.now()) > 0) {
+      const answer = await this.#ask(() => clover.merchant(merchantId, accessToken))
+      if (answer.outcome === 'unclear') throw unclearError(answer, merchantId)
+      if (answer.outcome === 'ok' && answer.value === merchantId) return true
+    }
+    return this.#survivesRefresh(merchantId, refreshToken)
+  }
+
+  /** Whether a pair whose refresh token is not `refreshToken` could be had. */
+  async #survivesRefresh (merchantId: string, refreshToken: string | null): Promise<boolean> {
+    const { flights, maxWait } = this.#use
+    const late = () => unavailable('another server is refreshing this merchant', 1, merchantId)
+    try {
+      await within(flights.refresh(merchantId, { enough: current => current.refreshToken !== refreshToken }), maxWait, late)
+      return true
+    } catch (error) {
+      if (isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED') || isCloverError(error, 'FST_CLOVER_UNREADABLE')) return false
+      if (isCloverError(error, 'FST_CLOVER_NOT_CONNECTED')) throw recordChanged(merchantId)
+      throw error
+    }
+  }
+
+  /** Writes that the merchant was here, so that a disconnect which began before does not end this connection. */
+  async #noteVisit (merchantId: string): Promise<void> {
+    const { store, reader, make, clock } = this.#use
+    const visitId = make.id()
     for (let round = 1; ; round++) {
-      let isStored = false
+      const record = await store.get(merchantId)
+      if (record === undefined || round > maxRounds) throw recordChanged(merchantId)
+      if (record.visitId === visitId) return
+      const next = make.returned(record, visitId, clock.now())
       try {
-        isStored = await store.put(next, placement.expected)
+        if (await store.put(next, record.revision)) return reader.keep(next)
       } catch (error) {
-        placement.isUnknown = true
-        if (round >= maxRounds) throw error
-      }
-      if (!isStored && round > maxRounds) throw this.#interrupted(merchantId)
-      const current = isStored ? next : await store.get(merchantId)
-      if (current?.connectionId === connectionId) {
-        flights.drop(merchantId, record => record.connectionId !== connectionId)
-        reader.drop(merchantId)
-        return true
-      }
-      if (current === undefined) {
-        // A disconnect came between, or may have: it is not undone behind the merchant's back.
-        if (before !== undefined || (placement.isUnknown && !insists)) throw this.#interrupted(merchantId)
-        placement.expected = undefined
-      } else if (current.connectionId === before?.connectionId || (current.reauthorizationRequired && !placement.isUnknown) || (insists && current.refreshToken === null)) {
-        placement.expected = current.revision
-      } else {
-        return false
+        if (round === maxRounds) throw error
       }
     }
   }
 
-  #interrupted (merchantId: string): Error {
-    return unavailable('the merchant\'s record changed while the authorization was stored: open the app from Clover again', 1, merchantId)
+  /**
+   * Stores the tokens of an exchange. If another server's authorization was faster, this exchange may have ended the refresh token that is
+   * stored: then this pair takes its place.
+   */
+  async #store (merchantId: string, pair: TokenPair, before: Installation | UnreadableRecord | undefined, began?: number): Promise<{ isNew: boolean }> {
+    const { placements, notify, runtime } = this.#use
+    const placement = placements.prepare(merchantId, pair, before)
+    const isStored = await placements.place(placement)
+    if (!isStored && pair.refreshToken !== null && !await this.#survived(merchantId)) await placements.place(placement)
+    const isNew = isStored && before === undefined
+    notify({ type: 'connected', merchantId, isNew, ...(began !== undefined && { duration: elapsed(runtime, began) }) })
+    return { isNew }
   }
+
+  /** Whether the pair that another server stored outlived an exchange of this one. */
+  async #survived (merchantId: string): Promise<boolean> {
+    const current = await this.#use.store.find(merchantId)
+    if (current === undefined) throw recordChanged(merchantId)
+    if (!hasPair(current) || current.reauthorizationRequired) return false
+    return this.#survivesRefresh(merchantId, current.refreshToken)
+  }
+
+  readonly #ask = (call: () => Promise<Answer<string>>): Promise<Answer<string>> => this.#use.slots.run(call)
 }
 
-/** Unix seconds by Clover's clock: when the merchant last went through an authorization. */
-function lastAuthorized ({ connectedAt, returnedAt = 0 }: Installation): number {
-  return Math.max(connectedAt, returnedAt)
+function hasPair (found: Installation | UnreadableRecord | undefined): found is Installation {
+  return found !== undefined && !(found instanceof UnreadableRecord) && found.refreshToken !== null
 }

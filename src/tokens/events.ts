@@ -53,6 +53,19 @@ export const eventTable = {
     retryAt: Type.Number({ description: 'Unix seconds: until then no call to Clover is made for this merchant' }),
     first: Type.Boolean({ description: 'The merchant was not marked before' })
   }],
+  reconnected: ['info', 'a merchant whom Clover had refused works again', {
+    merchantId,
+    since: Type.Number({ description: 'Unix seconds: when Clover first refused every stored token' }),
+    by: Type.Union([Type.Literal('refresh'), Type.Literal('authorization')], { description: 'Clover accepted a stored token again, or the merchant authorized again' })
+  }],
+  'storage-failed': ['warn', 'a refresh failed, since the storage adapter failed; it is tried again later', {
+    merchantId,
+    reason: Reason('What the storage adapter says')
+  }],
+  'exchange-refused': ['info', 'Clover refused an authorization code', {
+    merchantId: Type.String({ ...MerchantId, description: 'The merchant that the browser named; not verified' }),
+    status: Type.Number({ description: 'The HTTP status of Clover\'s reply' })
+  }],
   'state-refused': ['info', 'a callback was not exchanged', {
     merchantId: Type.Optional(Type.String({ ...MerchantId, description: 'The merchant that the browser or the launch named; not verified' })),
     reason: Reason('Why the state is no good')
@@ -66,9 +79,9 @@ export const eventTable = {
     isTold: Type.Boolean({ description: 'There is such a hook' })
   }],
   disconnected: ['info', 'a merchant was disconnected', { merchantId }],
-  'record-not-opened': ['error', 'the stored record of a merchant does not open', {
+  'record-not-opened': ['error', 'the stored record of a merchant cannot be read', {
     merchantId,
-    reason: Reason('Which field does not open and why; it names a key id at most')
+    reason: Reason('Which field is wrong or does not open, and why; it names a key id at most')
   }]
 } as const satisfies Record<string, readonly [Level, string, TProperties]>
 

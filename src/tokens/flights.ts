@@ -1,4 +1,4 @@
-import { badReply, closing, isCloverError, unavailable } from '../errors.js'
+import { badReply, closing, isCloverError, reasonOf, unavailable } from '../errors.js'
 import type { Notify } from './events.js'
 import { HeldPairs } from './held.js'
 import type { Installation } from './installation.js'
@@ -145,6 +145,8 @@ export class Flights {
       return record
     } catch (error) {
       if (!flight.isOver) this.#noteFailure(merchantId, error)
+      // Nobody may be waiting for this refresh, and so see the error.
+      if (isCloverError(error, 'FST_CLOVER_STORAGE')) this.#options.notify({ type: 'storage-failed', merchantId, reason: reasonOf(error) })
       throw error
     }
   }

@@ -35,3 +35,37 @@ export function isAgeing (times: Times, now: number, refreshAhead: number): bool
   const total = lifetime(times)
   return total !== Infinity && remaining(times, now) < total * refreshAhead
 }
+
+/** @internal How far ahead the times that the rules write may lie, in seconds. */
+export const limits = {
+  /** A lease: that of a server with the longest timeouts that the options allow. */
+  lease: 600,
+  /** The pause before a refused merchant is tried again. */
+  mark: 86_400,
+  /** The confirmation of a doubtful pair. */
+  confirmation: 900
+}
+
+/** Seconds by which a time may lie further ahead than its limit: it is written as a whole second, by a clock that may be corrected since. */
+const tolerance = 300
+
+/**
+ * @internal Whether a time that a rule wrote is still to come. One that lies further ahead than the rule allows was written by a wrong
+ * clock, and counts as past: otherwise a merchant would wait for it, perhaps for a year.
+ *
+ * @param time Unix seconds, as `now`
+ * @param limit seconds, one of `limits`
+ */
+export function isAhead (time: number, now: number, limit: number): boolean {
+  return now < time && time - now <= limit + tolerance
+}
+
+/** @internal Whether Clover need not be asked about a merchant whom it refused: the time of the next try has not come. */
+export function isRefusedFor (mark: Installation['reauthorizationRequired'], now: number): boolean {
+  return mark !== undefined && isAhead(mark.retryAt, now, limits.mark)
+}
+
+/** @internal Whether a doubtful pair has waited long enough to be refreshed once more. */
+export function isToBeConfirmed ({ confirmAt }: Pick<Installation, 'confirmAt'>, now: number): boolean {
+  return confirmAt !== undefined && !isAhead(confirmAt, now, limits.confirmation)
+}

@@ -45,7 +45,11 @@ export const Installation = Type.Object({
     by: Type.String({ description: 'Random for each attempt' }),
     until: Type.Number({ description: 'Unix seconds' })
   }, { description: 'A refresh that is under way, or that may have happened' })),
-  returnedAt: Type.Optional(Type.Number({ description: 'Unix seconds: when the merchant last authorized again and kept the stored tokens; noted where the webhook route is on' })),
+  confirmAt: Type.Optional(Type.Number({
+    description: 'Unix seconds: from then on the tokens are refreshed once more, since a recovery that Clover handles late could have ended them'
+  })),
+  returnedAt: Type.Optional(Type.Number({ description: 'Unix seconds: when the merchant last authorized again and kept the stored tokens' })),
+  visitId: Type.Optional(Type.String({ description: 'Random for each authorization that kept the stored tokens: a disconnect that began before it stops there' })),
   ecommercePublicKey: Type.Optional(Type.String({ minLength: 1, description: 'The merchant\'s public key for ecommerce pages (PAKMS), once it was asked for; gone after a new authorization' })),
   connectionId: Type.String({ description: 'Random for each authorization, kept by every other write' }),
   dueAt: Nullable(Type.Number(), 'Unix seconds: when keep-alive must look at this record; null: never'),
@@ -76,7 +80,7 @@ export function summarize (installation: Installation): InstallationSummary {
 /** Seconds after which a refresh token whose end is unknown is exchanged for one whose end is known. */
 const unknownEnd = 86_400
 
-/** When keep-alive must look at a record, in Unix seconds: the lease's end, the mark's next try, or the refresh token's end. */
-export function dueAt ({ refreshLease, reauthorizationRequired, refreshToken, refreshTokenExpiration, updatedAt }: Omit<Installation, 'dueAt'>): number | null {
-  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? refreshTokenExpiration ?? (refreshToken === null ? null : updatedAt + unknownEnd)
+/** When keep-alive must look at a record, in Unix seconds: the lease's end, the mark's next try, the confirmation, or the refresh token's end. */
+export function dueAt ({ refreshLease, reauthorizationRequired, confirmAt, refreshToken, refreshTokenExpiration, updatedAt }: Omit<Installation, 'dueAt'>): number | null {
+  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? confirmAt ?? refreshTokenExpiration ?? (refreshToken === null ? null : updatedAt + unknownEnd)
 }

@@ -5,7 +5,7 @@ import { badReply, closing, invalidMerchantId, isCloverError, notConnected, reau
 import type { RecordCache } from './cache.js'
 import type { Notify } from './events.js'
 import type { Flights } from './flights.js'
-import { isAgeing, isFresh, remaining } from './freshness.js'
+import { isAgeing, isFresh, isRefusedFor, isToBeConfirmed, remaining } from './freshness.js'
 import { isMerchantId, summarize, type Installation, type InstallationSummary } from './installation.js'
 import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
@@ -53,6 +53,7 @@ const refusalPeriod = 300
 /** @internal Hands out access tokens: at once where it can, after a refresh where it must. */
 export class TokenKeeper {
   readonly #use: KeeperOptions
+  /** By merchant and token. */
   readonly #checking = new Map<string, Promise<Answer<string>>>()
   /** v1 tokens that Clover refused somewhere and knew elsewhere, and until when they are not asked about again: Unix seconds. */
   readonly #proven = new LRUCache<string, { accessToken: string, until: number }>({ max: 10_000 })
@@ -149,14 +150,14 @@ export class TokenKeeper {
   }
 
   async #obtain (merchantId: string, { minValidity = this.#use.minValidity, rejected, signal }: AccessTokenOptions): Promise<string> {
-    const { flights, refreshAhead, maxWait } = this.#use
+    const { flights, maxWait } = this.#use
     const record = flights.held(merchantId) ?? await this.#read(merchantId, rejected === undefined, signal)
     if (record === undefined) throw notConnected(merchantId)
     if (record.refreshToken === null) return this.#unrefreshable(record, rejected, signal)
     const isEnough = (record: Installation, now: number) => record.accessToken !== rejected && isFresh(record, now, minValidity)
     const now = this.#now()
     if (isEnough(record, now)) {
-      if (isAgeing(record, now, refreshAhead)) this.#refreshAhead(merchantId)
+      if (this.#isToBeRefreshed(record, now)) this.#refreshAhead(merchantId)
       return record.accessToken
     }
     const goal: RefreshGoal = { enough: record => isEnough(record, this.#now()) }
@@ -180,12 +181,17 @@ export class TokenKeeper {
     return within(reading, maxWait, () => this.#late(merchantId), signal)
   }
 
+  /** Whether a refresh in the background is due: the token is in the last part of its life, or its pair is doubtful. */
+  #isToBeRefreshed (record: Installation, now: number): boolean {
+    return isAgeing(record, now, this.#use.refreshAhead) || isToBeConfirmed(record, now)
+  }
+
   /** Starts a refresh that nobody waits for. */
   #refreshAhead (merchantId: string): void {
-    const { flights, refreshAhead } = this.#use
+    const { flights } = this.#use
     if (flights.isOccupied(merchantId)) return
     // A failure is in the log, and met again by whoever needs the token when it is dead.
-    flights.refresh(merchantId, { enough: record => !isAgeing(record, this.#now(), refreshAhead) }).catch(() => {})
+    flights.refresh(merchantId, { enough: record => !this.#isToBeRefreshed(record, this.#now()) }).catch(() => {})
   }
 
   /**
@@ -195,7 +201,7 @@ export class TokenKeeper {
   async #unrefreshable (record: Installation, rejected: string | undefined, signal: AbortSignal | undefined): Promise<string> {
     const { store, reader, make, notify, maxWait, trustMerchantId } = this.#use
     const { merchantId, accessToken, reauthorizationRequired: mark } = record
-    if (mark && this.#now() < mark.retryAt) throw reauthorizationRequired(merchantId)
+    if (isRefusedFor(mark, this.#now())) throw reauthorizationRequired(merchantId)
     if (accessToken !== rejected) {
       if (remaining(record, this.#now()) > 0) return accessToken
       throw reauthorizationRequired(merchantId)
@@ -214,13 +220,14 @@ export class TokenKeeper {
     throw reauthorizationRequired(merchantId)
   }
 
-  /** Asks Clover for the merchant of a token, once for all who want to know. */
+  /** Asks Clover for the merchant of a token, once for everybody who asks about the same token. */
   #check (merchantId: string, accessToken: string): Promise<Answer<string>> {
     const { clover, slots } = this.#use
-    const current = this.#checking.get(merchantId)
+    const key = `${merchantId} ${accessToken}`
+    const current = this.#checking.get(key)
     if (current) return current
-    const checking = slots.run(() => clover.merchant(merchantId, accessToken)).finally(() => this.#checking.delete(merchantId))
-    this.#checking.set(merchantId, checking)
+    const checking = slots.run(() => clover.merchant(merchantId, accessToken)).finally(() => this.#checking.delete(key))
+    this.#checking.set(key, checking)
     return checking
   }
 

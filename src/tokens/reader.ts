@@ -36,8 +36,8 @@ export class Reader {
     try {
       return await within(reading, patience, () => new Error('late'))
     } catch (error) {
-      // A record of another app, or one that is broken, is not an outage.
-      if (isCloverError(error) && error.code !== 'FST_CLOVER_STORAGE') throw error
+      // A record of another app, or with another key, is no outage.
+      if (isCloverError(error) && error.code !== 'FST_CLOVER_STORAGE' && error.code !== 'FST_CLOVER_UNREADABLE') throw error
       const still = cache.living(merchantId)
       if (still === undefined) return reading // the merchant left while the store was silent
       if (still === living) cache.set(living, patience)

@@ -1,18 +1,24 @@
 import type { TokenPair } from '../clover/wire.js'
 import { dueAt, type Installation } from './installation.js'
+import { limits } from './freshness.js'
 
 /*
  * The changes that the rules make to a record. Each makes a new document with a new revision and keeps every field it does not
  * know. Times are Unix seconds by Clover's clock.
  */
 
-/** @internal A pair in hand, and how it was obtained. */
+/** @internal A pair that Clover gave, and how it was obtained. */
 export interface ObtainedPair extends TokenPair {
   /** The refresh token that was presented to Clover for this pair. */
   presented: string
   /** The pair came from recovery. */
   recovered: boolean
+  /** A recovery of the presented token may still reach Clover, and would end this pair. */
+  isDoubtful: boolean
 }
+
+/** Seconds after which a doubtful pair is refreshed once more. A request that Clover handles later than that is not expected. */
+const confirmAfter = limits.confirmation
 
 /** @internal Makes records. `random` gives n random bytes as lower-case hexadecimal digits. */
 export class RecordMaker {
@@ -32,9 +38,9 @@ export class RecordMaker {
     return this.#seal({ ...merchant, ...tokensOf(pair), connectionId, connectedAt: Math.floor(now), updatedAt: Math.floor(now) })
   }
 
-  /** The same connection, after its merchant authorized once more. */
-  returned (record: Installation, now: number): Installation {
-    return this.#seal({ ...record, returnedAt: Math.floor(now) })
+  /** The same connection, after its merchant authorized once more and kept the tokens. `visitId` names that authorization. */
+  returned (record: Installation, visitId: string, now: number): Installation {
+    return this.#seal({ ...record, visitId, returnedAt: Math.floor(now) })
   }
 
   /** The intent to refresh, written before Clover is called. */
@@ -42,11 +48,16 @@ export class RecordMaker {
     return this.#seal({ ...record, refreshLease: { by, until: Math.ceil(until) } })
   }
 
-  /** A new pair: ends the lease and any mark. */
-  withPair (record: Installation, { presented, recovered, ...pair }: ObtainedPair, now: number): Installation {
-    const { refreshLease, reauthorizationRequired, recovered: before, ...kept } = record
+  /** A new pair: ends the lease, any mark, and what the pair before had to be confirmed for. */
+  withPair (record: Installation, { presented, recovered, isDoubtful, ...pair }: ObtainedPair, now: number): Installation {
+    const { refreshLease, reauthorizationRequired, recovered: before, confirmAt, ...kept } = record
     return this.#seal({
-      ...kept, ...tokensOf(pair), spentRefreshToken: presented, ...(recovered && { recovered }), updatedAt: Math.floor(now)
+      ...kept,
+      ...tokensOf(pair),
+      spentRefreshToken: presented,
+      ...(recovered && { recovered }),
+      ...(isDoubtful && { confirmAt: Math.ceil(now + confirmAfter) }),
+      updatedAt: Math.floor(now)
     })
   }
 
@@ -54,7 +65,7 @@ export class RecordMaker {
   marked (record: Installation, now: number): Installation {
     const { refreshLease, ...kept } = record
     const since = record.reauthorizationRequired?.since ?? Math.floor(now)
-    const wait = Math.min(86_400, Math.max(60, now - since))
+    const wait = Math.min(limits.mark, Math.max(60, now - since))
     return this.#seal({ ...kept, reauthorizationRequired: { since, retryAt: Math.ceil(now + wait) } })
   }
 

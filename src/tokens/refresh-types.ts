@@ -47,5 +47,9 @@ export interface HeldPair {
   expected: string
   /** The refresh token of the record from which the refresh began. */
   base: string
+  /** The attempt that obtained it, as in its leases. */
+  by: string
   pair: ObtainedPair
+  /** Unix seconds: since when Clover had refused the merchant, where the write ends a mark. */
+  refusedSince: number | undefined
 }

@@ -1,6 +1,7 @@
 import { unclearError, type Unclear } from '../clover/answer.js'
 import type { PairAnswer } from '../clover/client.js'
 import { closing, notConnected, reasonOf, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
+import { isAhead, isRefusedFor, limits } from './freshness.js'
 import type { Installation } from './installation.js'
 import type { HeldPair, RefreshDependencies, Refreshed, RefreshGoal } from './refresh-types.js'
 import { elapsed } from './runtime.js'
@@ -15,6 +16,8 @@ interface Claim {
   isLastTry: boolean
   /** Milliseconds of the runtime: Clover's clock is moved by its answers, and would tell no duration. */
   began: number
+  /** Another attempt left a lease or a mark: its recovery may still reach Clover, and end what this attempt obtains. */
+  isDoubtful: boolean
   /** Makes room for the next who reads a record. */
   leaveLine: () => void
 }
@@ -44,7 +47,7 @@ interface Obtained {
 const attempts = { first: 3, later: 1 }
 
 /** The most leases that are remembered as this process's own. */
-const mostUnanswered = 10_000
+const mostOwn = 10_000
 
 /** The most times that a pair is written over a record that others change in between. */
 const maxRounds = 50
@@ -58,8 +61,8 @@ const maxRounds = 50
  */
 export class RefreshProtocol {
   readonly #use: RefreshDependencies
-  /** The leases under which Clover gave this process no answer: it may go on under them while they last. */
-  readonly #unanswered = new Map<string, string>()
+  /** The leases that this process wrote and no longer works under, by merchant: the next attempt may go on under them while they last. */
+  readonly #own = new Map<string, string>()
 
   constructor (dependencies: RefreshDependencies) {
     this.#use = dependencies
@@ -105,16 +108,16 @@ export class RefreshProtocol {
     if (record === undefined) throw notConnected(merchantId)
     if (goal.enough(record)) return { record }
     const mark = record.reauthorizationRequired
-    if (record.refreshToken === null || (mark && !goal.force && clock.now() < mark.retryAt)) throw reauthorizationRequired(merchantId)
+    if (record.refreshToken === null || (!goal.force && isRefusedFor(mark, clock.now()))) throw reauthorizationRequired(merchantId)
     if (runtime.now() > giveUpAt) throw unavailable('another server is refreshing this merchant', 1, merchantId)
     if (this.#isClosing()) throw closing()
     const { refreshLease } = record
     // No lease lasts longer than this from when it is first seen, whatever a clock says that no answer of Clover has set right yet.
     if (refreshLease?.until !== seen.until) Object.assign(seen, { until: refreshLease?.until, end: runtime.now() + this.#leaseTime })
-    const lease = refreshLease && clock.now() < refreshLease.until && runtime.now() < seen.end ? refreshLease : undefined
-    if (lease && lease.by !== by && lease.by !== this.#unanswered.get(merchantId)) return 'leased'
+    const lease = refreshLease && isAhead(refreshLease.until, clock.now(), limits.lease) && runtime.now() < seen.end ? refreshLease : undefined
+    if (lease && lease.by !== by && lease.by !== this.#own.get(merchantId)) return 'leased'
     const base = record.refreshToken
-    const claim: Claim = { by: lease?.by ?? by, record, attempts: lease ? attempts.later : attempts.first, isLastTry: round > 1, began: runtime.now(), leaveLine }
+    const claim: Claim = { by: lease?.by ?? by, record, attempts: lease ? attempts.later : attempts.first, isLastTry: round > 1, began: runtime.now(), isDoubtful: refreshLease !== undefined || mark !== undefined, leaveLine }
     const obtained = await this.#underLease(claim, record, base)
     return (obtained && await this.#keep(obtained, base)) ?? 'changed'
   }
@@ -182,7 +185,9 @@ export class RefreshProtocol {
     try {
       return await store.put(next, record.revision) ? { record: next, until } : undefined
     } catch (error) {
-      // The outcome is unknown. Only a lease that is seen in the record allows a call to Clover.
+      // The outcome is unknown. Only a lease that is seen in the record allows a call to Clover. Should this read fail too, the next attempt
+      // goes on under the lease instead of waiting for its end.
+      this.#remember(record.merchantId, by)
       const current = await store.get(record.merchantId)
       if (current?.refreshLease?.by === by) return { record: current, until: current.refreshLease.until }
       if (isLastTry && current?.revision === record.revision) throw error
@@ -192,23 +197,29 @@ export class RefreshProtocol {
 
   /** Clover said nothing of use. The lease stays: it is the trace of a refresh that may have happened. */
   #fail ({ by, began, record: { merchantId } }: Claim, answer: Unclear): never {
-    if (this.#unanswered.size >= mostUnanswered) this.#unanswered.clear()
-    this.#unanswered.set(merchantId, by)
+    this.#remember(merchantId, by)
     this.#use.notify({ type: 'refresh-failed', merchantId, duration: elapsed(this.#use.runtime, began), reason: answer.reason })
     throw unclearError(answer, merchantId)
   }
 
+  /** Remembers a lease as this process's own, for the next attempt. */
+  #remember (merchantId: string, by: string): void {
+    if (this.#own.size >= mostOwn) this.#own.clear()
+    this.#own.set(merchantId, by)
+  }
+
   /** Writes a new pair; if the write fails the pair is held, and serves meanwhile. Resolves with undefined if it was dropped. */
   async #keep ({ claim, answer, presented, recovered }: Obtained, base: string): Promise<Refreshed | undefined> {
-    const { make, clock, runtime, notify } = this.#use
-    const { record } = claim
+    const { make, clock, runtime, notify, trust } = this.#use
+    const { record, by } = claim
     const { merchantId, accessToken, accessTokenExpiration } = record
-    this.#unanswered.delete(merchantId)
-    const pair = { accessToken, accessTokenExpiration, refreshTokenExpiration: null, ...answer.value, presented, recovered }
+    // A low-trust app has no recovery that could arrive late.
+    const isDoubtful = trust === 'high' && (recovered || claim.isDoubtful)
+    const pair = { accessToken, accessTokenExpiration, refreshTokenExpiration: null, ...answer.value, presented, recovered, isDoubtful }
     const next = make.withPair(record, pair, clock.now())
     // Without a new access token the old one stays, with its own times.
     if (answer.outcome === 'odd' && answer.value.accessToken === undefined) next.updatedAt = record.updatedAt
-    const held = { next, expected: record.revision, base, pair }
+    const held = { next, expected: record.revision, base, by, pair, refusedSince: record.reauthorizationRequired?.since }
     // Only now: a subscriber that throws may end the process, and the pair with it while it is not stored.
     const tell = () => {
       if (answer.outcome === 'odd') notify({ type: 'odd-reply', merchantId, reason: answer.reason })
@@ -231,21 +242,26 @@ export class RefreshProtocol {
    */
   async settle (held: HeldPair): Promise<Installation | undefined> {
     const { store, make, notify } = this.#use
-    const { pair, base } = held
+    const { base, by } = held
     const { merchantId } = held.next
     for (let round = 0; round < maxRounds; round++) {
-      if (await store.put(held.next, held.expected)) return held.next
+      const { pair } = held
+      if (await store.put(held.next, held.expected)) return this.#stored(held, held.next)
       const current = await store.get(merchantId)
       if (current !== undefined) {
         const mine = current.refreshToken === pair.refreshToken || current.spentRefreshToken === pair.refreshToken
-        if (mine) return current
+        if (mine) return this.#stored(held, current)
         const untouched = current.refreshToken === base
         // A recovery that presented the same token has killed the pair that the refresh gave, and mine is the recovery's.
         const replaced = current.spentRefreshToken === pair.presented && pair.recovered && !current.recovered
         if (untouched || replaced) {
+          const { refreshLease: lease, reauthorizationRequired: mark } = current
+          // Somebody else is at work on the same token, or was: with a recovery, perhaps, that comes after this pair.
+          if (this.#use.trust === 'high' && (mark || (lease && lease.by !== by))) held.pair = { ...pair, isDoubtful: true }
           const { updatedAt } = held.next
-          held.next = { ...make.withPair(current, pair, updatedAt), updatedAt }
+          held.next = { ...make.withPair(current, held.pair, updatedAt), updatedAt }
           held.expected = current.revision
+          held.refusedSince = mark?.since
           continue
         }
       }
@@ -253,6 +269,14 @@ export class RefreshProtocol {
       return undefined
     }
     throw storageFailed('put', 'it refuses a write although the revision is the stored one', merchantId)
+  }
+
+  /** A pair is in the store. */
+  #stored (held: HeldPair, record: Installation): Installation {
+    const { merchantId } = record
+    if (held.refusedSince !== undefined) this.#use.notify({ type: 'reconnected', merchantId, since: held.refusedSince, by: 'refresh' })
+    held.refusedSince = undefined
+    return record
   }
 
   /** Every stored token was refused. A guess and not a verdict: the merchant is tried again at `retryAt`. */

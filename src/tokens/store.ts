@@ -1,8 +1,8 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { isCloverError, otherApp, recordSealed, storageFailed } from '../errors.js'
+import { isCloverError, otherApp, recordSealed, recordUnreadable, storageFailed, type CloverError } from '../errors.js'
 import type { CloverStorage, ListPage, ListQuery } from '../storage/contract.js'
 import { Deadlines } from './deadlines.js'
-import { Installation } from './installation.js'
+import { Installation, isMerchantId } from './installation.js'
 
 const fits = TypeCompiler.Compile(Installation)
 
@@ -14,8 +14,22 @@ export interface StoreOptions {
   environment: string
   /** Milliseconds after which a call to the adapter counts as failed, its outcome unknown. */
   timeout: number
-  /** Told of each record that does not open, and why. */
-  onNotOpened?: (merchantId: string, reason: string) => void
+  /** Called for each record that cannot be read, with the reason. */
+  onUnreadable?: (merchantId: string, reason: string) => void
+}
+
+/** @internal A stored record that cannot be read: damaged, or sealed with a key that is not here. A new authorization replaces it. */
+export class UnreadableRecord {
+  /** @param revision the revision that is stored, where the adapter still knows it */
+  constructor (readonly error: CloverError, readonly revision: string | undefined) {}
+}
+
+/** @internal A page of records. */
+export interface StorePage {
+  items: Installation[]
+  /** The records that cannot be used: damaged, sealed with a key that is not here, or of another app. */
+  unusable: Array<{ merchantId: string | undefined, reason: string }>
+  cursor?: string
 }
 
 /**
@@ -42,14 +56,24 @@ export class Store {
     return typeof this.#options.storage.list === 'function'
   }
 
+  /** @throws also FST_CLOVER_UNREADABLE and FST_CLOVER_SEALED */
   async get (merchantId: string): Promise<Installation | undefined> {
+    const found = await this.find(merchantId)
+    if (found instanceof UnreadableRecord) throw found.error
+    return found
+  }
+
+  /** What is stored for a merchant, also if it cannot be read. */
+  async find (merchantId: string): Promise<Installation | UnreadableRecord | undefined> {
+    let record: unknown
     try {
-      const record: unknown = await this.#deadlines.within(this.#options.storage.get(merchantId))
-      return record === null || record === undefined ? undefined : this.#opened(this.#own(record, merchantId))
+      record = await this.#deadlines.within(this.#options.storage.get(merchantId))
+      return record === null || record === undefined ? undefined : this.#usable(record, merchantId)
     } catch (error) {
       const failed = failure('get', error, merchantId)
-      if (isCloverError(failed, 'FST_CLOVER_SEALED')) this.#options.onNotOpened?.(merchantId, failed.message)
-      throw failed
+      if (!isUnreadable(failed)) throw failed
+      this.#options.onUnreadable?.(merchantId, failed.message)
+      return new UnreadableRecord(failed, revisionOf(record))
     }
   }
 
@@ -65,23 +89,22 @@ export class Store {
     return this.#boolean('delete', merchantId, await this.#call('delete', merchantId, storage => storage.delete(merchantId, expected)))
   }
 
-  /** A page of records of this app and environment. The tokens of one that does not open are sealed in it. */
-  async list (query: ListQuery): Promise<{ items: Installation[], cursor?: string }> {
+  /** A page of records of this app and environment. One that cannot be used must not keep the others from being served. */
+  async list (query: ListQuery): Promise<StorePage> {
     const { items, ...rest } = await this.#page(query)
-    return { items: items.map((record?: Installation) => this.#own(record, record?.merchantId)), ...rest }
-  }
-
-  /** The same without the records that are of no use, such as those that do not open: one must not keep the others from being served. */
-  async listUsable (query: ListQuery): Promise<{ items: Installation[], cursor?: string, unusable: number }> {
-    const { items, ...rest } = await this.#page(query)
-    const usable = items.filter((record?: Installation) => {
+    const page: StorePage = { items: [], unusable: [], ...rest }
+    for (const record of items as unknown[]) {
+      const id = (record as Partial<Installation> | null | undefined)?.merchantId
+      const merchantId = isMerchantId(id) ? id : undefined
       try {
-        return this.#own(record, record?.merchantId)
-      } catch {
-        return false
+        page.items.push(this.#usable(record, merchantId))
+      } catch (error) {
+        const { message: reason } = error as CloverError
+        if (merchantId !== undefined && isUnreadable(error)) this.#options.onUnreadable?.(merchantId, reason)
+        page.unusable.push({ merchantId, reason })
       }
-    })
-    return { items: usable, unusable: items.length - usable.length, ...rest }
+    }
+    return page
   }
 
   async #page (query: ListQuery): Promise<ListPage> {
@@ -104,17 +127,11 @@ export class Store {
     }
   }
 
-  #own (record: unknown, merchantId: string | undefined): Installation {
-    if (!fits.Check(record)) {
-      throw storageFailed('get', `the record does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`, merchantId)
-    }
+  #usable (record: unknown, merchantId: string | undefined): Installation {
+    if (!fits.Check(record)) throw recordUnreadable(String(merchantId), `it does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`)
     const { appId, environment } = this.#options
     if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(String(merchantId))
-    return record
-  }
-
-  #opened (record: Installation): Installation {
-    if ('sealed' in record) throw recordSealed(record.merchantId, 'accessToken', 'it is sealed, and the storage is not wrapped in encryptedStorage')
+    if ('sealed' in record) throw recordSealed(merchantId, 'accessToken', 'it is sealed, and no key of encryptedStorage opens it')
     return record
   }
 
@@ -122,6 +139,16 @@ export class Store {
     if (typeof value === 'boolean') return value
     throw storageFailed(method, 'it must resolve with true or false', merchantId)
   }
+}
+
+function isUnreadable (error: unknown): error is CloverError {
+  return isCloverError(error, 'FST_CLOVER_UNREADABLE') || isCloverError(error, 'FST_CLOVER_SEALED')
+}
+
+/** The revision of a damaged record, if that much of it is left. */
+function revisionOf (record: unknown): string | undefined {
+  const revision: unknown = (record as Partial<Installation> | undefined)?.revision
+  return typeof revision === 'string' && revision !== '' ? revision : undefined
 }
 
 function failure (method: string, error: unknown, merchantId: string | undefined, secrets: unknown[] = []): unknown {

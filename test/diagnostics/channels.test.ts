@@ -10,7 +10,7 @@ import { diagnosticsChannels, diagnosticsSchemas, type DiagnosticsEvent } from '
 import { memoryStorage, sqliteStorage } from '../../src/storage/index.js'
 import { cloverSimulator } from '../../src/testing/index.js'
 import { eventTable, eventTypes, type TokenEvent } from '../../src/tokens/events.js'
-import { notOpenedNotice } from '../../src/tokens/not-opened.js'
+import { unreadableNotice } from '../../src/tokens/unreadable.js'
 import { collectMessages, merchantA, startHost } from '../helpers/host.js'
 import type { Plan, Report } from './throwing-host.js'
 
@@ -65,7 +65,7 @@ t.test('a subscriber to one channel gets nothing of the others', async t => {
 t.test('when no record opens, a thousand merchants are named in ten minutes, each once', async t => {
   let now = 0
   const named: string[] = []
-  const notOpened = notOpenedNotice(event => { if ('merchantId' in event) named.push(String(event.merchantId)) }, () => now)
+  const notOpened = unreadableNotice(event => { if ('merchantId' in event) named.push(String(event.merchantId)) }, () => now)
   const all = Array.from({ length: 3000 }, (_, index) => `MERCHANT${String(index).padStart(5, '0')}`)
   for (let minute = 0; minute < 10; minute++) {
     now = minute * 60_000

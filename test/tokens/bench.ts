@@ -5,10 +5,12 @@ import type { Unclear } from '../../src/clover/answer.js'
 import type { CloverStorage, ListQuery } from '../../src/storage/contract.js'
 import { RecordCache } from '../../src/tokens/cache.js'
 import { Connections } from '../../src/tokens/connections.js'
+import { Disconnects } from '../../src/tokens/disconnects.js'
 import type { TokenEvent } from '../../src/tokens/events.js'
 import { Flights } from '../../src/tokens/flights.js'
 import type { Installation } from '../../src/tokens/installation.js'
 import { TokenKeeper } from '../../src/tokens/keeper.js'
+import { Placements } from '../../src/tokens/placements.js'
 import { Reader } from '../../src/tokens/reader.js'
 import { RecordMaker } from '../../src/tokens/record.js'
 import { RefreshProtocol } from '../../src/tokens/refresh.js'
@@ -85,7 +87,6 @@ export interface BenchOptions {
   maxWait?: number
   maxCalls?: number
   trustMerchantId?: boolean
-  notesReturns?: boolean
   launchUrl?: (merchantId: string) => string
   isClosing?: () => boolean
   jitter?: () => number
@@ -136,7 +137,7 @@ export function bench (t: { teardown: (fn: () => void) => unknown }, options: Be
 
 /** One more server, in the time of the first. */
 export function server (options: BenchOptions = {}) {
-  const { trust = 'high', minValidity = 60, refreshAhead = 0.2, maxWait = 30_000, maxCalls = 8, trustMerchantId = false, notesReturns = false, skew = 0, jitter = () => 0.5 } = options
+  const { trust = 'high', minValidity = 60, refreshAhead = 0.2, maxWait = 30_000, maxCalls = 8, trustMerchantId = false, skew = 0, jitter = () => 0.5 } = options
   const storage = options.storage ?? new BenchStorage()
   const clover = options.clover ?? new BenchClover()
   const events: TokenEvent[] = []
@@ -160,8 +161,10 @@ export function server (options: BenchOptions = {}) {
   const keeper = new TokenKeeper({
     store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl: options.launchUrl, trustMerchantId
   })
-  const connections = new Connections({ store, reader, flights, clover: client, clock, runtime, make, slots, notify, identity, trustMerchantId, notesReturns })
-  return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, connections, connect, eventsOf }
+  const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
+  const connections = new Connections({ store, placements, reader, flights, clover: client, clock, runtime, make, slots, notify, trustMerchantId, trust, maxWait })
+  const disconnects = new Disconnects({ store, reader, flights, notify })
+  return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, placements, connections, disconnects, connect, eventsOf }
 
   /** Connects a merchant as if by a callback, and forgets what that took. */
   async function connect (id = merchantId): Promise<Installation> {

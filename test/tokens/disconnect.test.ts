@@ -9,7 +9,7 @@ const code = (name: string) => ({ code: name, verifier: '' })
 
 t.test('a disconnect during a callback is not undone', async t => {
   for (const returns of [true, false]) {
-    const { connections, storage, clover, connect } = bench(t)
+    const { connections, disconnects, storage, clover, connect } = bench(t)
     await connect()
     if (!returns) await leap(1801)
     const exchanged = gate()
@@ -17,7 +17,7 @@ t.test('a disconnect during a callback is not undone', async t => {
     const connecting = connections.connect(merchantId, code('two'))
     connecting.catch(() => {})
     await quiet()
-    t.equal(await connections.disconnect(merchantId), true)
+    t.equal(await disconnects.disconnect(merchantId), true)
     exchanged.open()
     await t.rejects(connecting, { code: 'FST_CLOVER_UNAVAILABLE' })
     t.equal(storage.records.size, 0)
@@ -25,20 +25,20 @@ t.test('a disconnect during a callback is not undone', async t => {
 })
 
 t.test('disconnecting forgets the merchant everywhere in this process (security 34)', async t => {
-  const { connections, keeper, storage, cache, eventsOf, connect } = bench(t)
+  const { disconnects, keeper, storage, cache, eventsOf, connect } = bench(t)
   await connect()
   await keeper.accessToken(merchantId)
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   t.equal(storage.records.size, 0)
   t.equal(cache?.living(merchantId), undefined)
   t.equal(eventsOf('disconnected').length, 1)
-  t.equal(await connections.disconnect(merchantId), false)
+  t.equal(await disconnects.disconnect(merchantId), false)
   t.equal(eventsOf('disconnected').length, 1)
-  await t.rejects(connections.disconnect('nobody'), { code: 'FST_CLOVER_INVALID_MERCHANT_ID' })
+  await t.rejects(disconnects.disconnect('nobody'), { code: 'FST_CLOVER_INVALID_MERCHANT_ID' })
 })
 
 t.test('a disconnect follows a record that is refreshed meanwhile, and stops before a newer connection', async t => {
-  const { connections, storage, clover, connect } = bench(t)
+  const { disconnects, storage, clover, connect } = bench(t)
   await connect()
   const other = server({ storage, clover })
   let deletes = 0
@@ -46,7 +46,7 @@ t.test('a disconnect follows a record that is refreshed meanwhile, and stops bef
     if (method === 'delete' && ++deletes === 1) await other.protocol.run(merchantId, { force: true, enough: ({ refreshToken }) => refreshToken?.includes('>') === true })
     return run()
   }
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   t.equal(deletes, 2)
   await connect()
   await leap(1801)
@@ -55,41 +55,41 @@ t.test('a disconnect follows a record that is refreshed meanwhile, and stops bef
     if (method === 'delete' && ++deletes === 1) await other.connections.connect(merchantId, code('newer'))
     return run()
   }
-  t.equal(await connections.disconnect(merchantId), false)
+  t.equal(await disconnects.disconnect(merchantId), false)
   t.equal(storage.records.get(merchantId)?.refreshToken, 'newer')
 })
 
 t.test('a disconnect of a connection made before a second leaves a later one, with all that is held for it', async t => {
-  const { connections, keeper, storage, clover, flights, eventsOf, connect } = bench(t)
+  const { disconnects, keeper, storage, clover, flights, eventsOf, connect } = bench(t)
   const { connectedAt } = await connect()
   await leap(1801)
   clover.intercept = (_call, run) => { storage.break('put'); return run() }
   await keeper.accessToken(merchantId)
   storage.mend()
-  for (const second of [0, connectedAt - 1, connectedAt]) t.equal(await connections.disconnect(merchantId, second), false)
+  for (const second of [0, connectedAt - 1, connectedAt]) t.equal(await disconnects.disconnect(merchantId, second), false)
   t.ok(storage.records.get(merchantId))
   t.ok(flights.held(merchantId), 'the only trace of a living token')
-  t.equal(await connections.disconnect(merchantId, connectedAt + 1), true)
+  t.equal(await disconnects.disconnect(merchantId, connectedAt + 1), true)
   t.equal(storage.records.size, 0)
   t.equal(flights.held(merchantId), undefined)
   t.equal(eventsOf('disconnected').length, 1)
-  t.equal(await connections.disconnect(merchantId, connectedAt + 1), false)
+  t.equal(await disconnects.disconnect(merchantId, connectedAt + 1), false)
 })
 
 t.test('a merchant who came back and kept the pair is not disconnected by what happened before', async t => {
-  const { connections, storage, connect } = bench(t, { notesReturns: true })
+  const { connections, disconnects, storage, connect } = bench(t)
   const before = await connect()
   await leap(60)
   await connections.connect(merchantId, code('two'))
   const after = storage.records.get(merchantId)
   t.not(after?.revision, before.revision)
   t.same(after, { ...before, revision: after?.revision, returnedAt: before.connectedAt + 60 }, 'the rest stays')
-  t.equal(await connections.disconnect(merchantId, before.connectedAt + 60), false)
-  t.equal(await connections.disconnect(merchantId, before.connectedAt + 61), true)
+  t.equal(await disconnects.disconnect(merchantId, before.connectedAt + 60), false)
+  t.equal(await disconnects.disconnect(merchantId, before.connectedAt + 61), true)
 })
 
 t.test('that a merchant came back is noted beside nobody\'s refresh, and at nobody\'s expense', async t => {
-  const { connections, storage, clover, connect } = bench(t, { notesReturns: true })
+  const { connections, storage, clover, connect } = bench(t)
   await connect()
   storage.break('put')
   t.same(await connections.connect(merchantId, code('two')), { isNew: false })
@@ -106,29 +106,29 @@ t.test('that a merchant came back is noted beside nobody\'s refresh, and at nobo
 })
 
 t.test('a merchant who comes back while an uninstall of before is handled stays, with all that is held', async t => {
-  const { connections, storage, connect, flights, clover } = bench(t, { notesReturns: true })
+  const { disconnects, storage, connect, flights, clover } = bench(t)
   const { connectedAt } = await connect()
   await leap(60)
   const dropped: string[] = []
   const { drop } = flights
   flights.drop = (id, isOver) => { dropped.push(id); drop.call(flights, id, isOver) }
-  const other = server({ storage, clover, notesReturns: true })
+  const other = server({ storage, clover })
   let deletes = 0
   storage.intercept = async (method, run) => {
     if (method === 'delete' && ++deletes === 1) await other.connections.connect(merchantId, code('two'))
     return run()
   }
-  t.equal(await connections.disconnect(merchantId, connectedAt + 30), false)
+  t.equal(await disconnects.disconnect(merchantId, connectedAt + 30), false)
   t.equal(deletes, 1)
   t.ok(storage.records.get(merchantId))
   t.same(dropped, [])
 })
 
 t.test('a record that does not open is not disconnected by time, since its own is not known', async t => {
-  const { connections, storage, connect } = bench(t)
+  const { disconnects, storage, connect } = bench(t)
   const record = await connect()
   storage.records.set(merchantId, { ...record, sealed: { key: 'x' } } as typeof record)
-  await t.rejects(connections.disconnect(merchantId, record.connectedAt + 1000), { code: 'FST_CLOVER_SEALED' })
+  await t.rejects(disconnects.disconnect(merchantId, record.connectedAt + 1000), { code: 'FST_CLOVER_SEALED' })
   t.equal(storage.records.size, 1)
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
 })

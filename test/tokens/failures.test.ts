@@ -174,7 +174,7 @@ t.test('an operator is told that an odd reply brought no new access token', asyn
 })
 
 t.test('a refresh that fails after its merchant left does not hold up the merchant who came back', async t => {
-  const { connections, flights, clover, connect } = bench(t)
+  const { disconnects, flights, clover, connect } = bench(t)
   const before = await connect()
   await leap(1801)
   const answer = gate()
@@ -185,7 +185,7 @@ t.test('a refresh that fails after its merchant left does not hold up the mercha
   }
   const waiting = flights.refresh(merchantId, { enough: ({ accessToken }) => accessToken !== before.accessToken })
   await quiet()
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   const { accessToken } = await connect()
   answer.open()
   t.equal((await waiting).accessToken, accessToken)

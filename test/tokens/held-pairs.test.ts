@@ -72,16 +72,16 @@ t.test('a held pair gives way to a newer one', async t => {
 })
 
 t.test('a held pair is dropped with the merchant, and a disconnect that fails leaves it', async t => {
-  const { keeper, connections, flights, storage, clover, connect } = bench(t)
+  const { keeper, disconnects, flights, storage, clover, connect } = bench(t)
   await connect()
   await leap(1801)
   clover.intercept = (_call, run) => { storage.break('put'); return run() }
   const token = await keeper.accessToken(merchantId)
   storage.intercept = async (method, run) => { if (method !== 'get') throw new Error('down'); return run() }
-  await t.rejects(connections.disconnect(merchantId), { code: 'FST_CLOVER_STORAGE' })
+  await t.rejects(disconnects.disconnect(merchantId), { code: 'FST_CLOVER_STORAGE' })
   t.equal(await keeper.accessToken(merchantId), token)
   storage.break('put')
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   t.equal(flights.held(merchantId), undefined)
   await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
   storage.mend()

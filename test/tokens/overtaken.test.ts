@@ -6,7 +6,7 @@ import { advance, bench, gate, leap, merchantId, patiently, quiet, unclear } fro
  */
 
 t.test('a pair whose write lands while the merchant leaves is not taken back into memory (security 34)', async t => {
-  const { keeper, connections, cache, eventsOf, storage, clover, connect } = bench(t)
+  const { keeper, disconnects, cache, eventsOf, storage, clover, connect } = bench(t)
   await connect()
   await leap(1801)
   clover.intercept = (_call, run) => { storage.break('put'); return run() }
@@ -18,7 +18,7 @@ t.test('a pair whose write lands while the merchant leaves is not taken back int
     return answer
   }
   await advance(3_000)
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   written.open()
   await advance(100)
   t.equal(cache?.living(merchantId), undefined)
@@ -97,7 +97,7 @@ t.test('a write that errors and lands is known again', async t => {
 })
 
 t.test('a record that was read before a disconnect is not kept after it (security 34)', async t => {
-  const { keeper, connections, cache, storage, connect } = bench(t)
+  const { keeper, disconnects, cache, storage, connect } = bench(t)
   const record = await connect()
   const held = gate()
   storage.intercept = async (method, run) => {
@@ -107,7 +107,7 @@ t.test('a record that was read before a disconnect is not kept after it (securit
   }
   const caller = keeper.accessToken(merchantId)
   await quiet()
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   held.open()
   t.equal(await caller, record.accessToken, 'it began before')
   t.equal(cache?.living(merchantId), undefined)
@@ -115,7 +115,7 @@ t.test('a record that was read before a disconnect is not kept after it (securit
 })
 
 t.test('a merchant who leaves while the store is silent does not come back into memory (security 34)', async t => {
-  const { keeper, connections, cache, storage, connect } = bench(t)
+  const { keeper, disconnects, cache, storage, connect } = bench(t)
   await connect()
   await keeper.accessToken(merchantId)
   await leap(11)
@@ -123,7 +123,7 @@ t.test('a merchant who leaves while the store is silent does not come back into 
   storage.intercept = async (_method, run) => storage.calls.length === 1 ? new Promise(() => {}) : run()
   const caller = keeper.accessToken(merchantId)
   await quiet()
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   caller.catch(() => {})
   await advance(5_010)
   await t.rejects(caller, { code: 'FST_CLOVER_STORAGE' }, 'nor is its token handed out')
@@ -132,7 +132,7 @@ t.test('a merchant who leaves while the store is silent does not come back into 
 })
 
 t.test('a disconnect during a refresh is final (security 34)', async t => {
-  const { keeper, connections, storage, clover, eventsOf, connect } = bench(t)
+  const { keeper, disconnects, storage, clover, eventsOf, connect } = bench(t)
   await connect()
   await leap(1801)
   const answer = gate()
@@ -140,7 +140,7 @@ t.test('a disconnect during a refresh is final (security 34)', async t => {
   const caller = keeper.accessToken(merchantId)
   caller.catch(() => {})
   await quiet()
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   answer.open()
   await t.rejects(patiently(caller), { code: 'FST_CLOVER_NOT_CONNECTED' })
   t.equal(storage.records.size, 0)

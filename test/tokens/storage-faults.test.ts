@@ -86,7 +86,7 @@ t.test('a failing store is left alone for a moment, and for seconds at most', as
 })
 
 t.test('a store that refuses every write does not keep anybody busy for ever', async t => {
-  const { keeper, connections, storage, clover, connect } = bench(t)
+  const { keeper, connections, disconnects, storage, clover, connect } = bench(t)
   await connect()
   await leap(1801)
   clover.intercept = (_call, run) => {
@@ -94,7 +94,7 @@ t.test('a store that refuses every write does not keep anybody busy for ever', a
     return run()
   }
   await keeper.accessToken(merchantId)
-  await t.rejects(connections.disconnect(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /refuses to delete/ } })
+  await t.rejects(disconnects.disconnect(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /refuses to delete/ } })
   clover.intercept = (_call, run) => run()
   await t.rejects(connections.connect(merchantId, { code: 'anew', verifier: '' }), { code: 'FST_CLOVER_UNAVAILABLE' })
 })

@@ -119,10 +119,10 @@ t.test('a sealed record is not taken for a plain one (security 32)', async t => 
 })
 
 t.test('a record that does not open can be disconnected, and is gone then', async t => {
-  const { keeper, connections, storage, eventsOf, connect } = bench(t)
+  const { keeper, disconnects, storage, eventsOf, connect } = bench(t)
   const record = await connect()
   storage.records.set(merchantId, { ...record, sealed: '2026-11' } as Installation)
-  t.equal(await connections.disconnect(merchantId), true)
+  t.equal(await disconnects.disconnect(merchantId), true)
   t.equal(eventsOf('disconnected').length, 1)
   await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
 })

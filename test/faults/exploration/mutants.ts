@@ -33,10 +33,8 @@ export async function loadMutant ({ file, from, to }: Mutant, folder: string): P
     await writeFile(join(folder, name.replace(/\.ts$/, '.js')), linked)
   }
   const load = async (name: string) => await import(pathToFileURL(join(folder, `${name}.js`)).href)
-  const [connections, flights, reader, record, refresh, slots] = await Promise.all(
-    ['connections', 'flights', 'reader', 'record', 'refresh', 'slots'].map(load)
-  )
-  return { ...connections, ...flights, ...reader, ...record, ...refresh, ...slots } as TokenModules
+  const parts = ['connections', 'disconnects', 'flights', 'placements', 'reader', 'record', 'refresh', 'slots']
+  return Object.assign({}, ...await Promise.all(parts.map(load))) as TokenModules
 }
 
 /** Every rule that design.md marks as needed, left out once. */

@@ -85,4 +85,5 @@ export interface Parts {
   reader: InstanceType<TokenModules['Reader']>
   make: InstanceType<TokenModules['RecordMaker']>
   connections: (began: { step: number }) => InstanceType<TokenModules['Connections']>
+  disconnects: (began: { step: number }) => InstanceType<TokenModules['Disconnects']>
 }

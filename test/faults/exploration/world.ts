@@ -117,7 +117,7 @@ export class World {
     this.clover.refreshes = 0
     const connected = make.connected({ merchantId, ...identity }, first, 'first', this.#seconds())
     const pair = { ...first, refreshToken: 's>', accessToken: 'access-s>' }
-    const record = make.withPair(connected, { ...pair, presented: 's', recovered: false }, this.#seconds())
+    const record = make.withPair(connected, { ...pair, presented: 's', recovered: false, isDoubtful: false }, this.#seconds())
     this.#now += 1801_000
     // A mark that is ripe for another try, as an hour of refusals leaves it.
     this.record = start === 'marked' ? { ...make.marked(record, this.#seconds() - 120) } : record
@@ -135,7 +135,7 @@ export class World {
   // Processes
 
   #boot (index: number, generation: number, queue: Task[]): Process {
-    const { RefreshProtocol, Flights, Connections, Reader, RecordMaker, Slots } = this.#modules
+    const { RefreshProtocol, Flights, Connections, Disconnects, Placements, Reader, RecordMaker, Slots } = this.#modules
     const process: Partial<Process> & Pick<Process, 'index' | 'generation' | 'ids' | 'queue'> = { index, generation, ids: 0, queue }
     const self = process as Process
     Object.assign(self, { isDead: false, history: 0, running: 0, unstored: undefined, seen: undefined, lastDelivered: '' })
@@ -155,10 +155,15 @@ export class World {
       store, clover, clock, runtime, make, slots, notify, trust: this.scenario.trust, callTimeout, storageTimeout
     })
     const flights = new Flights({ protocol, runtime, notify, onRecord: record => reader.keep(record) })
-    const connections = (began: { step: number }) => new Connections({
-      store: this.#store(self, began), reader, flights, clover, clock, runtime, make, slots, notify, identity, trustMerchantId: false
-    })
-    Object.assign(self, { parts: { flights, reader, make, connections } })
+    const connections = (began: { step: number }) => {
+      const store = this.#store(self, began)
+      const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
+      return new Connections({
+        store, placements, reader, flights, clover, clock, runtime, make, slots, notify, trustMerchantId: false, trust: this.scenario.trust, maxWait: 30_000
+      })
+    }
+    const disconnects = (began: { step: number }) => new Disconnects({ store: this.#store(self, began), reader, flights, notify })
+    Object.assign(self, { parts: { flights, reader, make, connections, disconnects } })
     // Until it reads, a task that has begun is like one that has not.
     if (!this.scenario.loose) this.#startTask(self)
     return self
@@ -185,7 +190,7 @@ export class World {
   }
 
   async #perform (process: Process, task: Task): Promise<string> {
-    const { flights, connections } = process.parts
+    const { flights, connections, disconnects } = process.parts
     if (task === 'call') return this.#serve(process)
     if (task === 'force') {
       this.#forced++
@@ -195,10 +200,17 @@ export class World {
       return accessToken
     }
     const began = { step: -1 }
-    if (task === 'disconnect') return `${await connections(began).disconnect(merchantId)}`
-    const code = `c${++this.#connects}`
-    const { isNew } = await connections(began).connect(merchantId, { code, verifier: '' })
-    return `isNew: ${isNew}`
+    if (task === 'disconnect') return `${await disconnects(began).disconnect(merchantId)}`
+    return this.#visit(connections(began))
+  }
+
+  /** What a browser does at the callback: it goes through Clover once more where that is asked for. */
+  async #visit (connections: InstanceType<TokenModules['Connections']>): Promise<string> {
+    const code = () => ({ code: `c${++this.#connects}`, verifier: '' })
+    let visit = await connections.connect(merchantId, code())
+    if (visit === 'again') visit = await connections.connect(merchantId, code(), true)
+    if (visit === 'again') throw new Error('the browser is sent to Clover without end')
+    return `isNew: ${visit.isNew}`
   }
 
   /** What `accessToken()` does, without its cache and its patience. */
@@ -401,16 +413,18 @@ export class World {
   // The store
 
   #store (process: Process, began?: { step: number }) {
+    const get = () => this.#request<Installation | undefined>(process, 'get', 'reads', () => {
+      if (began?.step === -1) began.step = this.step
+      return this.record
+    })
     return {
-      get: () => this.#request<Installation | undefined>(process, 'get', 'reads', () => {
-        if (began?.step === -1) began.step = this.step
-        return this.record
-      }),
+      get,
+      find: get,
       put: (next: Installation, expected: string | undefined) => {
         const written = structuredClone(next)
         return this.#request<boolean>(process, 'put', `puts ${describe(written)} over ${short(expected)}`, () => this.#put(process, written, expected, began))
       },
-      delete: (_merchantId: string, expected: string) =>
+      delete: (_merchantId: string, expected?: string) =>
         this.#request<boolean>(process, 'delete', `deletes ${short(expected)}`, () => this.#delete(expected, began))
     }
   }
@@ -529,8 +543,7 @@ export class World {
     this.trace.push('-- the merchant uninstalls, installs again and authorizes')
     const process = this.#boot(9, 1, [])
     this.#processes.push(process)
-    const code = `c${++this.#connects}`
-    const outcome = process.parts.connections({ step: -1 }).connect(merchantId, { code, verifier: '' }).then(() => this.#serve(process)).catch((error: Error) => error)
+    const outcome = this.#visit(process.parts.connections({ step: -1 })).then(() => this.#serve(process)).catch((error: Error) => error)
     await this.#settle()
     if (this.violation) return
     const token = await outcome
