@@ -10,7 +10,8 @@ import { safePath } from './return-to.js'
 import type { CallbackQuery, ImplicitBody } from './schemas.js'
 import { Round, type Attempt, type OwnState } from './state.js'
 
-type Connected = { merchantId: string, isNew: boolean }
+/** The merchant whose authorization Clover has confirmed, and whether it is connected now or must go through Clover once more. */
+type Confirmed = { merchantId: string, result: Awaited<ReturnType<Connections['connect']>> }
 /** What comes back from Clover with either flow. */
 type Given = Pick<CallbackQuery, 'error' | 'merchant_id' | 'employee_id'>
 /** Trades what Clover sent for a connection; undefined if it sent nothing to trade. */
@@ -23,7 +24,7 @@ export const hostErrors = new WeakSet<object>()
 export function callbackHandlers (context: RouteContext) {
   const { app, states, connections, hooks, redirectUri, basePath, onStateRefused } = context
   /** States that were used, for as long as they would be valid. Across servers Clover's code, which works once, is the stop. */
-  const used = new LRUCache<string, { flight: Promise<Connected> | undefined }>({ max: 10_000, ttl: 600_000 })
+  const used = new LRUCache<string, { flight: Promise<Confirmed> | undefined }>({ max: 10_000, ttl: 600_000 })
 
   return { callback, implicit }
 
@@ -36,7 +37,7 @@ export function callbackHandlers (context: RouteContext) {
     checkClientId(context, query.client_id)
     const own = open(query.state, request)
     if (own === undefined) return startOver(request, reply)
-    return finish(request, reply, query, own, code === undefined ? undefined : merchantId => connections.connect(merchantId, { code, verifier: own.verifier }))
+    return finish(request, reply, query, own, code === undefined ? undefined : merchantId => connections.connect(merchantId, { code, verifier: own.verifier }, own.round === Round.full))
   }
 
   async function implicit (request: FastifyRequest<{ Body: ImplicitBody }>, reply: FastifyReply): Promise<FastifyReply> {
@@ -66,10 +67,11 @@ export function callbackHandlers (context: RouteContext) {
 
   async function finish (request: FastifyRequest, reply: FastifyReply, given: Given, own: OwnState, connect: Connect): Promise<FastifyReply> {
     reply.header('set-cookie', states.clear(own))
-    if (own.number === Round.asking) return redirectToClover(context, request, reply, again(own.merchantId))
+    if (own.round === Round.asking) return redirectToClover(context, request, reply, again(own.merchantId))
     // The merchant is the one that the flight verified, whatever a second request that joins it says.
-    const { isNew, merchantId } = await (used.get(own.id)?.flight ?? begin(given, own, connect))
-    const path = await landing(request, reply, { merchantId, employeeId: given.employee_id, isNew })
+    const { merchantId, result } = await (used.get(own.id)?.flight ?? begin(given, own, connect))
+    if (result === 'again') return redirectToClover(context, request, reply, fullRound(merchantId, own))
+    const path = await landing(request, reply, { merchantId, employeeId: given.employee_id, isNew: result.isNew })
     return path === undefined ? reply : reply.redirect(basePath + (path || own.returnTo || '/'), request.method === 'GET' ? 302 : 303)
   }
 
@@ -85,19 +87,19 @@ export function callbackHandlers (context: RouteContext) {
     const isKnown = app.implicit || state !== undefined || states.keepsCookies(request.headers.cookie)
     return isKnown
       ? redirectToClover(context, request, reply, again(merchantId))
-      : redirectToSelf(context, request, reply, { ...again(merchantId), number: Round.asking })
+      : redirectToSelf(context, request, reply, { ...again(merchantId), round: Round.asking })
   }
 
   /** Uses the code or the token; the same callback loaded twice shares this one flight. */
-  function begin (given: Given, own: OwnState, connect: Connect): Promise<Connected> {
-    const use: { flight: Promise<Connected> | undefined } = { flight: undefined }
+  function begin (given: Given, own: OwnState, connect: Connect): Promise<Confirmed> {
+    const use: { flight: Promise<Confirmed> | undefined } = { flight: undefined }
     used.set(own.id, use)
     const flight = trade(given, own, connect).finally(() => { use.flight = undefined })
     use.flight = flight
     return flight
   }
 
-  async function trade (given: Given, own: OwnState, connect: Connect): Promise<Connected> {
+  async function trade (given: Given, own: OwnState, connect: Connect): Promise<Confirmed> {
     if (given.error !== undefined) throw denial(given.error)
     if (connect === undefined) {
       throw denied(`Clover sent no ${app.implicit ? 'token' : 'authorization code'}. Open the app from Clover again, and approve it.`)
@@ -109,8 +111,7 @@ export function callbackHandlers (context: RouteContext) {
       onStateRefused('the launch was for another merchant', own.merchantId)
       throw merchantMismatch(own.merchantId)
     }
-    const { isNew } = await connect(merchantId)
-    return { merchantId, isNew }
+    return { merchantId, result: await connect(merchantId) }
   }
 
   /** Where to send the browser: empty for the default, undefined if the host has replied. */
@@ -133,7 +134,15 @@ export function callbackHandlers (context: RouteContext) {
 }
 
 function again (merchantId: string | undefined): Attempt {
-  return { number: Round.again, ...(merchantId !== undefined && { merchantId }) }
+  return { round: Round.again, ...(merchantId !== undefined && { merchantId }) }
+}
+
+/**
+ * The round in which the code is exchanged for a whole pair. It is for the merchant that Clover has just confirmed, whether the launch named one or
+ * not, and ends where the launch would have ended.
+ */
+function fullRound (merchantId: string, { returnTo }: OwnState): Attempt {
+  return { round: Round.full, merchantId, ...(returnTo !== undefined && { returnTo }) }
 }
 
 const refusedState = (state: string | undefined) => state === undefined ? 'no state' : 'the state is not this browser\'s, is too old, or was used'

@@ -3,10 +3,15 @@ import { parse, serialize } from 'cookie'
 import { deriveStateKeys, type StateKeys } from './keys.js'
 
 /**
- * @internal The rounds of an authorization: sent to Clover; sent to this app's own callback, to see whether the browser keeps cookies; sent to
- * Clover again.
+ * @internal Why the browser was sent on with a state. The numbers stand in states and cookies, so servers of other versions read them too.
+ *
+ * - `first`: to Clover, by the launch route.
+ * - `asking`: to this app's own callback, to see whether the browser keeps cookies.
+ * - `again`: to Clover, since a callback had no valid state of this browser.
+ * - `full`: to Clover, since the merchant has authorized but the stored tokens no longer work. This code is exchanged for a pair that replaces
+ *   them.
  */
-export const Round = { first: 0, asking: 1, again: 2 } as const
+export const Round = { first: 0, asking: 1, again: 2, full: 3 } as const
 
 /** @internal What a launch puts into its state, and gets back at the callback. */
 export interface Attempt {
@@ -14,8 +19,8 @@ export interface Attempt {
   merchantId?: string
   /** Where to go afterwards: a path, already checked. */
   returnTo?: string
-  /** How far this authorization is: a cookie that never comes back must not make a loop. */
-  number: number
+  /** One of `Round`. */
+  round: number
 }
 
 /** @internal A state whose cookie is in this browser. */
@@ -59,7 +64,7 @@ const loopTime = 60
 /**
  * @internal The state parameter (RFC 6749, section 10.12), bound to the browser by a signed cookie of its own for each attempt.
  *
- * The state is `random.number.signature`; the cookie holds the same random part and what the launch was for. Neither works without
+ * The state is `random.round.signature`; the cookie holds the same random part and what the launch was for. Neither works without
  * the other, after ten minutes, or for another app or environment.
  */
 export class States {
@@ -80,9 +85,9 @@ export class States {
     const keys = this.#keys[0]
     if (keys === undefined) throw new Error('a state needs a cookie secret')
     const id = this.#options.random(16)
-    const state = urlSafe(keys.state.sign(`${id}.${attempt.number}`))
+    const state = urlSafe(keys.state.sign(`${id}.${attempt.round}`))
     const { merchantId = '', returnTo = '' } = attempt
-    const content = [id, attempt.number, Math.floor(this.#options.now() / 1000), merchantId, Buffer.from(returnTo).toString('base64url')].join('.')
+    const content = [id, attempt.round, Math.floor(this.#options.now() / 1000), merchantId, Buffer.from(returnTo).toString('base64url')].join('.')
     const cookie = this.#serialize(this.#nameOf(id), keys.cookie.sign(content), lifetime)
     return { state, verifier: keys.verifier(id), setCookies: [...this.#endSurplus(cookieHeader), cookie] }
   }
@@ -93,8 +98,8 @@ export class States {
     if (id === undefined) return undefined
     const own = this.#read(cookieHeader).valid.find(cookie => cookie.id === id)
     if (own === undefined) return undefined
-    const { merchantId, returnTo, number, keys } = own
-    return { id, number, verifier: keys.verifier(id), ...(merchantId !== undefined && { merchantId }), ...(returnTo !== undefined && { returnTo }) }
+    const { merchantId, returnTo, round, keys } = own
+    return { id, round, verifier: keys.verifier(id), ...(merchantId !== undefined && { merchantId }), ...(returnTo !== undefined && { returnTo }) }
   }
 
   /** Ends the cookie of a state; it works once. */
@@ -105,9 +110,9 @@ export class States {
   /** How far this authorization came already, as far as the state or the cookies tell: one of `Round`. */
   round (state: string | undefined, cookieHeader: string | undefined): number {
     const told = state === undefined ? undefined : this.#verify(state)
-    if (told) return told.number
+    if (told) return told.round
     const lately = this.#options.now() / 1000 - loopTime
-    return Math.max(0, ...this.#read(cookieHeader).valid.filter(cookie => cookie.issuedAt > lately).map(cookie => cookie.number))
+    return Math.max(0, ...this.#read(cookieHeader).valid.filter(cookie => cookie.issuedAt > lately).map(cookie => cookie.round))
   }
 
   /** Whether the browser sends back any cookie that was set here. */
@@ -115,12 +120,12 @@ export class States {
     return this.#read(cookieHeader).valid.length > 0
   }
 
-  #verify (state: string): { id: string, number: number } | undefined {
+  #verify (state: string): { id: string, round: number } | undefined {
     for (const keys of this.#keys) {
       const { valid, value } = keys.state.unsign(plain(state))
       if (!valid || value === null) continue
-      const [id = '', number] = value.split('.')
-      return { id, number: Number(number) }
+      const [id = '', round] = value.split('.')
+      return { id, round: Number(round) }
     }
     return undefined
   }
@@ -142,12 +147,12 @@ export class States {
     for (const keys of this.#keys) {
       const { valid, value } = keys.cookie.unsign(text)
       if (!valid || value === null) continue
-      const [id = '', number, issued, merchantId, returnTo = ''] = value.split('.')
+      const [id = '', round, issued, merchantId, returnTo = ''] = value.split('.')
       const issuedAt = Number(issued)
       const age = this.#options.now() / 1000 - issuedAt
       if (name !== this.#nameOf(id) || age > lifetime || age < -lifetime) return undefined
       return {
-        id, name, issuedAt, keys, number: Number(number), ...(merchantId && { merchantId }), ...(returnTo && { returnTo: Buffer.from(returnTo, 'base64url').toString() })
+        id, name, issuedAt, keys, round: Number(round), ...(merchantId && { merchantId }), ...(returnTo && { returnTo: Buffer.from(returnTo, 'base64url').toString() })
       }
     }
     return undefined

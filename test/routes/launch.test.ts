@@ -128,7 +128,7 @@ t.test('a state has 128 random bits from the random source, and no two are alike
 
 t.test('a state is never made without a secret', async t => {
   const states = new States({ secrets: [], appId: 'A', environment: 'x', secure: true, now: Date.now, random: bytes => 'ab'.repeat(bytes) })
-  t.throws(() => states.mint({ number: 0 }, undefined), /needs a cookie secret/)
+  t.throws(() => states.mint({ round: 0 }, undefined), /needs a cookie secret/)
 })
 
 t.test('merchant_id and merchantId both name the merchant; different ones are 400', async t => {
