@@ -1,7 +1,7 @@
 import { unclearError, type Unclear } from '../clover/answer.js'
 import type { PairAnswer } from '../clover/client.js'
 import { closing, notConnected, reasonOf, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
-import { isAhead, isRefusedFor, limits } from './freshness.js'
+import { isRefusedFor } from './freshness.js'
 import type { Installation } from './installation.js'
 import type { HeldPair, RefreshDependencies, Refreshed, RefreshGoal } from './refresh-types.js'
 import { elapsed } from './runtime.js'
@@ -114,7 +114,7 @@ export class RefreshProtocol {
     const { refreshLease } = record
     // No lease lasts longer than this from when it is first seen, whatever a clock says that no answer of Clover has set right yet.
     if (refreshLease?.until !== seen.until) Object.assign(seen, { until: refreshLease?.until, end: runtime.now() + this.#leaseTime })
-    const lease = refreshLease && isAhead(refreshLease.until, clock.now(), limits.lease) && runtime.now() < seen.end ? refreshLease : undefined
+    const lease = refreshLease && clock.now() < refreshLease.until && runtime.now() < seen.end ? refreshLease : undefined
     if (lease && lease.by !== by && lease.by !== this.#own.get(merchantId)) return 'leased'
     const base = record.refreshToken
     const claim: Claim = { by: lease?.by ?? by, record, attempts: lease ? attempts.later : attempts.first, isLastTry: round > 1, began: runtime.now(), isDoubtful: refreshLease !== undefined || mark !== undefined, leaveLine }

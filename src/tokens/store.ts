@@ -128,10 +128,10 @@ export class Store {
   }
 
   #usable (record: unknown, merchantId: string | undefined): Installation {
-    if (!fits.Check(record)) throw recordUnreadable(String(merchantId), `it does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`)
+    if (!fits.Check(record)) throw recordUnreadable(merchantId ?? 'without an id', `it does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`)
     const { appId, environment } = this.#options
     if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(String(merchantId))
-    if ('sealed' in record) throw recordSealed(merchantId, 'accessToken', 'it is sealed, and no key of encryptedStorage opens it')
+    if ('sealed' in record) throw recordSealed(merchantId, 'accessToken', 'it is sealed: the storage is not wrapped in encryptedStorage, or none of its keys opens it')
     return record
   }
 

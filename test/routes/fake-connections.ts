@@ -39,14 +39,14 @@ export async function startRoutes (t: Test, { connect, secret = cookieSecret, ti
     app: { environment, appId, appSecret: false, flow: 'v2', implicit: false },
     states: new States({ secrets: [secret], appId, environment: 'sandbox', secure: true, now: time.now, random: realRuntime.random }),
     connections: {
-      connect: async (merchantId, { code, verifier }, isFullRound) => {
+      connect: async (merchantId, { code, verifier }, isFullRound = false) => {
         const call = { merchantId, code, verifier, isFullRound }
         calls.push(call)
         return await connect(call)
       },
-      connectWithToken: unused,
-      disconnect: unused
+      connectWithToken: unused
     },
+    disconnects: { disconnect: unused },
     keeper: { refresh: unused },
     hooks,
     redirectUri: 'https://shop.example/clover/callback',

@@ -20,67 +20,26 @@ t.test('a merchant who connects is stored, and said to be new once', async t => 
   t.equal(await keeper.accessToken(merchantId), 'access-one')
 })
 
-t.test('a returning merchant whose pair is proven alive keeps it', async t => {
+t.test('a returning merchant keeps a pair whose access token works, and the visit proves itself first (security 39)', async t => {
   const { connections, storage, clover, connect } = bench(t)
   const before = await connect()
   t.same(await connections.connect(merchantId, code('two')), { isNew: false })
-  t.same(storage.records.get(merchantId), before)
-  t.same(clover.calls, ['merchant', 'exchange', 'merchant'], 'the proof comes before the exchange')
-  t.notOk(clover.inner.isLive('two'), 'and no second refresh token is made')
+  const after = storage.records.get(merchantId)
+  t.match(after, { visitId: /^[0-9a-f]{32}$/, returnedAt: before.connectedAt })
+  t.same({ ...after, revision: '', visitId: '', returnedAt: 0 }, { ...before, revision: '', visitId: '', returnedAt: 0 }, 'the rest stays')
+  t.same(clover.calls, ['exchange', 'merchant', 'merchant'], 'the stored token is used after the proof')
+  t.notOk(clover.inner.isLive('two'), 'no second refresh token is made')
 })
 
-t.test('a returning merchant whose pair is in doubt gets a new one', async t => {
-  type Bench = ReturnType<typeof bench>
-  const doubts: Record<string, (b: Bench) => unknown> = {
-    'its access token has ended': () => leap(1801),
-    'the app was uninstalled': ({ clover }) => clover.inner.uninstall(),
-    'Clover does not answer': ({ clover }) => {
-      clover.intercept = (call, run) => call === 'merchant' && clover.calls.length === 1 ? unclear('status 503') : run()
-    },
-    'Clover names another merchant': ({ clover }) => {
-      clover.intercept = (call, run) => call === 'merchant' && clover.calls.length === 1 ? { outcome: 'ok', value: otherMerchantId } : run()
-    },
-    'it is marked': ({ storage }) => change(storage, { reauthorizationRequired: { since: 1, retryAt: 2 } }),
-    'a refresh is under way': ({ storage }) => change(storage, { refreshLease: { by: 'x', until: 1 } }),
-    'it has no refresh token': ({ storage }) => change(storage, { refreshToken: null })
+t.test('a made-up code causes one call, whether the merchant is connected or not (security 39)', async t => {
+  for (const isConnected of [true, false]) {
+    const { connections, clover, connect, eventsOf } = bench(t)
+    if (isConnected) await connect()
+    clover.intercept = () => refused
+    await t.rejects(connections.connect(merchantId, code('made-up')), { code: 'FST_CLOVER_DENIED' })
+    t.same(clover.calls, ['exchange'])
+    t.match(eventsOf('exchange-refused'), [{ merchantId, status: 401 }])
   }
-  for (const [doubt, make] of Object.entries(doubts)) {
-    const b = bench(t)
-    const before = await b.connect()
-    await make(b)
-    t.same(await b.connections.connect(merchantId, code('two')), { isNew: false }, doubt)
-    const after = b.storage.records.get(merchantId)
-    t.equal(after?.refreshToken, 'two', doubt)
-    t.not(after?.connectionId, before.connectionId)
-    t.equal(after?.refreshLease, undefined)
-    t.equal(after?.reauthorizationRequired, undefined)
-    t.equal(after?.spentRefreshToken, undefined)
-  }
-  function change (storage: Bench['storage'], fields: object) {
-    const record = storage.records.get(merchantId)
-    if (record) storage.records.set(merchantId, { ...record, ...fields })
-  }
-})
-
-t.test('where the merchant id is trusted no call proves a pair, so a full one is taken', async t => {
-  const { connections, storage, clover, connect } = bench(t, { trustMerchantId: true })
-  await connect()
-  await connections.connect(merchantId, code('two'))
-  t.same(clover.calls, ['exchange'])
-  t.equal(storage.records.get(merchantId)?.refreshToken, 'two')
-})
-
-t.test('while a pair is held in memory a returning merchant gets a new one, and the held one goes', async t => {
-  const { connections, flights, storage, clover, keeper, connect } = bench(t)
-  await connect()
-  await leap(1801)
-  clover.intercept = (_call, run) => { storage.break('put'); return run() }
-  await keeper.accessToken(merchantId)
-  t.ok(flights.held(merchantId))
-  clover.intercept = (_call, run) => { storage.mend(); return run() }
-  await connections.connect(merchantId, code('two'))
-  t.equal(flights.held(merchantId), undefined)
-  t.equal(await keeper.accessToken(merchantId), 'access-two')
 })
 
 t.test('nothing is stored unless Clover says that the token is this merchant\'s', async t => {

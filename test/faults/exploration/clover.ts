@@ -50,6 +50,13 @@ export class SimulatedClover {
     return this.#chains.some(chain => chain.live === token)
   }
 
+  /** Whether a request, named as in a trace, would end a refresh token that works. */
+  wouldEnd (request: string, token: string): boolean {
+    const [, kind, presented] = /(refresh|recover)\((.+)\)/.exec(request) ?? []
+    if (kind === 'refresh') return presented === token
+    return kind === 'recover' && this.#chains.some(chain => chain.live === token && chain.recoverable === presented)
+  }
+
   /** The place in time of the authorization that a live token came from. */
   age (token: string | null): number {
     return this.#chains.findIndex(chain => chain.live === token)

@@ -31,6 +31,7 @@ async function runOnce (scenario: Scenario, modules: TokenModules, choose: Choos
   const choices: number[] = []
   for (;;) {
     await quiescence()
+    world.checkDue()
     if (world.violation || choices.length === longestRun) break
     const actions = world.actions()
     const choice = actions.length === 0 ? 'end' : choose(actions, world)
