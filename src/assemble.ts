@@ -110,7 +110,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     paginate: (merchantId, path, options) => paginate(api, merchantId, path, options),
     ecommercePublicKey: (merchantId, options) => ecommerceKeys.key(merchantId, options),
     installation: merchantId => keeper.installation(merchantId),
-    installations: () => keeper.installations(),
+    installations: (options => keeper.installations(options?.unusable)) as Clover['installations'],
     adopt: tokens => connections.adopt(tokens),
     disconnect: merchantId => disconnects.disconnect(merchantId),
     migrateLegacy: (legacy, options) => migrateLegacy.run(legacy, options),

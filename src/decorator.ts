@@ -1,7 +1,7 @@
 import type { CloverFetchInit } from './clover/api.js'
 import type { KeepAliveOptions, KeepAliveSummary } from './jobs/keep-alive-options.js'
 import type { LegacyToken, MigrationOptions, MigrationOutcome } from './jobs/migration-types.js'
-import type { InstallationSummary } from './tokens/installation.js'
+import type { InstallationSummary, UnusableInstallation } from './tokens/installation.js'
 import type { AccessTokenOptions } from './tokens/keeper.js'
 import type { AdoptedTokens } from './tokens/connections.js'
 import type { PaginateOptions } from './tokens/pages.js'
@@ -59,11 +59,19 @@ export interface Clover {
   /** What is stored for a merchant, without secrets; undefined if the merchant is not connected. */
   installation (merchantId: string): Promise<InstallationSummary | undefined>
   /**
-   * All merchants, page by page from the store. Any order; a merchant may come twice while records change.
+   * All merchants, page by page from the store. Any order; a merchant may come twice while records change. Records that cannot be used
+   * are left out.
    *
    * @throws FST_CLOVER_STORAGE if the adapter has no `list`
    */
-  installations (): AsyncIterableIterator<InstallationSummary>
+  installations (options?: { unusable?: false }): AsyncIterableIterator<InstallationSummary>
+  /**
+   * The same, with the records that cannot be used: they are damaged, sealed with a key that is not here, or of another app. Each can be
+   * disconnected; a damaged or sealed one is replaced when its merchant opens the app again.
+   *
+   * @throws FST_CLOVER_STORAGE if the adapter has no `list`
+   */
+  installations (options: { unusable: true }): AsyncIterableIterator<InstallationSummary | UnusableInstallation>
   /**
    * Takes over a pair of tokens that another integration holds, and which that integration must not use again.
    *

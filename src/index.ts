@@ -20,7 +20,7 @@ export {
   AccessTokenReply, EcommerceKeyReply, LegacyTokenReply, MerchantReply, MigrationReply, TokenReply
 } from './clover/wire.js'
 export { diagnosticsSchemas, type DiagnosticsEvent, type DiagnosticsEventType } from './tokens/events.js'
-export { Installation, InstallationSummary, MerchantId, isMerchantId } from './tokens/installation.js'
+export { Installation, InstallationSummary, UnusableInstallation, MerchantId, isMerchantId } from './tokens/installation.js'
 export { AdoptedTokens } from './tokens/connections.js'
 export type { AccessTokenOptions } from './tokens/keeper.js'
 export type { CloverFetchInit } from './clover/api.js'

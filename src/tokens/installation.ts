@@ -61,6 +61,13 @@ export type Installation = Static<typeof Installation>
 export const InstallationSummary = Type.Object(publicFields, { $id: 'CloverInstallationSummary', description: 'A connected merchant, without secrets' })
 export type InstallationSummary = Static<typeof InstallationSummary>
 
+/** A stored record that cannot be used: damaged, sealed with a key that is not here, or made by another app or environment. */
+export const UnusableInstallation = Type.Object({
+  merchantId: Type.Union([MerchantId, Type.Null()], { description: 'null: the record does not say' }),
+  unusable: Type.String({ description: 'Why, in words for an operator' })
+}, { $id: 'CloverUnusableInstallation', description: 'A stored record that cannot be used' })
+export type UnusableInstallation = Static<typeof UnusableInstallation>
+
 /** The part of a record that holds no secret. */
 export function summarize (installation: Installation): InstallationSummary {
   const { merchantId, appId, environment, flow, accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired, connectedAt, updatedAt } = installation

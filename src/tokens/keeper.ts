@@ -6,7 +6,7 @@ import type { RecordCache } from './cache.js'
 import type { Notify } from './events.js'
 import type { Flights } from './flights.js'
 import { isAgeing, isFresh, isRefusedFor, isToBeConfirmed, remaining } from './freshness.js'
-import { isMerchantId, summarize, type Installation, type InstallationSummary } from './installation.js'
+import { isMerchantId, summarize, type Installation, type InstallationSummary, type UnusableInstallation } from './installation.js'
 import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
 import type { RefreshGoal } from './refresh-types.js'
@@ -134,11 +134,12 @@ export class TokenKeeper {
   }
 
   /** Backs `installations()`. */
-  async * installations (): AsyncGenerator<InstallationSummary, void, undefined> {
+  async * installations (withUnusable = false): AsyncGenerator<InstallationSummary | UnusableInstallation, void, undefined> {
     let cursor: string | undefined
     do {
       const page = await this.#use.store.list({ limit: 100, ...(cursor !== undefined && { cursor }) })
       for (const record of page.items) yield summarize(record)
+      if (withUnusable) for (const { merchantId = null, reason } of page.unusable) yield { merchantId, unusable: reason }
       cursor = page.cursor
     } while (cursor !== undefined)
   }

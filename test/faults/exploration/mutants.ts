@@ -42,7 +42,7 @@ export const mutants: Mutant[] = [
   {
     rule: '1: an unexpired lease is not waited for',
     file: 'refresh.ts',
-    from: 'if (lease && lease.by !== by && lease.by !== this.#unanswered.get(merchantId)) return',
+    from: 'if (lease && lease.by !== by && lease.by !== this.#own.get(merchantId)) return',
     to: 'if (false) return',
     shows: 'three servers'
   },
@@ -160,44 +160,79 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '8: a callback overwrites whatever is there',
-    file: 'connections.ts',
+    file: 'placements.ts',
     from: '} else {\n        return false',
     to: '} else {\n        placement.expected = current.revision',
     shows: 'two callbacks, new'
   },
   {
     rule: '8: a callback tries again after a disconnect',
-    file: 'connections.ts',
-    from: 'if (before !== undefined || (placement.isUnknown && !insists)) throw this.#interrupted(merchantId)',
+    file: 'placements.ts',
+    from: 'if (before !== undefined || (placement.isUnknown && !overwriteUnknown)) throw recordChanged(merchantId)',
     to: '',
     shows: 'a disconnect and a callback'
   },
   {
     rule: '9: a returning visit keeps a pair without proof',
     file: 'connections.ts',
-    from: 'return answer.outcome === \'ok\' && answer.value === merchantId\n  }',
-    to: 'return true\n  }',
+    from: 'if (!isAlive && !await this.#isAlive(before)) return \'again\'',
+    to: '',
     shows: 'a merchant whom nobody asks for'
   },
   {
     rule: '10: a disconnect deletes whatever is there',
-    file: 'connections.ts',
+    file: 'disconnects.ts',
     from: 'if (await store.delete(merchantId, revision)) return true',
     to: 'if (await store.delete(merchantId)) return true',
     shows: 'a disconnect and a callback'
   },
   {
     rule: '10: a disconnect that fails drops the held pair',
-    file: 'connections.ts',
-    from: '(first === unreadable ? store.delete(merchantId) : this.#delete(first, connectedBefore)).finally(() => reader.drop(merchantId))',
-    to: '(first === unreadable ? store.delete(merchantId) : this.#delete(first, connectedBefore)).finally(() => flights.drop(merchantId, () => true))',
+    file: 'disconnects.ts',
+    from: 'this.#delete(merchantId, first, connectedBefore).finally(() => reader.drop(merchantId))',
+    to: 'this.#delete(merchantId, first, connectedBefore).finally(() => flights.drop(merchantId, () => true))',
     shows: 'a disconnect that fails'
   },
   {
     rule: '8: a callback drops what is held of its own connection',
-    file: 'connections.ts',
+    file: 'placements.ts',
     from: 'record => record.connectionId !== connectionId',
     to: '() => true',
     shows: 'a new connection is refreshed before its callback knows'
+  },
+  {
+    rule: '10: a visit that keeps the tokens leaves no trace',
+    file: 'connections.ts',
+    from: 'await this.#noteVisit(merchantId)',
+    to: '',
+    shows: 'a disconnect and a returning visit'
+  },
+  {
+    rule: '18: a pair that came by recovery is not doubtful',
+    file: 'refresh.ts',
+    from: '(recovered || claim.isDoubtful)',
+    to: 'claim.isDoubtful',
+    shows: 'a recovery that Clover handles late, and nobody who asks'
+  },
+  {
+    rule: '18: a pair obtained over a lease or a mark is not doubtful',
+    file: 'refresh.ts',
+    from: '(recovered || claim.isDoubtful)',
+    to: 'recovered',
+    shows: 'a recovery that Clover handles late, and nobody who asks'
+  },
+  {
+    rule: '18: a pair written over somebody\'s lease or mark is not doubtful',
+    file: 'refresh.ts',
+    from: 'held.pair = { ...pair, isDoubtful: true }',
+    to: '{}',
+    shows: 'a recovery that Clover handles late, a write that fails, and nobody who asks'
+  },
+  {
+    rule: '18: a doubtful pair is due when its refresh token ends',
+    file: 'record.ts',
+    from: '...(isDoubtful && { confirmAt: Math.ceil(now + confirmAfter) }),',
+    to: '',
+    shows: 'a recovery that Clover handles late, and nobody who asks'
   }
 ]

@@ -125,7 +125,7 @@ export class World {
     return this.#reconnect()
   }
 
-  #begin (start: 'stale' | 'marked'): void {
+  #begin (start: 'stale' | 'fresh' | 'marked'): void {
     const make = new this.#modules.RecordMaker(() => '0'.repeat(32))
     const first = this.clover.authorize('s')
     this.clover.refresh('s') // so that the record has a spent token
@@ -134,7 +134,7 @@ export class World {
     const connected = make.connected({ merchantId, ...identity }, first, 'first', this.#seconds())
     const pair = { ...first, refreshToken: 's>', accessToken: 'access-s>' }
     const record = make.withPair(connected, { ...pair, presented: 's', recovered: false, isDoubtful: false }, this.#seconds())
-    this.#now += 1801_000
+    if (start !== 'fresh') this.#now += 1801_000
     // A mark that is ripe for another try, as an hour of refusals leaves it.
     this.record = start === 'marked' ? { ...make.marked(record, this.#seconds() - 120) } : record
     this.#landed.set('first', 0)
