@@ -42,6 +42,12 @@ export class RecordMaker {
     return this.#seal({ ...record, refreshLease: { by, until: Math.ceil(until) } })
   }
 
+  /** The record as it was before a lease was written, with the lease that it had then, if any. */
+  unleased (record: Installation, before: Installation['refreshLease']): Installation {
+    const { refreshLease, ...kept } = record
+    return this.#seal({ ...kept, ...(before && { refreshLease: before }) })
+  }
+
   /** A new pair: ends the lease and any mark. */
   withPair (record: Installation, { presented, recovered, ...pair }: ObtainedPair, now: number): Installation {
     const { refreshLease, reauthorizationRequired, recovered: before, ...kept } = record
