@@ -40,8 +40,8 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
       throw invalidOptions(['storage must not be given to two registrations: make an adapter object for each, and for another app or environment with a table or key prefix of its own.'])
     }
     users.set(storage, clover)
-    // Not awaited, since it waits for this hook. Another plugin's hook may still stop the boot, and such a host need not call close().
-    fastify.ready().then(() => { if (keepAlive) parts.keepAlive.start(keepAlive, parts.shutdown.signal) }, () => { users.delete(storage) })
+    // Not awaited, since it waits for this hook too. Another hook may still fail, and a host whose boot failed need not call close().
+    rootOf(fastify).ready().then(() => { if (keepAlive) parts.keepAlive.start(keepAlive, parts.shutdown.signal) }, () => { users.delete(storage) })
   })
   parts.shutdown.addHooks(fastify, [parts.jobs, parts.flights], () => {
     parts.flights.close()
@@ -52,6 +52,15 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
   if (routes.launch || routes.callback || routes.refresh || routes.webhook) {
     fastify.register(async scope => { addRoutes(scope, routes, parts.routeContext) })
   }
+}
+
+/**
+ * The server that a scope is in. Each scope inherits from the one around it, but not `ready()`: a scope's own knows nothing of hooks, and ends the
+ * process if it is called while they run (Fastify 5.0 to 5.12).
+ */
+function rootOf (scope: FastifyInstance): FastifyInstance {
+  const around = Object.getPrototypeOf(scope) as FastifyInstance
+  return 'ready' in around ? rootOf(around) : scope
 }
 
 /** The plugin: `await app.register(clover, options)`. */
