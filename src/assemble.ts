@@ -13,6 +13,7 @@ import { notifier, teller } from './notices.js'
 import type { ResolvedOptions } from './resolve-options.js'
 import type { RouteContext } from './routes/context.js'
 import { States } from './routes/state.js'
+import { Shutdown } from './shutdown.js'
 import { RecordCache } from './tokens/cache.js'
 import { Connections } from './tokens/connections.js'
 import { Disconnects } from './tokens/disconnects.js'
@@ -39,16 +40,18 @@ import { Store } from './tokens/store.js'
 const callsAtOnce = { each: 5, total: 10 }
 
 /** @internal Puts the parts together; each gets what it needs and no more. */
-export function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: Runtime, end: { by: number }) {
+export function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: Runtime) {
   const { environment, appId, appSecret, flow, implicit, storage, callTimeout, minValidity, refreshAhead, maxWait, hooks } = options
-  const { now, elapsed } = runtime
+  const { now, elapsed, storageTimeout } = runtime
   /** For what asks for durations alone: no setting of the machine's clock disturbs it. */
   const timing = { ...runtime, now: elapsed }
+  // A refresh that is in progress when the server begins to close: it writes its lease, calls Clover, and writes the new pair.
+  const shutdown = new Shutdown(runtime, callTimeout + 2 * storageTimeout)
   const notify = notifier(fastify, options)
   const clock = new CloverClock(now, elapsed)
   const app = { environment, appId, appSecret, flow, implicit }
   const client = createCloverClient(app, createCloverHttp({ fetch: runtime.fetch, clock, callTimeout }))
-  const store = new Store({ storage, appId, environment: environment.name, timeout: runtime.storageTimeout, onUnreadable: unreadableNotice(notify, elapsed) })
+  const store = new Store({ storage, appId, environment: environment.name, timeout: storageTimeout, onUnreadable: unreadableNotice(notify, elapsed) })
   const make = new RecordMaker(runtime.random)
   const slots = new Slots(options.maxCalls)
   const cache = options.cache ? new RecordCache({ ...options.cache, minValidity, refreshAhead, now: elapsed, clock }) : undefined
@@ -64,8 +67,8 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     notify,
     trust,
     callTimeout,
-    storageTimeout: runtime.storageTimeout,
-    isClosing: () => elapsed() + callTimeout + runtime.storageTimeout > end.by
+    storageTimeout,
+    isClosing: () => shutdown.timeLeft() < callTimeout + storageTimeout
   })
   const flights = new Flights({ protocol, runtime: timing, notify, onRecord: record => reader.keep(record) })
   const identity = { appId, environment: environment.name, flow }
@@ -79,10 +82,10 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const restApi = new CloverApi({ ...timing, clock, lanes: new Lanes(callsAtOnce), callTimeout })
   const api = new MerchantApi({ environment, api: restApi, keeper, now: elapsed, maxWait })
   const ecommerceKeys = new EcommerceKeys({ api, environment, appId, keeper, flights, store, reader, make, clock, runtime })
-  const jobs = new Jobs(options.maxCalls, timing)
+  const jobs = new Jobs(options.maxCalls, timing, shutdown.signal)
   const log = unfailing(fastify.log)
   const keepAlive = new KeepAlive({ store, flights, clock, runtime: timing, jobs, log })
-  const migration = new Migration({ store, connections, placements, flights, clover: client, slots, jobs, notify, runtime: timing, end })
+  const migration = new Migration({ store, connections, placements, flights, clover: client, slots, jobs, notify, runtime: timing, shutdown })
   const migrateLegacy = new MigrateLegacy({ migration, flow, runtime: timing, jobs, log })
   const states = new States({
     secrets: options.cookieSecrets, appId, environment: environment.name, secure: options.baseUrl.startsWith('https:'), now, random: runtime.random
@@ -114,9 +117,9 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     adopt: tokens => connections.adopt(tokens),
     disconnect: merchantId => disconnects.disconnect(merchantId),
     migrateLegacy: (legacy, options) => migrateLegacy.run(legacy, options),
-    keepAlive: (options => keepAlive.run(options)) as Clover['keepAlive']
+    keepAlive: options => keepAlive.run(options)
   } satisfies Clover)
-  return { clover, parts: { flights, jobs, keeper, restApi, routeContext, closeTimeout: callTimeout + 2 * runtime.storageTimeout } }
+  return { clover, parts: { flights, jobs, keepAlive, keeper, restApi, routeContext, shutdown } }
 }
 
 /** The public addresses of the routes: made from `baseUrl` and the scope's prefix alone, never from a request. */

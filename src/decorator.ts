@@ -101,20 +101,14 @@ export interface Clover {
    */
   migrateLegacy (legacy: Iterable<LegacyToken> | AsyncIterable<LegacyToken>, options?: MigrationOptions): AsyncGenerator<MigrationOutcome, void, undefined>
   /**
-   * Refreshes merchants whom nobody has asked for in so long that their refresh token would end, and those whose last refresh may be lost:
-   * one pass after another, `every` so many seconds, until the signal is aborted or the server closes. Every server may run it.
+   * Makes one pass of keep-alive, for cron jobs: refreshes merchants whose refresh token would otherwise end, and those whose last refresh may be
+   * lost. A server makes passes by itself unless the option `keepAlive` is `false`. Any number of processes may make one at once.
    *
-   * Not to be awaited: it resolves when it was stopped. It does not keep the process alive.
+   * Resolves with the numbers of the pass, also if it was stopped before its end.
    *
-   * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_STORAGE if the adapter has no `list`, FST_CLOVER_CLOSING if the server is closing already
+   * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_STORAGE if the adapter has no `list` or it fails, FST_CLOVER_CLOSING if the server is closing
    */
-  keepAlive (options: KeepAliveOptions & { every: number }): Promise<void>
-  /**
-   * The same, one pass: for cron jobs. Resolves with what came of it, also if it was stopped before its end.
-   *
-   * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_STORAGE, FST_CLOVER_CLOSING
-   */
-  keepAlive (options?: KeepAliveOptions & { every?: undefined }): Promise<KeepAliveSummary>
+  keepAlive (options?: KeepAliveOptions): Promise<KeepAliveSummary>
 }
 
 declare module 'fastify' {

@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import { EnvironmentOption } from './environments.js'
+import { KeepAliveSchedule } from './jobs/keep-alive-options.js'
 import type { CloverStorage } from './storage/contract.js'
 
 const Secret = Type.String({ minLength: 32 })
@@ -53,6 +54,10 @@ export const CloverDataOptions = Type.Object({
   })),
   maxCalls: Type.Optional(Type.Integer({
     minimum: 1, maximum: 1000, must: 'a whole number from 1 to 1000', default: 8, description: 'Calls for tokens that this process has open at once at Clover'
+  })),
+  keepAlive: Type.Optional(Type.Union([Type.Literal(false), Type.Partial(KeepAliveSchedule)], {
+    must: 'false, or a plain object with every, within, rate and concurrency, all of them optional',
+    description: 'Refreshes merchants whom no handler asks for, in the background; on unless false'
   })),
   cache: Type.Optional(Type.Union([
     Type.Literal(false),
@@ -141,7 +146,7 @@ export interface CloverConnection {
 }
 
 /** The options of the plugin. */
-export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl'> {
+export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl' | 'keepAlive'> {
   /** The Clover App ID. */
   appId: string | undefined
   /** The App Secret of a high-trust app; `false`: a low-trust app, which uses PKCE and has no recovery. */
@@ -154,6 +159,14 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSec
   baseUrl?: string | undefined
   /** The app's page in Clover's App Market: the plugin's error pages link to it. */
   appMarketUrl?: string | undefined
+  /**
+   * Keeps merchants connected whom no handler asks for: every hour, the server refreshes those whose refresh token would otherwise end, and those
+   * whose last refresh may be lost. On by default where the storage adapter has `list`; `false` switches it off.
+   *
+   * `every`: seconds between two passes, 3600 by default. `within`: seconds, 2 592 000 (30 days) by default; a refresh token that ends within them
+   * is refreshed. `rate`: requests a second of this process, 5 by default. `concurrency`: merchants at once, 4 by default.
+   */
+  keepAlive?: CloverDataOptions['keepAlive']
   /** The routes, or `false` for none. */
   routes?: CloverRoutes | false
   /**

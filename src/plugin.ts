@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { assemble } from './assemble.js'
+import type { Clover } from './decorator.js'
 import { invalidOptions } from './errors.js'
 import type { CloverOptions } from './options.js'
 import { resolveOptions } from './resolve-options.js'
@@ -11,16 +12,14 @@ import { realRuntime, type Runtime } from './tokens/runtime.js'
 /** @internal Time, randomness and network for tests, under a key that no host can set by accident. */
 export const kRuntime = Symbol('fastify-clover.runtime')
 
-/** Storage adapters in use: two registrations on one store would serve each other's merchants. */
-const storagesInUse = new WeakSet<CloverStorage>()
+/** The registration that uses each storage adapter: two on one store would serve each other's merchants. */
+const users = new WeakMap<CloverStorage, Clover>()
 
 async function register (fastify: FastifyInstance, { [kRuntime]: given, ...options }: CloverOptions & { [kRuntime]?: Partial<Runtime> }): Promise<void> {
   const resolved = resolveOptions(options)
+  const { storage, routes, keepAlive } = resolved
   if (fastify.hasDecorator('clover')) {
     throw invalidOptions(['fastify-clover is registered in this scope already: register each app and environment in a scope of its own, side by side.'])
-  }
-  if (storagesInUse.has(resolved.storage)) {
-    throw invalidOptions(['storage must not be given to two registrations: make an adapter object for each, and for another app or environment with a table or key prefix of its own.'])
   }
   if (resolved.routes.callback && /[:*]/.test(fastify.prefix)) {
     throw invalidOptions(['the scope\'s prefix must have no parameters while routes.callback is on: the redirect URI is made from it.'])
@@ -28,32 +27,40 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
   if (resolved.implicit) {
     fastify.log.warn('fastify-clover: dangerouslyUseImplicitFlow is on, which is for trying things in the sandbox alone')
   }
+  if (resolved.lacksKeepAlive) {
+    fastify.log.warn('fastify-clover: the storage adapter has no method list, so keep-alive is off: a merchant whom nobody asks for in a year, or in the two weeks after a crash during a refresh, must authorize again. Add list to the adapter; or, if that is as intended, set the option keepAlive: false')
+  }
   const runtime = { ...realRuntime, ...(given?.now && { elapsed: given.now }), ...given }
-  const end = { by: Infinity }
-  const { clover, parts } = assemble(fastify, resolved, runtime, end)
+  const { clover, parts } = assemble(fastify, resolved, runtime)
 
   fastify.decorate('clover', clover)
   fastify.decorateRequest('clover', { getter: () => clover })
-  storagesInUse.add(resolved.storage)
-  // Twice, since requests that are still answered may start refreshes after the first; within one deadline.
-  const drain = async () => {
-    end.by = Math.min(end.by, runtime.elapsed() + parts.closeTimeout)
-    const left = Math.max(0, end.by - runtime.elapsed())
-    parts.jobs.stop()
-    await Promise.all([parts.jobs.drain(left), parts.flights.drain(left)])
-  }
-  fastify.addHook('preClose', drain)
-  fastify.addHook('onClose', async () => {
-    await drain()
+  fastify.addHook('onReady', async () => {
+    if (users.has(storage)) {
+      throw invalidOptions(['storage must not be given to two registrations: make an adapter object for each, and for another app or environment with a table or key prefix of its own.'])
+    }
+    users.set(storage, clover)
+    // Not awaited, since it waits for this hook too. Another hook may still fail, and a host whose boot failed need not call close().
+    rootOf(fastify).ready().then(() => { if (keepAlive) parts.keepAlive.start(keepAlive, parts.shutdown.signal) }, () => { users.delete(storage) })
+  })
+  parts.shutdown.addHooks(fastify, [parts.jobs, parts.flights], () => {
     parts.flights.close()
     parts.keeper.close()
     parts.restApi.close()
-    storagesInUse.delete(resolved.storage)
+    if (users.get(storage) === clover) users.delete(storage)
   })
-  const { routes } = resolved
   if (routes.launch || routes.callback || routes.refresh || routes.webhook) {
     fastify.register(async scope => { addRoutes(scope, routes, parts.routeContext) })
   }
+}
+
+/**
+ * The server that a scope is in. Each scope inherits from the one around it, but not `ready()`: a scope's own knows nothing of hooks, and ends the
+ * process if it is called while they run (Fastify 5.0 to 5.12).
+ */
+function rootOf (scope: FastifyInstance): FastifyInstance {
+  const around = Object.getPrototypeOf(scope) as FastifyInstance
+  return 'ready' in around ? rootOf(around) : scope
 }
 
 /** The plugin: `await app.register(clover, options)`. */

@@ -2,9 +2,11 @@ import { OptionalKind, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isForTrials, isSecureUrl, originProblems, resolveEnvironment, type Environment } from './environments.js'
 import { invalidOptions } from './errors.js'
+import { KeepAliveSchedule } from './jobs/keep-alive-options.js'
 import { CloverDataOptions, type CloverOptions } from './options.js'
 import { hasTwins, isGuarded, resolveRoutes, wrongRoutes, type ResolvedRoutes } from './resolve-routes.js'
 import type { CloverStorage } from './storage/contract.js'
+import { isPlainObject, wrongFields } from './wrong-fields.js'
 
 /** @internal The options with every default filled in. */
 export interface ResolvedOptions {
@@ -28,6 +30,9 @@ export interface ResolvedOptions {
   maxWait: number
   maxCalls: number
   cache: { max: number, ttl: number } | false
+  keepAlive: KeepAliveSchedule | false
+  /** Keep-alive is off, although nobody switched it off. */
+  lacksKeepAlive: boolean
   hooks: Pick<CloverOptions, 'onConnect' | 'onError' | 'onReauthorizationRequired' | 'onReconnected' | 'onDisconnect' | 'onEvent'>
 }
 
@@ -43,12 +48,13 @@ const registerOptions = ['logLevel', 'logSerializers']
  */
 export function resolveOptions (options: CloverOptions): ResolvedOptions {
   const given: Record<string, unknown> = { ...options }
-  const problems = [...unknownOptions(given), ...wrongData(given), ...wrongFunctions(given), ...wrongRoutes(options.routes)]
+  const problems = [...unknownOptions(given), ...wrongData(given), ...wrongKeepAlive(given), ...wrongFunctions(given), ...wrongRoutes(options.routes)]
   if (problems.length > 0) throw invalidOptions(problems)
 
   const data = given as CloverDataOptions
   const environment = resolveEnvironment(data.environment)
   const routes = resolveRoutes(options.routes)
+  const canList = typeof options.storage.list === 'function'
   const needsBrowser = routes.launch !== false || routes.callback !== false
   problems.push(...originProblems(environment))
   if (data.dangerouslyUseImplicitFlow) problems.push(...implicitProblems(data, environment))
@@ -56,6 +62,7 @@ export function resolveOptions (options: CloverOptions): ResolvedOptions {
   if (needsBrowser && data.cookieSecret === undefined) problems.push(sentence('cookieSecret'))
   if (needsBrowser ? !isBaseUrl(data.baseUrl) : data.baseUrl !== undefined && !isBaseUrl(data.baseUrl)) problems.push(sentence('baseUrl'))
   if (data.appMarketUrl !== undefined && !isPublicUrl(data.appMarketUrl)) problems.push(sentence('appMarketUrl'))
+  if (data.keepAlive && !canList) problems.push('keepAlive must be false or left out with this storage adapter: keep-alive needs its method list, which it does not have.')
   if (hasTwins(routes)) problems.push('routes must have a path each: two of them have the same.')
   if (routes.launch !== false && routes.callback === false) problems.push('routes.callback must not be false while routes.launch is on: a launch ends there.')
   if (routes.refresh !== false && !isGuarded(routes.refresh)) {
@@ -81,6 +88,9 @@ export function resolveOptions (options: CloverOptions): ResolvedOptions {
     maxWait: data.maxWait ?? 30_000,
     maxCalls: data.maxCalls ?? 8,
     cache: data.cache === false ? false : { max: data.cache?.max ?? 10_000, ttl: data.cache?.ttl ?? 10_000 },
+    keepAlive: data.keepAlive !== false && canList && Value.Parse(KeepAliveSchedule, data.keepAlive ?? {}),
+    // A v1 token cannot be refreshed, so nothing is lost without it.
+    lacksKeepAlive: data.keepAlive === undefined && !canList && data.flow !== 'v1',
     hooks: Object.fromEntries(hookNames.flatMap(name => options[name] ? [[name, options[name]]] : []))
   }
 }
@@ -95,9 +105,16 @@ function unknownOptions (given: Record<string, unknown>): string[] {
 }
 
 function wrongData (given: Record<string, unknown>): string[] {
-  return Object.entries<TSchema>(CloverDataOptions.properties).flatMap(([name, schema]) => {
+  const { keepAlive, ...properties } = CloverDataOptions.properties
+  return Object.entries<TSchema>(properties).flatMap(([name, schema]) => {
     return (OptionalKind in schema && given[name] === undefined) || Value.Check(schema, given[name]) ? [] : [sentence(name as keyof CloverDataOptions)]
   })
+}
+
+/** A sentence for each wrong field. */
+function wrongKeepAlive ({ keepAlive }: Record<string, unknown>): string[] {
+  if (keepAlive === undefined || keepAlive === false) return []
+  return isPlainObject(keepAlive) ? wrongFields(KeepAliveSchedule, keepAlive, 'keepAlive.') : [sentence('keepAlive')]
 }
 
 function sentence (name: keyof CloverDataOptions): string {

@@ -166,6 +166,44 @@ t.test('the same storage given to two registrations stops the boot, and is free 
   t.equal(await boot(t, optionsWith({ storage })), undefined)
 })
 
+t.test('a storage that two scopes of one server are given stops the boot', async t => {
+  const storage = memoryStorage()
+  const app = Fastify()
+  t.teardown(() => app.close())
+  for (const prefix of ['/eu', '/us']) app.register(async scope => { await scope.register(fastifyClover, optionsWith({ storage })) }, { prefix })
+  await t.rejects(async () => { await app.ready() }, { code: 'FST_CLOVER_INVALID_OPTIONS', message: /^storage must not be given to two registrations/ })
+})
+
+t.test('a boot that failed leaves its storage free, though the host does not close', async t => {
+  const storage = memoryStorage()
+  const fails = async (prepare: (app: FastifyInstance) => unknown) => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(fastifyClover, optionsWith({ storage }))
+    prepare(app)
+    await t.rejects(async () => { await app.ready() }, { message: 'the host\'s own' })
+  }
+  const fail = async () => { throw new Error('the host\'s own') }
+  await fails(app => app.register(fail))
+  await fails(app => app.addHook('onReady', fail))
+  const inScopes = Fastify()
+  t.teardown(() => inScopes.close())
+  inScopes.register(async scope => { await scope.register(async inner => { await inner.register(fastifyClover, optionsWith({ storage })) }) })
+  inScopes.register(async scope => { scope.addHook('onReady', fail) })
+  await t.rejects(async () => { await inScopes.ready() }, { message: 'the host\'s own' })
+  t.equal(await boot(t, optionsWith({ storage })), undefined)
+})
+
+t.test('a server that was refused a storage does not free it by closing', async t => {
+  const storage = memoryStorage()
+  t.equal(await boot(t, optionsWith({ storage })), undefined)
+  const refused = Fastify()
+  await refused.register(fastifyClover, optionsWith({ storage }))
+  await t.rejects(async () => { await refused.ready() }, { message: /^storage must not be given to two registrations/ })
+  await refused.close()
+  t.match(await refusal(t, { storage }), /^storage must not be given to two registrations/)
+})
+
 t.test('a registration that was refused leaves its storage free', async t => {
   const storage = memoryStorage()
   t.match((await boot(t, optionsWith({ storage }), app => app.decorate('clover', {} as never)))?.message, /registered in this scope already/)
@@ -210,6 +248,29 @@ t.test('appMarketUrl may be any https URL, or unset', async t => {
 
 t.test('the number and the time of cached records can be set, one without the other', async t => {
   for (const cache of [{}, { max: 1 }, { ttl: 0 }, { max: 10, ttl: 60_000 }, false]) t.equal(await boot(t, optionsWith({ cache })), undefined, inspect(cache))
+})
+
+t.test('keep-alive can be switched off, and each of its settings be set without the others', async t => {
+  const unset: number | undefined = undefined
+  for (const keepAlive of [false, {}, { every: 60 }, { within: 0 }, { rate: 0.5, concurrency: 1 }, { every: unset }, Object.create(null)]) {
+    t.equal(await boot(t, optionsWith({ keepAlive })), undefined, inspect(keepAlive))
+  }
+})
+
+t.test('a wrong setting of keep-alive is named, and so is one that does not exist', async t => {
+  const must = 'keepAlive must be false, or a plain object with every, within, rate and concurrency, all of them optional.'
+  for (const keepAlive of [true, null, canary, 3600, [], [canary], new Map(), new Date()]) t.equal(await refusal(t, { keepAlive }), must, inspect(keepAlive))
+  const wrong: Array<[Record<string, unknown>, string]> = [
+    [{ every: 0 }, 'keepAlive.every must be a number of seconds from 1 to 604800.'],
+    [{ every: NaN }, 'keepAlive.every must be a number of seconds from 1 to 604800.'],
+    [{ within: canary }, 'keepAlive.within must be a number of seconds from 0 to 31536000.'],
+    [{ rate: Infinity }, 'keepAlive.rate must be a number from 0.01 to 1000.'],
+    [{ concurrency: 1.5 }, 'keepAlive.concurrency must be a whole number from 1 to 100.'],
+    [{ evry: canary }, 'keepAlive.evry is not an option.'],
+    [{ toString: canary }, 'keepAlive.toString is not an option.']
+  ]
+  for (const [keepAlive, sentence] of wrong) t.equal(await refusal(t, { keepAlive }), sentence, inspect(keepAlive))
+  t.match(await refusal(t, { keepAlive: { every: -1, rate: 0 } }), /keepAlive\.every must be .*keepAlive\.rate must be/)
 })
 
 t.test('an origin that is overridden with undefined keeps its environment\'s', async t => {

@@ -10,19 +10,23 @@ export class Jobs {
   /** Taken before one of the process's own slots. */
   readonly slots: Pick<Slots, 'run'>
   readonly #runtime: Pick<Runtime, 'sleep'>
-  readonly #stop = new AbortController()
+  readonly #closing: AbortSignal
   readonly #open = new Set<Promise<unknown>>()
 
-  /** @param maxCalls the calls to Clover that the process has open at once */
-  constructor (maxCalls: number, runtime: Pick<Runtime, 'sleep'>) {
+  /**
+   * @param maxCalls the calls to Clover that the process has open at once
+   * @param closing aborted when the server begins to close: jobs then begin nothing new
+   */
+  constructor (maxCalls: number, runtime: Pick<Runtime, 'sleep'>, closing: AbortSignal) {
     this.slots = new Slots(Math.max(1, Math.floor(maxCalls / 2)))
     this.#runtime = runtime
+    this.#closing = closing
   }
 
   /** A signal for a job's end: the server closes, or any of the given signals says so. Throws `FST_CLOVER_CLOSING` if it is closing already. */
   begin (...signals: Array<AbortSignal | undefined>): AbortSignal {
-    if (this.#stop.signal.aborted) throw closing()
-    return AbortSignal.any([this.#stop.signal, ...signals.filter(signal => signal !== undefined)])
+    if (this.#closing.aborted) throw closing()
+    return AbortSignal.any([this.#closing, ...signals.filter(signal => signal !== undefined)])
   }
 
   /** Work that must be finished before the server is closed. */
@@ -36,12 +40,7 @@ export class Jobs {
     }
   }
 
-  /** Ends all jobs: they begin nothing new. */
-  stop (): void {
-    this.#stop.abort()
-  }
-
-  /** Waits until what is under way is finished, for some milliseconds at most. */
+  /** Resolves once all tracked work is finished, and after so many milliseconds at the latest. */
   async drain (milliseconds: number): Promise<void> {
     const deadline = new AbortController()
     await Promise.race([Promise.all(this.#open), this.#runtime.sleep(milliseconds, deadline.signal)])

@@ -1,3 +1,4 @@
+import { Value } from '@sinclair/typebox/value'
 import type { FastifyBaseLogger } from 'fastify'
 import { isCloverError, storageFailed } from '../errors.js'
 import type { Flights } from '../tokens/flights.js'
@@ -8,7 +9,7 @@ import type { Store, StorePage } from '../tokens/store.js'
 import { isDue } from './due.js'
 import { inCompletionOrder } from './in-completion-order.js'
 import type { Jobs } from './jobs.js'
-import { KeepAliveData, type KeepAliveOptions, type KeepAliveSummary } from './keep-alive-options.js'
+import { KeepAliveArgument, KeepAlivePass, type KeepAliveOptions, type KeepAliveSchedule, type KeepAliveSummary } from './keep-alive-options.js'
 import { checkJobOptions } from './options.js'
 import { Progress } from './progress.js'
 
@@ -32,15 +33,25 @@ interface Due {
 }
 
 type Came = 'refreshed' | 'skipped' | 'refused' | 'failed'
-type Settings = Required<Pick<KeepAliveOptions, 'within' | 'rate' | 'concurrency'>> & Pick<KeepAliveOptions, 'onProgress'>
+
+/** A pass, and the sleep for its pauses. */
+interface Pass extends KeepAlivePass, Pick<KeepAliveOptions, 'onProgress'> {
+  /** Read every record, and not only those that the store finds due: a wrong clock may have written a time that never comes. */
+  isFull: boolean
+  stop: AbortSignal
+  sleep: Runtime['sleep']
+}
 
 const pageSize = 100
 
 /** Tries to read a page, and the seconds between them at most. */
 const listing = { tries: 4, longestPause: 10 }
 
-/** Seconds after which a pass that met an outage is tried again, at most. */
-const outage = 300
+/** Seconds to the first pass at most, and to the next one after a pass that met an outage. */
+const soon = 300
+
+/** Milliseconds between two passes that read every record. */
+const fullPassEvery = 86_400_000
 
 /** @internal Refreshes the merchants whom nobody has asked for in so long that their tokens would end, or whose last refresh may be lost. */
 export class KeepAlive {
@@ -50,46 +61,51 @@ export class KeepAlive {
     this.#use = dependencies
   }
 
-  /** Backs `keepAlive()`: one pass, or with `every` one after another until it is stopped. */
-  async run (options: KeepAliveOptions = {}): Promise<KeepAliveSummary | undefined> {
-    checkJobOptions('keepAlive', KeepAliveData, options)
-    const { store, jobs } = this.#use
+  /** Backs `keepAlive()`: one pass. */
+  async run (options: KeepAliveOptions = {}): Promise<KeepAliveSummary> {
+    checkJobOptions('keepAlive', KeepAliveArgument, options)
+    const { store, jobs, runtime: { sleep } } = this.#use
     if (!store.canList) throw storageFailed('list', 'the adapter does not have it, and keepAlive() needs it')
-    const { every, signal, within = 2_592_000, rate = 5, concurrency = 4, onProgress } = options
-    const settings = { within, rate, concurrency, onProgress }
-    const stop = jobs.begin(signal)
-    if (every === undefined) return this.#pass(settings, stop)
-    await this.#forever(every, settings, stop)
+    const { signal, onProgress, ...given } = options
+    return this.#pass({ ...Value.Parse(KeepAlivePass, given), onProgress, isFull: true, stop: jobs.begin(signal), sleep })
   }
 
-  async #forever (every: number, settings: Settings, stop: AbortSignal): Promise<void> {
-    const { runtime: { sleep, jitter }, log } = this.#use
-    // Servers that were started together part here, and drift further with every pass.
-    let wait = Math.min(every, outage) * jitter()
+  /**
+   * Backs the option `keepAlive`: pass after pass until the signal is aborted, the first after half a wait at least. No pause keeps the process
+   * alive.
+   */
+  async start ({ every, ...pass }: KeepAliveSchedule, stop: AbortSignal): Promise<void> {
+    const { runtime, log } = this.#use
+    const { jitter } = runtime
+    const sleep: Runtime['sleep'] = (milliseconds, signal) => runtime.sleep(milliseconds, signal, { ref: false })
+    // Servers that were started together part here, and drift further with every pass. A process that is soon over, such as a cron job, makes none.
+    let wait = Math.min(every, soon) * (0.5 + jitter() / 2)
+    let nextFullPass = 0
     while (true) {
-      await sleep(wait * 1000, stop, { ref: false })
+      await sleep(wait * 1000, stop)
       if (stop.aborted) return
       wait = every * (0.9 + 0.2 * jitter())
       try {
-        await this.#pass(settings, stop)
+        const isFull = runtime.now() >= nextFullPass
+        await this.#pass({ ...pass, isFull, stop, sleep })
+        if (isFull) nextFullPass = runtime.now() + fullPassEvery
       } catch (err) {
-        wait = Math.min(wait, outage * (0.5 + jitter() / 2))
+        wait = Math.min(wait, soon * (0.5 + jitter() / 2))
         log.warn({ err }, 'fastify-clover: a keep-alive pass failed; it is tried again')
       }
     }
   }
 
-  async #pass (settings: Settings, stop: AbortSignal): Promise<KeepAliveSummary> {
+  async #pass ({ within, rate, concurrency, onProgress, isFull, stop, sleep }: Pass): Promise<KeepAliveSummary> {
     const { runtime, jobs, log } = this.#use
-    const summary: KeepAliveSummary = { looked: 0, due: 0, refreshed: 0, skipped: 0, refused: 0, failed: 0, unusable: 0, isComplete: false }
-    const pacer = new Pacer({ rate: settings.rate, runtime })
+    const summary: KeepAliveSummary = { candidates: 0, due: 0, refreshed: 0, skipped: 0, refused: 0, failed: 0, unusable: 0, isComplete: false }
+    const pacer = new Pacer({ rate, runtime: { now: runtime.now, sleep } })
     const hurry = () => pacer.hurry()
     stop.addEventListener('abort', hurry)
-    const progress = new Progress(settings.onProgress, runtime, log)
-    const { concurrency, within } = settings
+    const progress = new Progress(onProgress, runtime, log)
     const run = (due: Due) => jobs.track(this.#refresh(due, within, pacer, stop))
     try {
-      for await (const came of inCompletionOrder({ source: this.#due(within, summary, stop), run, concurrency, signal: stop })) {
+      for await (const came of inCompletionOrder({ source: this.#due(within, summary, { isFull, stop, sleep }), run, concurrency, signal: stop })) {
         summary[came]++
         progress.step(0, () => ({ ...summary }))
       }
@@ -104,12 +120,12 @@ export class KeepAlive {
   }
 
   /** The merchants who are due, a page at a time; in any order, so that servers that run at once do not ask for the same ones. */
-  async * #due (within: number, summary: KeepAliveSummary, stop: AbortSignal): AsyncGenerator<Due, void, undefined> {
+  async * #due (within: number, summary: KeepAliveSummary, { isFull, ...pauses }: Pick<Pass, 'isFull' | 'stop' | 'sleep'>): AsyncGenerator<Due, void, undefined> {
     const { clock } = this.#use
     let cursor: string | undefined
     do {
-      const page = await this.#list({ limit: pageSize, dueBefore: Math.ceil(clock.now() + within), ...(cursor !== undefined && { cursor }) }, stop)
-      summary.looked += page.items.length + page.unusable.length
+      const page = await this.#list({ limit: pageSize, ...(!isFull && { dueBefore: Math.ceil(clock.now() + within) }), ...(cursor !== undefined && { cursor }) }, pauses)
+      summary.candidates += page.items.length + page.unusable.length
       summary.unusable += page.unusable.length
       const due = page.items.filter(record => isDue(record, within, clock.now()))
         .map(({ merchantId, refreshToken, refreshLease, reauthorizationRequired }) => ({ merchantId, refreshToken, isDoubtful: Boolean(refreshLease ?? reauthorizationRequired) }))
@@ -118,17 +134,18 @@ export class KeepAlive {
         summary.due++
         yield merchant
       }
-    } while (cursor !== undefined && !stop.aborted)
+    } while (cursor !== undefined && !pauses.stop.aborted)
   }
 
-  async #list (query: Parameters<Store['list']>[0], stop: AbortSignal, round = 1): Promise<StorePage> {
-    const { store, runtime: { sleep, jitter } } = this.#use
+  async #list (query: Parameters<Store['list']>[0], pauses: Pick<Pass, 'stop' | 'sleep'>, round = 1): Promise<StorePage> {
+    const { store, runtime: { jitter } } = this.#use
+    const { stop, sleep } = pauses
     try {
       return await store.list(query)
     } catch (error) {
       if (round >= listing.tries || stop.aborted) throw error
       await sleep(Math.min(listing.longestPause, 2 ** (round - 1)) * (0.5 + jitter() / 2) * 1000, stop)
-      return this.#list(query, stop, round + 1)
+      return this.#list(query, pauses, round + 1)
     }
   }
 

@@ -2,6 +2,7 @@ import { unclearError, type Answer, type Unclear } from '../clover/answer.js'
 import type { CloverClient } from '../clover/client.js'
 import type { TokenPair } from '../clover/wire.js'
 import { denied, isCloverError, notConnected } from '../errors.js'
+import type { Shutdown } from '../shutdown.js'
 import type { Connections } from '../tokens/connections.js'
 import type { Notify } from '../tokens/events.js'
 import type { Flights } from '../tokens/flights.js'
@@ -25,8 +26,7 @@ export interface MigrationDependencies {
   jobs: Pick<Jobs, 'slots'>
   notify: Notify
   runtime: Pick<Runtime, 'now' | 'sleep' | 'jitter' | 'random'>
-  /** Local Unix milliseconds: when the server is closed. */
-  end: { by: number }
+  shutdown: Pick<Shutdown, 'timeLeft'>
 }
 
 /** @internal The run that a merchant is migrated in. */
@@ -59,7 +59,7 @@ const pauses = { clover: { first: 1000, longest: 10_000 }, store: { first: 200, 
 /** Milliseconds that a store is given to mend: before anything was spent for a merchant, and while a pair is in hand. */
 const patience = { before: 60_000, inHand: 300_000 }
 
-/** Milliseconds before the server's end at which a pair is given up, so that its outcome can still be told. */
+/** Milliseconds before the shutdown's deadline at which a pair is given up, so that its outcome can still be yielded. */
 const lastWords = 250
 
 /** @internal Moves one merchant from a legacy token to a pair that is refreshed. */
@@ -174,7 +174,8 @@ export class Migration {
   }
 
   #isLate (since: number): boolean {
-    return this.#use.runtime.now() > Math.min(since + patience.inHand, this.#use.end.by - lastWords)
+    const { runtime, shutdown } = this.#use
+    return runtime.now() > since + patience.inHand || shutdown.timeLeft() < lastWords
   }
 }
 

@@ -48,7 +48,7 @@ export class Disconnects {
     this.#unknown.delete(merchantId)
     if (first instanceof UnreadableRecord) {
       // Another server may have the key, and with it the time of this connection.
-      if (connectedBefore !== Infinity && isCloverError(first.error, 'FST_CLOVER_SEALED')) throw first.error
+      if (connectedBefore !== Infinity && isCloverError(first.cause, 'FST_CLOVER_SEALED')) throw first.cause
     } else if (lastAuthorized(first) >= connectedBefore) {
       return false
     }

@@ -48,6 +48,12 @@ export class RecordMaker {
     return this.#seal({ ...record, refreshLease: { by, until: Math.ceil(until) } })
   }
 
+  /** The record as it was before a lease was written, with the lease that it had then, if any. */
+  unleased (record: Installation, before: Installation['refreshLease']): Installation {
+    const { refreshLease, ...kept } = record
+    return this.#seal({ ...kept, ...(before && { refreshLease: before }) })
+  }
+
   /** A new pair: ends the lease, any mark, and what the pair before had to be confirmed for. */
   withPair (record: Installation, { presented, recovered, isDoubtful, ...pair }: ObtainedPair, now: number): Installation {
     const { refreshLease, reauthorizationRequired, recovered: before, confirmAt, ...kept } = record

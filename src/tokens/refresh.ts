@@ -170,10 +170,16 @@ export class RefreshProtocol {
   async #hold (claim: Claim): Promise<boolean> {
     // After the line: a refresh that the process does not live to finish loses a low-trust merchant.
     if (this.#isClosing()) throw closing()
+    const before = claim.record.refreshLease
     const leased = await this.#lease(claim)
     if (leased === undefined) return false
     claim.record = leased.record
     claim.isLastTry = true
+    // The write may have taken seconds: a pair that Clover gives now could not be written any more.
+    if (this.#isClosing()) {
+      await this.#giveBack(leased.record, before)
+      throw closing()
+    }
     return leased.until - this.#use.clock.now() > this.leaseSeconds / 2
   }
 
@@ -193,6 +199,15 @@ export class RefreshProtocol {
       if (isLastTry && current?.revision === record.revision) throw error
       return undefined
     }
+  }
+
+  /**
+   * Takes a lease back under which nothing was sent, so that no other server waits for its end. A lease that was there before comes back:
+   * a refresh may have been sent under that one. If the write fails, the lease ends by itself.
+   */
+  async #giveBack (record: Installation, before: Installation['refreshLease']): Promise<void> {
+    const { store, make } = this.#use
+    await store.put(make.unleased(record, before), record.revision).catch(() => {})
   }
 
   /** Clover said nothing of use. The lease stays: it is the trace of a refresh that may have happened. */

@@ -21,7 +21,7 @@ export interface StoreOptions {
 /** @internal A stored record that cannot be read: damaged, or sealed with a key that is not here. A new authorization replaces it. */
 export class UnreadableRecord {
   /** @param revision the revision that is stored, where the adapter still knows it */
-  constructor (readonly error: CloverError, readonly revision: string | undefined) {}
+  constructor (readonly cause: CloverError, readonly revision: string | undefined) {}
 }
 
 /** @internal A page of records. */
@@ -59,7 +59,7 @@ export class Store {
   /** @throws also FST_CLOVER_UNREADABLE and FST_CLOVER_SEALED */
   async get (merchantId: string): Promise<Installation | undefined> {
     const found = await this.find(merchantId)
-    if (found instanceof UnreadableRecord) throw found.error
+    if (found instanceof UnreadableRecord) throw found.cause
     return found
   }
 

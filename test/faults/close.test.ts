@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { CloverStorage } from '../../src/storage/contract.js'
 import { cloverSimulator, type CloverSimulator } from '../../src/testing/index.js'
 import { events } from '../helpers/host.js'
+import { gate } from '../tokens/bench.js'
 import { connectMerchants, findLost, highTrust, planFor, until } from './merchants.js'
 import { startServer, type ServerPlan } from './server.js'
 import { findStores, openStore, type StoreAddress } from './stores.js'
@@ -66,6 +67,50 @@ for (const { kind, skip, make } of stores) {
 }
 
 const [sqlite] = stores
+
+for (const pluginTimeout of [0, 1_000]) {
+  t.test(`a process that closes on SIGTERM waits for a write that takes longer than a second, with a pluginTimeout of ${pluginTimeout}`, async t => {
+    if (sqlite === undefined) return
+    const { clover, plan, address, storage, merchants: [merchantId = ''] } = await setUp(t, sqlite.make(t))
+    const worker = await startWorker()
+    await worker.call('serve', 'slow', { ...plan, pluginTimeout }, address)
+    const parked = worker.call('park', 'slow', merchantId, { put: 2, when: 'before' })
+    worker.call('token', 'slow', merchantId)
+    await parked
+    worker.signal('SIGTERM')
+    await setTimeout(1_500)
+    worker.call('release', 'slow')
+    t.equal(await worker.gone, 0, 'it ends of itself')
+    await isStored(t, clover, storage, [merchantId])
+  })
+}
+
+t.test('a refresh is stored that a request starts while the server closes, though nobody waits for it', async t => {
+  if (sqlite === undefined) return
+  const { clover, plan, address, storage, merchants } = await setUp(t, sqlite.make(t), { expires: 100 })
+  const own = await openStore(address)
+  t.teardown(own.close)
+  const [asked, drained, goOn] = [gate(), gate(), gate()]
+  const app = await startServer(plan, own.storage, {
+    before: app => { app.addHook('onClose', own.close) },
+    after: app => {
+      app.addHook('preClose', async () => { drained.open() })
+      app.get('/', async () => {
+        asked.open()
+        await goOn.promise
+        return await Promise.all(merchants.map(merchantId => app.clover.accessToken(merchantId)))
+      })
+    }
+  })
+  const reply = fetch(await app.listen({ port: 0 }))
+  await asked.promise
+  const closed = app.close()
+  await drained.promise
+  goOn.open()
+  t.equal((await reply).status, 200)
+  await closed
+  await isStored(t, clover, storage, merchants)
+})
 
 t.test('close() waits for a store that is away for a moment', async t => {
   if (sqlite === undefined) return

@@ -15,6 +15,8 @@ export interface ServerPlan {
   /** Milliseconds. */
   storageTimeout?: number
   maxCalls?: number
+  /** Fastify's own, in milliseconds; 0: no limit. */
+  pluginTimeout?: number
   cache?: CloverOptions['cache']
   /** Milliseconds by which the server's clock runs ahead, as if they had passed. */
   clockAhead?: number
@@ -37,8 +39,8 @@ export function leaseOf ({ callTimeout = 10_000, storageTimeout = 5_000 }: Serve
 
 /** A host with the plugin and without routes: all that is tested here happens behind `app.clover`. */
 export async function startServer (plan: ServerPlan, storage: CloverStorage, { runtime, logs, before, after }: ServerOptions = {}): Promise<FastifyInstance> {
-  const { storageTimeout, clockAhead = 0, ...options } = plan
-  const app = Fastify({ logger: logs ? { level: 'debug', stream: { write: line => { logs.push(line) } } } : false })
+  const { storageTimeout, clockAhead = 0, pluginTimeout, ...options } = plan
+  const app = Fastify({ ...(pluginTimeout !== undefined && { pluginTimeout }), logger: logs ? { level: 'debug', stream: { write: line => { logs.push(line) } } } : false })
   before?.(app)
   await app.register(plugin, {
     routes: false,

@@ -99,7 +99,8 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
   })
   const messages = collectMessages(t)
   const clover = 'environment' in simulator ? simulator : await startClover(t, time, simulator)
-  const all = { ...ordinaryOptions(clover, appId), ...(typeof options === 'function' ? options(clover) : options) }
+  // Where a test's sleep ends at once, one pass would follow the other without an end.
+  const all = { ...ordinaryOptions(clover, appId), ...(runtime?.sleep && { keepAlive: false as const }), ...(typeof options === 'function' ? options(clover) : options) }
   secrets.add(cookieSecret).add(String(all.appSecret))
   const storage = noting(all.storage, secrets)
   const app = Fastify({ ...(!fastify?.loggerInstance && { logger: { level: 'trace', stream: lineStream(logs) } }), ...fastify })

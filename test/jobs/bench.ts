@@ -1,5 +1,6 @@
 import { Jobs } from '../../src/jobs/jobs.js'
 import { KeepAlive } from '../../src/jobs/keep-alive.js'
+import type { Runtime } from '../../src/tokens/runtime.js'
 import { leap, sleep, type server } from '../tokens/bench.js'
 
 type Server = ReturnType<typeof server>
@@ -8,12 +9,12 @@ type Server = ReturnType<typeof server>
 export const day = 86_400
 
 /** The long work of a bench's server, and what it logs. */
-export function jobsOf ({ store, flights, clock }: Server, { maxCalls = 8, jitter = () => 0.5 }: { maxCalls?: number, jitter?: () => number } = {}) {
+export function jobsOf ({ store, flights, clock }: Server, { maxCalls = 8, ...given }: { maxCalls?: number } & Partial<Pick<Runtime, 'jitter' | 'sleep'>> = {}) {
   const logs: Array<{ level: string, details: Record<string, unknown>, text: string }> = []
   const log = Object.fromEntries((['debug', 'info', 'warn', 'error'] as const).map(level =>
     [level, (details: Record<string, unknown>, text: string) => { logs.push({ level, details, text }) }])) as unknown as ConstructorParameters<typeof KeepAlive>[0]['log']
-  const runtime = { now: () => Date.now(), sleep, jitter }
-  const jobs = new Jobs(maxCalls, runtime)
+  const runtime = { now: () => Date.now(), sleep, jitter: () => 0.5, ...given }
+  const jobs = new Jobs(maxCalls, runtime, new AbortController().signal)
   const keepAlive = new KeepAlive({ store, flights, clock, runtime, jobs, log })
   return { jobs, keepAlive, logs }
 }

@@ -1,29 +1,70 @@
+import { Value } from '@sinclair/typebox/value'
 import t from 'tap'
-import { realRuntime } from '../../src/tokens/runtime.js'
+import { KeepAliveSchedule } from '../../src/jobs/keep-alive-options.js'
+import { realRuntime, type Runtime } from '../../src/tokens/runtime.js'
 import { events, merchantA, startHost } from '../helpers/host.js'
-import { advance, bench, gate, patiently, quiet, unclear } from '../tokens/bench.js'
+import { advance, bench, gate, patiently, quiet, sleep, unclear } from '../tokens/bench.js'
 import { connectMany, days, jobsOf } from './bench.js'
 
-t.test('with `every` pass follows pass, not in step with other servers, until it is stopped', async t => {
+const schedule = Value.Parse(KeepAliveSchedule, {})
+
+t.test('by itself pass follows pass, not in step with other servers, until the server closes', async t => {
   const one = bench(t)
   await one.connect()
-  const stop = new AbortController()
   const began = Date.now()
   const at: number[] = []
   one.storage.intercept = async (method, run) => { if (method === 'list') at.push(Math.round((Date.now() - began) / 1000)); return run() }
-  const early = jobsOf(one, { jitter: () => 0 }).keepAlive.run({ every: 3600, signal: stop.signal })
-  const late = jobsOf(one, { jitter: () => 0.999 }).keepAlive.run({ every: 3600, signal: stop.signal })
+  const stop = new AbortController()
+  const early = jobsOf(one, { jitter: () => 0 }).keepAlive.start(schedule, stop.signal)
+  const late = jobsOf(one, { jitter: () => 0.999 }).keepAlive.start(schedule, stop.signal)
   await advance(9_000_000, 1000)
-  t.same(at, [1, 300, 3241, 4260, 6481, 8220])
+  t.same(at, [150, 300, 3390, 4260, 6630, 8220])
   stop.abort()
-  t.equal(await patiently(early), undefined)
-  await late
+  await patiently(Promise.all([early, late]))
   one.storage.calls.length = 0
   await advance(20_000_000, 100_000)
   t.same(one.storage.calls, [])
 })
 
-t.test('an outage of the store ends a single pass, and an endless one tries again soon', async t => {
+t.test('a server that has closed already makes no pass', async t => {
+  const one = bench(t)
+  await jobsOf(one).keepAlive.start(schedule, AbortSignal.abort())
+  t.same(one.storage.calls, [])
+})
+
+t.test('no pause of a background pass keeps the process alive, and every pause of keepAlive() does', async t => {
+  const one = bench(t)
+  await connectMany(one, 3)
+  await days(340)
+  const pauses: unknown[] = []
+  const noting: Runtime['sleep'] = (milliseconds, signal, options) => { pauses.push(options?.ref ?? true); return sleep(milliseconds, signal) }
+  const { keepAlive } = jobsOf(one, { sleep: noting })
+  const failOnce = () => {
+    one.storage.intercept = async (method, run) => {
+      if (method !== 'list') return run()
+      one.storage.mend()
+      throw new Error('the database is down')
+    }
+  }
+  const stop = new AbortController()
+  failOnce()
+  const background = keepAlive.start({ ...schedule, every: 60 }, stop.signal)
+  await advance(50_000, 1000)
+  t.equal(one.clover.count('refresh'), 3)
+  stop.abort()
+  await patiently(background)
+  t.ok(pauses.length >= 5, 'between passes, after the failure, and for the pace')
+  t.same(new Set(pauses), new Set([false]))
+
+  await days(340)
+  pauses.length = 0
+  failOnce()
+  t.match(await patiently(keepAlive.run()), { refreshed: 3 })
+  t.ok(pauses.length >= 3)
+  t.same(new Set(pauses), new Set([true]))
+})
+
+t.test('an outage of the store ends a single pass, and in the background the next one follows soon', async t => {
   const one = bench(t)
   await one.connect()
   await days(340)
@@ -32,8 +73,8 @@ t.test('an outage of the store ends a single pass, and an endless one tries agai
   await t.rejects(patiently(keepAlive.run()), { code: 'FST_CLOVER_STORAGE' })
   t.equal(one.storage.calls.filter(call => call === 'list').length, 4, 'not at the first failure')
   const stop = new AbortController()
-  const run = keepAlive.run({ every: 86_400, signal: stop.signal })
-  await advance(200_000, 1000)
+  const run = keepAlive.start({ ...schedule, every: 86_400 }, stop.signal)
+  await advance(300_000, 1000)
   t.match(logs.filter(({ level }) => level === 'warn'), [{ text: /a keep-alive pass failed/, details: { err: { code: 'FST_CLOVER_STORAGE' } } }])
   one.storage.mend()
   await advance(300_000, 1000)
@@ -81,7 +122,7 @@ t.test('a pass that is stopped begins nothing more, and finishes what is under w
   t.match(summary, { refreshed: 4, isComplete: false })
   t.equal(one.clover.count('refresh'), 4)
   const listed = one.storage.calls.length
-  t.match(await keepAlive.run({ signal: stop.signal }), { looked: 0, isComplete: false })
+  t.match(await keepAlive.run({ signal: stop.signal }), { candidates: 0, isComplete: false })
   await quiet()
   t.ok(one.storage.calls.length <= listed + 1)
 })
@@ -175,19 +216,24 @@ t.test('wrong arguments are refused, and an adapter without list', async t => {
   const one = bench(t)
   const { keepAlive } = jobsOf(one)
   for (const [options, sentence] of [
-    [null, /options must be an object/],
+    [null, /keepAlive\(\): options must be a plain object/],
+    [[], /options must be a plain object/],
+    [new Map(), /options must be a plain object/],
+    [new (class Options { rate = 1 })(), /options must be a plain object/],
     [{ evry: 3600 }, /keepAlive\(\): evry is not an option/],
-    [{ every: 0 }, /every must be a number of seconds from 1 to 604800/],
+    [{ toString: 1 }, /keepAlive\(\): toString is not an option/],
+    [{ every: 3600 }, /every must be left out: keepAlive\(\) makes one pass, and the plugin's option keepAlive: \{ every \} says how often/],
     [{ within: '1' }, /within must be/],
+    [{ within: Infinity }, /within must be/],
     [{ rate: 0 }, /rate must be/],
     [{ concurrency: 1.5 }, /concurrency must be/],
     [{ signal: {} }, /signal must be an AbortSignal/],
     [{ onProgress: 1 }, /onProgress must be a function/],
-    [{ rate: -1, every: NaN }, /rate must be[^]*every must be/]
+    [{ rate: -1, within: NaN }, /rate must be[^]*within must be/]
   ] as const) {
     await t.rejects(keepAlive.run(options as object), { code: 'FST_CLOVER_INVALID_OPTIONS', message: sentence })
   }
-  t.match(await keepAlive.run({ rate: 5, signal: undefined, onProgress: undefined }), { looked: 0, isComplete: true })
+  t.match(await keepAlive.run({ rate: 5, signal: undefined, onProgress: undefined }), { candidates: 0, isComplete: true })
   Object.defineProperty(one.storage, 'list', { value: undefined })
   await t.rejects(keepAlive.run(), { code: 'FST_CLOVER_STORAGE', cause: { message: /keepAlive\(\) needs it/ } })
 })
@@ -199,15 +245,13 @@ t.test('a server refreshes by its own HTTP calls, and stops when it is closed', 
     return app.clover.adopt({ merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration })
   }
   await adopt(merchantA)
-  t.match(await app.clover.keepAlive(), { looked: 0, due: 0 }, 'the store was told which records are due')
+  t.match(await app.clover.keepAlive(), { candidates: 0, due: 0 }, 'the store was told which records are due')
   time.pass(340 * 86_400_000)
-  const endless = app.clover.keepAlive({ every: 3600 })
   const slow = clover.fault({ on: 'refresh', kind: 'latency', ms: 150 })
   const pass = app.clover.keepAlive()
   while (slow.hits === 0) await new Promise(resolve => setTimeout(resolve, 5))
   await app.close()
   t.match(await pass, { due: 1, refreshed: 1, isComplete: false })
-  t.equal(await endless, undefined)
   t.ok(clover.isLive(String((await storage.get(merchantA))?.refreshToken)), 'what Clover gave was stored before the server was closed')
   await t.rejects(app.clover.keepAlive(), { code: 'FST_CLOVER_CLOSING' })
   t.ok(events(logs).some(({ event }) => event === 'keep-alive'))

@@ -168,12 +168,13 @@ t.test('a refusal pauses everything for longer each time, and slows it down unti
 
 t.test('closing waits for tracked work, but not for ever', async t => {
   mockTime(t)
-  const jobs = new Jobs(1, runtime)
+  const closing = new AbortController()
+  const jobs = new Jobs(1, runtime, closing.signal)
   const slow = gate()
   const signal = jobs.begin(undefined, never)
   const work = jobs.track(slow.promise)
   await t.rejects(jobs.track(Promise.reject(new Error('its own'))), { message: 'its own' })
-  jobs.stop()
+  closing.abort()
   t.ok(signal.aborted)
   t.throws(() => jobs.begin(), { code: 'FST_CLOVER_CLOSING' })
   const began = Date.now()

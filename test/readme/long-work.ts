@@ -10,11 +10,7 @@ export async function migrate (app: FastifyInstance, signal: AbortSignal): Promi
   }
 }
 
-export function keepAlive (app: FastifyInstance): void {
-  app.clover.keepAlive({ every: 3600 }).catch((error: unknown) => { app.log.error(error) })
-}
-
-export async function keepAliveOnce (app: FastifyInstance): Promise<void> {
+export async function keepAlive (app: FastifyInstance): Promise<void> {
   const { refreshed, refused, failed } = await app.clover.keepAlive()
   console.log(`${refreshed} merchants refreshed, ${refused} must authorize again, ${failed} failed`)
 }

@@ -103,7 +103,7 @@ export const jobs: Flow[] = [
   {
     name: 'keepAlive: Clover and the store fail, once and again and again',
     stage: { hurries: true, options: { callTimeout: 150 } },
-    run: async stage => {
+    run: async (stage, another) => {
       await join(stage, merchantA)
       for (const fault of [{ kind: 'drop-after' }, { kind: 'status', status: 500 }, { kind: 'reply', body: { refresh_token: canary('refresh token'), access_token: [canary('access token')] } }] as const) {
         stage.time.pass(345 * 86_400_000)
@@ -117,11 +117,10 @@ export const jobs: Flow[] = [
         stage.time.pass(345 * 86_400_000)
         stage.broken = broken
         await pass(stage)
-        const stop = new AbortController()
-        const forever = stage.try('keepAlive({ every })', async () => { await stage.app.clover.keepAlive({ every: 1, signal: stop.signal }) })
+        const server = await another({ ...hurries, beside: stage, options: { callTimeout: 150, keepAlive: { every: 1 } } })
+        server.broken = broken
         await new Promise(resolve => setTimeout(resolve, 20))
-        stop.abort()
-        await forever
+        await fold(stage, server)
         stage.broken = 'none'
       }
     }

@@ -53,6 +53,7 @@ async function startFuzzHost (t: Test, answer: (call: FakeCall) => Response, isO
     cookieSecret,
     baseUrl: 'https://shop.example',
     callTimeout: 1_000,
+    keepAlive: false, // sleeps end at once here
     routes: { refresh: { onRequest: async () => {} } },
     [kRuntime]: runtime
   } as CloverOptions)

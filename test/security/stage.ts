@@ -248,6 +248,7 @@ export async function setStage (t: Test, variant: Variant, { appId = highTrust, 
   const tell = (name: string) => (notice: unknown) => { stage.sawObject(name, notice) }
   const all = {
     ...ordinaryOptions(clover, appId),
+    keepAlive: false as const, // sleeps are short here
     cookieSecret: stage.cookieSecret,
     onConnect: (_request: FastifyRequest, _reply: unknown, connection: unknown) => { tell('onConnect')(connection) },
     onReauthorizationRequired: tell('onReauthorizationRequired'),

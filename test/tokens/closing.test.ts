@@ -1,5 +1,6 @@
 import t from 'tap'
-import { advance, bench, gate, leap, merchantId, quiet } from './bench.js'
+import { Shutdown } from '../../src/shutdown.js'
+import { advance, bench, gate, leap, merchantId, patiently, quiet, sleep, unclear } from './bench.js'
 
 /*
  * What is under way when a server closes.
@@ -84,4 +85,90 @@ t.test('a reading that ends after the close brings no token back (security 35)',
   t.type(await reading, 'string')
   t.equal(cache?.living(merchantId), undefined)
   await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_CLOSING' })
+})
+
+/** Milliseconds of a call, of a write, and of a whole shutdown. */
+const limits = { call: 10_000, write: 5_000, close: 20_000 }
+
+t.test('no pair of a low-trust merchant is abandoned while the store and Clover keep their limits', async t => {
+  const cases = [3_000, 3_900, 4_700].flatMap(write => [100, 9_900].flatMap(answer => [-4_000, -100, 0, 200, 300, 1_900, 4_900, 5_100].map(after => ({ write, answer, after }))))
+  const outcomes = { refreshed: 0, refused: 0 }
+  for (const { write, answer, after } of cases) {
+    const name = `writes of ${write} ms, answers of ${answer} ms, asked ${after} ms after the close began`
+    const shutdown = new Shutdown({ elapsed: () => Date.now() }, limits.close)
+    const { keeper, flights, storage, clover, eventsOf, connect } = bench(t, { trust: 'low', isClosing: () => shutdown.timeLeft() < limits.call + limits.write })
+    const before = await connect()
+    await leap(1801)
+    storage.intercept = async (method, run) => { if (method === 'put') await sleep(write); return run() }
+    clover.intercept = async (_call, run) => { const pair = run(); await sleep(answer); return pair }
+    if (after > 0) await shutdown.drain([flights])
+    await advance(Math.max(0, after), 100)
+    const caller = keeper.accessToken(merchantId).then(token => ({ token }), (error: { code: string }) => error)
+    await advance(Math.max(0, -after), 100)
+    await patiently(shutdown.drain([flights]))
+    flights.close()
+    const stored = storage.records.get(merchantId)
+    const came = await Promise.race([caller, 'nothing'])
+    if (clover.count('refresh') === 0) {
+      outcomes.refused++
+      t.match(came, { code: 'FST_CLOVER_CLOSING' }, name)
+      t.same({ ...stored, revision: '' }, { ...before, revision: '' }, `${name}: the record is as it was, without a lease`)
+    } else {
+      outcomes.refreshed++
+      t.match(came, { token: stored?.accessToken }, name)
+      t.not(stored?.refreshToken, before.refreshToken, `${name}: the new pair is stored`)
+      t.notOk(stored?.refreshLease)
+    }
+    t.same(eventsOf('pair-abandoned'), [], name)
+  }
+  t.ok(outcomes.refreshed > 10 && outcomes.refused > 10, JSON.stringify(outcomes))
+})
+
+/** A server that has no time left from when its nth put is written. */
+function closingAt (t: Parameters<typeof bench>[0], nth: number) {
+  let puts = 0
+  const one = bench(t, { trust: 'low', isClosing: () => puts >= nth })
+  const start = async () => {
+    const record = await one.connect()
+    await leap(1801)
+    puts = 0
+    one.storage.intercept = async (method, run) => { if (method === 'put') puts++; return run() }
+    return record
+  }
+  return { ...one, start }
+}
+
+t.test('a lease that another server left behind comes back with a lease that is taken back', async t => {
+  const { keeper, storage, clover, start } = closingAt(t, 1)
+  const before = await start()
+  const refreshLease = { by: 'another server', until: Date.now() / 1000 - 1 }
+  storage.records.set(merchantId, { ...before, refreshLease, dueAt: refreshLease.until })
+  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_CLOSING' })
+  t.equal(clover.count('refresh'), 0)
+  t.match(storage.records.get(merchantId), { refreshLease, dueAt: refreshLease.until, refreshToken: before.refreshToken })
+})
+
+t.test('a lease under which Clover was called stays: the refresh may have happened', async t => {
+  const { keeper, storage, clover, start } = closingAt(t, 2)
+  await start()
+  let first: unknown
+  clover.intercept = () => { first = storage.records.get(merchantId)?.refreshLease; return unclear('no answer') }
+  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_CLOSING' })
+  t.equal(clover.count('refresh'), 1)
+  t.ok(first)
+  t.same(storage.records.get(merchantId)?.refreshLease, first)
+})
+
+t.test('a lease that cannot be taken back ends by itself', async t => {
+  const { keeper, storage, clover, start } = closingAt(t, 1)
+  await start()
+  let puts = 0
+  const { intercept } = storage
+  storage.intercept = async (method, run) => {
+    if (method === 'put' && ++puts > 1) throw new Error('the database is down')
+    return intercept(method, run)
+  }
+  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_CLOSING' })
+  t.equal(clover.count('refresh'), 0)
+  t.ok(storage.records.get(merchantId)?.refreshLease)
 })

@@ -54,11 +54,11 @@ describe('hosts', () => {
 describe('long work', () => {
   const { clover } = Fastify()
 
-  test('of keepAlive is one pass with a summary, or without an end', () => {
+  test('of keepAlive is one pass with a summary', () => {
     expect(clover.keepAlive()).type.toBe<Promise<KeepAliveSummary>>()
     expect(clover.keepAlive({ within: 1 })).type.toBe<Promise<KeepAliveSummary>>()
-    expect(clover.keepAlive({ every: 3600 })).type.toBe<Promise<void>>()
-    expect(clover.keepAlive).type.not.toBeCallableWith({ every: '1h' })
+    expect(clover.keepAlive).type.not.toBeCallableWith({ every: 3600 })
+    expect(clover.keepAlive).type.not.toBeCallableWith({ within: '30d' })
     expect(clover.keepAlive).type.not.toBeCallableWith({ evry: 3600 })
   })
 
@@ -80,6 +80,12 @@ describe('options', () => {
     expect(Fastify().register).type.toBeCallableWith(clover, options)
   })
 
+  test('of keep-alive are false, or all optional', () => {
+    for (const keepAlive of [false, {}, { every: 600 }, { within: 1, rate: 1, concurrency: 1 }] as const) {
+      expect(Fastify().register).type.toBeCallableWith(clover, { ...options, keepAlive })
+    }
+  })
+
   test('that are wrong are refused', () => {
     const { register } = Fastify()
     expect(register).type.not.toBeCallableWith(clover, { ...options, environment: 'mars' as const })
@@ -87,6 +93,8 @@ describe('options', () => {
     expect(register).type.not.toBeCallableWith(clover, { ...options, flow: 'v3' as const })
     expect(register).type.not.toBeCallableWith(clover, { ...options, storage: {} })
     expect(register).type.not.toBeCallableWith(clover, { ...options, maxCalls: '8' })
+    expect(register).type.not.toBeCallableWith(clover, { ...options, keepAlive: true as const })
+    expect(register).type.not.toBeCallableWith(clover, { ...options, keepAlive: { every: '1h' } })
     expect(register).type.not.toBeCallableWith(clover, { ...options, routes: { refresh: { guard: 'none' as const } } })
   })
 

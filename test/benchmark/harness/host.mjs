@@ -13,7 +13,7 @@ export function merchantOf (n) {
 export async function startHost ({ environment, storage, runtime, ...options }) {
   const app = Fastify()
   await app.register(clover, {
-    environment, appId, appSecret: 'the secret of the benchmark', storage, routes: false, ...options, ...(runtime && { [kRuntime]: runtime })
+    environment, appId, appSecret: 'the secret of the benchmark', storage, routes: false, keepAlive: false, ...options, ...(runtime && { [kRuntime]: runtime })
   })
   return app
 }
