@@ -37,7 +37,7 @@ export type KeepAliveSchedule = Static<typeof KeepAliveSchedule>
 
 /** What a pass of keep-alive came to. */
 export const KeepAliveSummary = Type.Object({
-  candidates: Type.Integer({ description: 'Records that the store listed as possibly due. Adapters leave out the others, so this is not the number of merchants' }),
+  candidates: Type.Integer({ description: 'Records that were read: all, or in passes after the first of a day only those that the store finds due' }),
   due: Type.Integer({ description: 'Merchants whose tokens had to be refreshed' }),
   refreshed: Type.Integer({ description: 'Of these: refreshed, recovered, or found to work after all' }),
   skipped: Type.Integer({ description: 'Of these: no longer due when their turn came, since another server was faster or they left, or not begun' }),
