@@ -112,8 +112,8 @@ export const mutants: Mutant[] = [
   {
     rule: '4: a pair is written whatever the revision',
     file: 'refresh.ts',
-    from: 'if (await store.put(held.next, held.expected)) return held.next',
-    to: 'if (await store.put(held.next, (await store.get(merchantId))?.revision)) return held.next',
+    from: 'if (await store.put(held.next, held.expected)) return',
+    to: 'if (await store.put(held.next, (await store.get(merchantId))?.revision)) return',
     shows: 'any one fault'
   },
   {
@@ -170,14 +170,14 @@ export const mutants: Mutant[] = [
     file: 'placements.ts',
     from: 'if (before !== undefined || (placement.isUnknown && !overwriteUnknown)) throw recordChanged(merchantId)',
     to: '',
-    shows: 'a disconnect and a callback'
+    shows: 'a disconnect and a callback, with a dead pair'
   },
   {
     rule: '9: a returning visit keeps a pair without proof',
     file: 'connections.ts',
     from: 'if (!isAlive && !await this.#isAlive(before)) return \'again\'',
     to: '',
-    shows: 'a merchant whom nobody asks for'
+    shows: 'a callback that finds a dead pair'
   },
   {
     rule: '10: a disconnect deletes whatever is there',

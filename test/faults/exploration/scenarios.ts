@@ -30,6 +30,8 @@ export const exhaustive: Scenario[] = [
   scenario('a callback and a refresh', { ...low, processes: [['connect'], ['call']], faults: ['put', 'ghost', 'expire'] }),
   scenario('a disconnect and a refresh', { ...low, processes: [['disconnect'], ['call']], faults: ['put', 'ghost', 'get', 'expire'] }),
   scenario('a disconnect and a callback', { ...low, processes: [['disconnect'], ['connect']], faults: ['put', 'ghost', 'get'] }),
+  scenario('a disconnect and a callback, with a dead pair', { ...low, start: 'dead', processes: [['disconnect'], ['connect']], faults: ['put', 'ghost', 'get'] }),
+  scenario('a callback that finds a dead pair', { start: 'dead', processes: [['connect']], faults: ['put'] }),
   scenario('a disconnect and a returning visit', { ...low, start: 'fresh', processes: [['disconnect'], ['connect']], faults: ['put', 'ghost'] }),
   scenario('a new connection is refreshed before its callback knows', { ...low, start: 'none', processes: [['connect', 'force']], faults: ['put'], budget: 2 }),
   scenario('a disconnect, a callback and a refresh', { processes: [['disconnect'], ['connect'], ['call']] })

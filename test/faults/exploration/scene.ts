@@ -22,7 +22,7 @@ export interface Scenario extends CloverBehaviour {
   /** The tasks of each process, begun in this order. */
   processes: readonly (readonly Task[])[]
   /** What is stored at first. */
-  start: 'stale' | 'fresh' | 'marked' | 'none'
+  start: 'stale' | 'fresh' | 'marked' | 'dead' | 'none'
   faults: readonly Fault[]
   /** The most faults in one run. */
   budget: number

@@ -111,6 +111,8 @@ export class World {
     await this.#settle()
     if (this.violation) return
     if (this.record === undefined) return this.#reconnect()
+    // Nobody but the merchant can help, who has not succeeded.
+    if (this.scenario.start === 'dead' && this.record.connectionId === 'first') return this.#reconnect()
     if (this.scenario.quiet) await this.#fortnight()
     const { reauthorizationRequired: mark, refreshLease: lease } = this.record
     this.#now = 1000 * Math.max(this.#seconds() + 3601, mark?.retryAt ?? 0, lease?.until ?? 0)
@@ -125,7 +127,7 @@ export class World {
     return this.#reconnect()
   }
 
-  #begin (start: 'stale' | 'fresh' | 'marked'): void {
+  #begin (start: 'stale' | 'fresh' | 'marked' | 'dead'): void {
     const make = new this.#modules.RecordMaker(() => '0'.repeat(32))
     const first = this.clover.authorize('s')
     this.clover.refresh('s') // so that the record has a spent token
@@ -136,7 +138,11 @@ export class World {
     const record = make.withPair(connected, { ...pair, presented: 's', recovered: false, isDoubtful: false }, this.#seconds())
     if (start !== 'fresh') this.#now += 1801_000
     // A mark that is ripe for another try, as an hour of refusals leaves it.
-    this.record = start === 'marked' ? { ...make.marked(record, this.#seconds() - 120) } : record
+    this.record = start === 'marked' ? make.marked(record, this.#seconds() - 120) : record
+    if (start === 'dead') {
+      this.clover.uninstall()
+      this.record = make.marked(record, this.#seconds())
+    }
     this.#landed.set('first', 0)
   }
 
