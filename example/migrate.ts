@@ -40,7 +40,8 @@ app.addHook('onClose', async () => {
   database.close()
   await simulator?.close()
 })
-await app.register(clover, { ...credentials(), storage, routes: false, maxCalls: 16 })
+// The server keeps merchants connected; this command leaves Clover's limit of calls to the migration.
+await app.register(clover, { ...credentials(), storage, routes: false, maxCalls: 16, keepAlive: false })
 
 const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
