@@ -8,7 +8,9 @@ const secureSession = require('@fastify/secure-session')
 const Fastify = require('fastify')
 const clover = require('fastify-clover')
 const { sqliteStorage } = require('fastify-clover/storage')
-const Database = require('libsql')
+
+// Node has SQLite from 22.13 on; @photostructure/sqlite is the same for Node 20.
+const { DatabaseSync } = process.getBuiltinModule('node:sqlite') ?? require('@photostructure/sqlite')
 
 const {
   PORT = '3000',
@@ -35,7 +37,7 @@ async function main () {
   app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: BASE_URL.startsWith('https:') } })
 
   // Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
-  const database = new Database(DATABASE, { timeout: 5000 })
+  const database = new DatabaseSync(DATABASE)
   app.addHook('onClose', async () => { database.close() })
 
   app.register(clover, {

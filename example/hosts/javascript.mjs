@@ -8,7 +8,9 @@ import secureSession from '@fastify/secure-session'
 import Fastify from 'fastify'
 import clover, { environments } from 'fastify-clover'
 import { sqliteStorage } from 'fastify-clover/storage'
-import Database from 'libsql'
+
+// Node has SQLite from 22.13 on; @photostructure/sqlite is the same for Node 20.
+const { DatabaseSync } = process.getBuiltinModule('node:sqlite') ?? await import('@photostructure/sqlite')
 
 const {
   PORT = '3000',
@@ -34,7 +36,7 @@ const app = Fastify()
 await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: BASE_URL.startsWith('https:') } })
 
 // Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
-const database = new Database(DATABASE, { timeout: 5000 })
+const database = new DatabaseSync(DATABASE)
 app.addHook('onClose', async () => { database.close() })
 
 await app.register(clover, {

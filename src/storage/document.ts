@@ -1,21 +1,51 @@
 import type { Installation } from '../tokens/installation.js'
 
+/** What a ready adapter stores for a merchant: the document, and beside it what it compares and finds by. */
+export interface StoredRow {
+  merchantId: string
+  revision: unknown
+  dueAt: unknown
+  document: unknown
+}
+
+/**
+ * What `get` and `list` of the ready adapters resolve with in place of a record whose document cannot be read: what is stored beside the
+ * document. It does not have the form of an installation. With its revision it can be replaced or deleted like any record.
+ */
+export interface DamagedInstallation {
+  merchantId: string
+  revision: string
+  /** Unix seconds. */
+  dueAt: number | null
+}
+
 /** The one JSON document that every ready adapter keeps for a merchant. Control characters and lone surrogates come out escaped. */
 export function toDocument (installation: Installation): string {
   return JSON.stringify(installation)
 }
 
 /**
- * The record in a stored document: a new object each time.
- *
- * Throws if the text is not a JSON object. The parser's own message would quote the text, and that may be a token: it is dropped.
+ * The record in a stored row: a new object each time. A document that is not that of a record gives a `DamagedInstallation`: it must not
+ * keep the other merchants of a listing from being served.
  */
-export function fromDocument (document: unknown, merchantId: string): Installation {
+export function fromRow ({ merchantId, revision, dueAt, document }: StoredRow): Installation {
   const record = parse(document)
-  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-    throw new Error(`What is stored for merchant ${merchantId} is not a JSON object: something else wrote to this table or key.`)
-  }
-  return record as Installation
+  if (isRecord(record)) return record
+  const due = Number.parseFloat(String(dueAt))
+  const damaged: DamagedInstallation = { merchantId, revision: String(revision), dueAt: Number.isFinite(due) ? due : null }
+  // The only place where something else passes for a record: CloverStorage has no type for it, and whoever reads a store checks the form of each record.
+  return damaged as Installation
+}
+
+/** Whether there is no token to read in a record: its document is damaged. */
+export function isDamaged (record: Partial<Installation>): boolean {
+  return typeof record.accessToken !== 'string'
+}
+
+/** Without these two nobody could tell whose record it is, or replace it. The rest of its form is not for an adapter to judge. */
+function isRecord (value: unknown): value is Installation {
+  return typeof value === 'object' && value !== null && 'merchantId' in value && typeof value.merchantId === 'string' &&
+    'revision' in value && typeof value.revision === 'string'
 }
 
 function parse (document: unknown): unknown {

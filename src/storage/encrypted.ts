@@ -1,6 +1,7 @@
 import { recordSealed } from '../errors.js'
 import { requireMethod } from './arguments.js'
 import type { CloverStorage, Installation, ListQuery } from './contract.js'
+import { isDamaged } from './document.js'
 import { Seal, type DoesNotOpen, type SealingKey } from './seal.js'
 
 /** The options of `encryptedStorage`. */
@@ -22,7 +23,7 @@ export interface ResealProgress {
   resealed: number
   /** Records that changed meanwhile: whoever wrote them has sealed them. */
   skipped: number
-  /** Merchants whose record does not open. */
+  /** Merchants whose record does not open, or whose document is damaged. */
   failed: string[]
 }
 
@@ -57,7 +58,8 @@ const pageSize = 100
  * Wraps an adapter so that the tokens in its records are sealed with AES-256-GCM.
  *
  * Each envelope is bound to its merchant, app, environment and field: one that is copied elsewhere does not open there. A record that does
- * not open is `FST_CLOVER_SEALED`; a listing leaves its tokens sealed and goes on.
+ * not open is `FST_CLOVER_SEALED`; a listing leaves its tokens sealed and goes on. What an adapter gives in place of a record whose document
+ * is damaged is passed on as it is.
  *
  * Throws a TypeError for keys or an adapter that will not do.
  */
@@ -107,6 +109,10 @@ export function encryptedStorage (storage: CloverStorage, { keys, acceptPlaintex
   /** The record keeps its revision, since what it says is the same: a refresh under way is not disturbed. */
   async function resealRecord (record: Stored, progress: ResealProgress): Promise<void> {
     progress.done++
+    if (isDamaged(record)) {
+      progress.failed.push(record.merchantId)
+      return
+    }
     if (record[mark] !== undefined && secretFields.every(field => typeof record[field] !== 'string' || seal.isCurrent(record[field]))) return
     let plain: Installation
     try {

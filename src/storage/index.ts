@@ -4,7 +4,8 @@
  */
 export type { CloverStorage, CloverStorageWithSetup, Installation, ListPage, ListQuery } from './contract.js'
 export { memoryStorage } from './memory.js'
-export { sqliteStorage, type SqliteDatabase, type SqliteStatement, type SqliteStorageOptions } from './sqlite.js'
+export { sqliteStorage, type SqliteStorageOptions } from './sqlite.js'
+export type { SqliteDatabase, SqliteStatement } from './sqlite-client.js'
 export { postgresStorage, type PostgresClient, type PostgresQuery, type PostgresStorageOptions } from './postgres.js'
 export { redisStorage, type RedisStorageOptions } from './redis.js'
 export type { IoredisClient, IoredisCluster, IoredisNode, NodeRedisClient, NodeRedisCluster, NodeRedisNode, RedisClient } from './redis-client.js'

@@ -1,5 +1,5 @@
 import type { CloverStorage } from './contract.js'
-import { fromDocument, toDocument } from './document.js'
+import { fromRow, toDocument } from './document.js'
 import { keysetPage } from './page.js'
 
 interface Row {
@@ -19,7 +19,7 @@ export function memoryStorage (): Required<CloverStorage> {
   return {
     async get (merchantId) {
       const row = rows.get(merchantId)
-      return row && fromDocument(row.document, merchantId)
+      return row && fromRow({ merchantId, ...row })
     },
 
     async put (next, expected) {
@@ -40,7 +40,7 @@ export function memoryStorage (): Required<CloverStorage> {
         .filter(([merchantId, { dueAt }]) => merchantId > cursor && (dueBefore === undefined || (dueAt !== null && dueAt <= dueBefore)))
         .sort(([a], [b]) => a < b ? -1 : 1)
         .slice(0, limit)
-        .map(([merchantId, { document }]) => ({ merchantId, document }))
+        .map(([merchantId, row]) => ({ merchantId, ...row }))
       return keysetPage(page, limit)
     }
   }

@@ -1,8 +1,8 @@
 import { quoteTable, requireMethod } from './arguments.js'
 import type { CloverStorageWithSetup } from './contract.js'
-import { fromDocument, toDocument } from './document.js'
+import { fromRow, toDocument, type StoredRow } from './document.js'
 import { codeOf, withPlainErrors } from './driver-error.js'
-import { keysetPage, type ListRow } from './page.js'
+import { keysetPage } from './page.js'
 
 /** A query as the adapter hands it to pg. */
 export interface PostgresQuery {
@@ -25,6 +25,8 @@ export interface PostgresStorageOptions {
    */
   table?: string
 }
+
+const columns = 'merchant_id AS "merchantId", revision, due_at AS "dueAt", document'
 
 const types = { getTypeParser: () => (value: string) => value }
 
@@ -83,8 +85,8 @@ export function postgresStorage (pool: PostgresClient, { table = 'clover_install
     },
 
     async get (merchantId) {
-      const [row] = await run(`SELECT document FROM ${name} WHERE merchant_id = $1`, [merchantId]) as ListRow[]
-      return row && fromDocument(row.document, merchantId)
+      const [row] = await run(`SELECT ${columns} FROM ${name} WHERE merchant_id = $1`, [merchantId]) as StoredRow[]
+      return row && fromRow(row)
     },
 
     async put (next, expected) {
@@ -106,12 +108,12 @@ export function postgresStorage (pool: PostgresClient, { table = 'clover_install
     },
 
     async list ({ cursor = '', limit, dueBefore }) {
-      const select = `SELECT merchant_id AS "merchantId", document FROM ${name} WHERE merchant_id > $1`
+      const select = `SELECT ${columns} FROM ${name} WHERE merchant_id > $1`
       const page = 'ORDER BY merchant_id LIMIT $2'
       const rows = dueBefore === undefined
         ? await run(`${select} ${page}`, [cursor, limit])
         : await run(`${select} AND due_at <= $3 ${page}`, [cursor, limit, dueBefore])
-      return keysetPage(rows as ListRow[], limit)
+      return keysetPage(rows as StoredRow[], limit)
     }
   }
 }

@@ -12,16 +12,31 @@ function script (source: string): Script {
 }
 
 /**
- * Arguments: none, or Unix seconds. Returns the document, or nil if there is none or if it is not due by then.
- *
- * A script rather than HGET, since cluster clients may send plain reads to replicas, which may be behind.
+ * Reads fields of the key's hash into `stored`, with false for each that is missing, and looks whether the key `exists`. A key that holds
+ * something else than a hash is `broken`, and read as a hash without fields: one such key must not fail a whole listing.
  */
-export const getScript = script(`
-if ARGV[1] then
-  local due = redis.call('HGET', KEYS[1], 'due_at')
-  if not due or due == '' or tonumber(due) > tonumber(ARGV[1]) then return false end
+function reading (...fields: string[]): string {
+  return `
+local stored, broken = redis.pcall('HMGET', KEYS[1], ${fields.map(field => `'${field}'`).join(', ')}), false
+if stored.err then
+  if not string.find(stored.err, 'WRONGTYPE', 1, true) then return stored end
+  stored, broken = { ${fields.map(() => 'false').join(', ')} }, true
 end
-return redis.call('HGET', KEYS[1], 'document')`)
+local exists = stored[1] or redis.call('EXISTS', KEYS[1]) == 1`
+}
+
+/**
+ * Arguments: none, or Unix seconds. Returns the revision, due_at and the document, or nil if nothing is stored or if it is not due by then.
+ *
+ * A script rather than HMGET, since cluster clients may send plain reads to replicas, which may be behind.
+ */
+export const getScript = script(`${reading('revision', 'due_at', 'document')}
+if not exists then return false end
+if ARGV[1] then
+  local due = stored[2]
+  if not due or due == '' or (tonumber(due) and tonumber(due) > tonumber(ARGV[1])) then return false end
+end
+return { stored[1] or '', stored[2] or '', stored[3] or '' }`)
 
 /**
  * Arguments: `insert` or `update`, the expected revision, an id of this call, the new revision, due_at, the document. Returns 1 or 0.
@@ -29,20 +44,20 @@ return redis.call('HGET', KEYS[1], 'document')`)
  * ioredis sends a command again if the connection broke before its answer. The id tells that second run from another caller's
  * put: without it, it would find its own revision and answer that it stored nothing.
  */
-export const putScript = script(`
-local stored = redis.call('HMGET', KEYS[1], 'revision', 'put_id')
+export const putScript = script(`${reading('revision', 'put_id')}
 if stored[2] == ARGV[3] then return 1 end
 if ARGV[1] == 'insert' then
-  if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-elseif stored[1] ~= ARGV[2] then
+  if exists then return 0 end
+elseif not exists or (stored[1] or '') ~= ARGV[2] then
   return 0
 end
+if broken then redis.call('DEL', KEYS[1]) end
 redis.call('HSET', KEYS[1], 'put_id', ARGV[3], 'revision', ARGV[4], 'due_at', ARGV[5], 'document', ARGV[6])
 return 1`)
 
 /** Arguments: none, or the expected revision. Returns 1 or 0. */
-export const deleteScript = script(`
-if ARGV[1] and redis.call('HGET', KEYS[1], 'revision') ~= ARGV[1] then return 0 end
+export const deleteScript = script(`${reading('revision')}
+if ARGV[1] and (stored[1] or '') ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`)
 
 /** Runs a script by its hash; a Redis that does not have it (restarted, failed over, flushed) gets its source. */

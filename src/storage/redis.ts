@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { CloverStorage, Installation } from './contract.js'
-import { fromDocument, toDocument } from './document.js'
+import { fromRow, toDocument } from './document.js'
 import { withPlainErrors } from './driver-error.js'
 import { pageOf } from './page.js'
 import { connectionOf, type RedisClient } from './redis-client.js'
@@ -37,8 +37,10 @@ export function redisStorage (client: RedisClient, { prefix = 'clover:' }: Redis
   const isOne = (reply: unknown) => String(reply) === '1'
 
   async function read (merchantId: string, dueBefore?: number): Promise<Installation | undefined> {
-    const document = await run(getScript, merchantId, ...(dueBefore === undefined ? [] : [String(dueBefore)]))
-    return document === null || document === undefined ? undefined : fromDocument(document, merchantId)
+    const reply = await run(getScript, merchantId, ...(dueBefore === undefined ? [] : [String(dueBefore)]))
+    if (!Array.isArray(reply)) return undefined
+    const [revision, dueAt, document] = reply as unknown[]
+    return fromRow({ merchantId, revision, dueAt, document })
   }
 
   return {

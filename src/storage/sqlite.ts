@@ -1,123 +1,121 @@
-import { quoteTable, requireMethod } from './arguments.js'
+import { quoteTable } from './arguments.js'
 import type { CloverStorageWithSetup } from './contract.js'
-import { fromDocument, toDocument } from './document.js'
+import { fromRow, toDocument, type StoredRow } from './document.js'
 import { withPlainErrors } from './driver-error.js'
-import { keysetPage, type ListRow } from './page.js'
-
-/** The part of a synchronous SQLite statement that the adapter uses; the values are strings, numbers and null. */
-export interface SqliteStatement {
-  run (...values: unknown[]): { changes: number | bigint }
-  get (...values: unknown[]): unknown
-  all (...values: unknown[]): unknown[]
-}
-
-/** The part of a synchronous SQLite connection that the adapter uses: libsql, better-sqlite3 and node:sqlite have it. */
-export interface SqliteDatabase {
-  prepare (sql: string): SqliteStatement
-  /** libsql and better-sqlite3: whether a transaction is open on this connection. */
-  readonly inTransaction?: boolean
-  /** node:sqlite (from 22.16): the same. */
-  readonly isTransaction?: boolean
-  /** libsql and better-sqlite3: whether the connection is open. */
-  readonly open?: boolean
-  /** node:sqlite: the same. */
-  readonly isOpen?: boolean
-}
+import { isLocked, LockQueue } from './lock-queue.js'
+import { keysetPage } from './page.js'
+import { checkDatabase, type SqliteDatabase } from './sqlite-client.js'
+import { SqliteConnection } from './sqlite-connection.js'
 
 /** The options of `sqliteStorage`. */
 export interface SqliteStorageOptions {
   /** The table's name, default `clover_installations`: ASCII letters, digits and underscores, 63 at most. */
   table?: string
+  /**
+   * Milliseconds for which a statement is tried again while another connection locks the database, default 4500; 0 to 60 000. The plugin
+   * waits 5000 ms for a storage adapter: with a longer time it may learn nothing of a write that succeeds later.
+   */
+  lockTimeout?: number
 }
 
-const expectedDatabase = 'an open database of libsql, better-sqlite3 or node:sqlite, whose prepare() is synchronous'
+const longestLockTimeout = 60_000
 
 /**
- * Keeps installations in a table of the host's SQLite database, through the host's own connection.
+ * Keeps installations in a table of the host's SQLite database, through the host's own connection: of node:sqlite (Node 22.13 and later),
+ * of @photostructure/sqlite (the same for Node 20) or of better-sqlite3.
  *
  * Every method is one statement of its own and rejects while a transaction is open on the connection, since what is written there
- * could still be rolled back. An embedded replica (libsql's `syncUrl`) will not do: what it reads may be old. The adapter changes no
- * pragma; two are for the host to look at:
+ * could still be rolled back.
  *
- * - `synchronous` should be FULL, so that a write survives a power cut: in WAL mode NORMAL may lose the last ones, and merchants with
- *   them. FULL is the default, except that better-sqlite3 opens a file in WAL mode with NORMAL.
- * - `busy_timeout` (the option `timeout` of all three) where other processes use the file. libsql and node:sqlite wait for nothing by
- *   default: a locked database then rejects at once with SQLITE_BUSY.
+ * A statement that finds the database locked (`SQLITE_BUSY`, `SQLITE_LOCKED`) is tried again for `lockTimeout` milliseconds without
+ * blocking the process, whatever `busy_timeout` (the option `timeout` of the clients) says: during its own statements the adapter sets that
+ * to 0, and then back. It rejects with the code `SQLITE_BUSY` if the lock lasts longer.
  *
- * Throws a TypeError for an argument of another kind. Reads and writes nothing until it is used.
+ * `synchronous` should be FULL, so that a write survives a power cut: in WAL mode NORMAL may lose the last ones, and merchants with them.
+ * FULL is the default, except that better-sqlite3 opens a file in WAL mode with NORMAL.
+ *
+ * Throws a TypeError for an argument of another kind, and for a connection of libsql, which confirms writes that it never commits. Reads
+ * and writes nothing until it is used.
  */
-export function sqliteStorage (database: SqliteDatabase, { table = 'clover_installations' }: SqliteStorageOptions = {}): CloverStorageWithSetup {
-  requireMethod('sqliteStorage', database, 'prepare', expectedDatabase)
+export function sqliteStorage (database: SqliteDatabase, { table = 'clover_installations', lockTimeout = 4_500 }: SqliteStorageOptions = {}): CloverStorageWithSetup {
+  checkDatabase(database)
+  if (typeof lockTimeout !== 'number' || !(lockTimeout >= 0 && lockTimeout <= longestLockTimeout)) {
+    throw new TypeError(`sqliteStorage: the option lockTimeout must be a number of milliseconds from 0 to ${longestLockTimeout}.`)
+  }
   const name = quoteTable('sqliteStorage', table, { schema: false })
-  const columns = `${name} (merchant_id TEXT NOT NULL PRIMARY KEY, revision TEXT NOT NULL, due_at REAL, document TEXT NOT NULL)`
+  const columns = 'merchant_id AS merchantId, revision, due_at AS dueAt, document'
   // Put together once: a text that is new each time is slow to find a statement by.
-  const select = `SELECT document FROM ${name} WHERE merchant_id = ?`
+  const select = `SELECT ${columns} FROM ${name} WHERE merchant_id = ?`
+  const connection = new SqliteConnection(database)
+  // Apart, since in WAL mode reads go on while writes wait.
+  const queues = { read: new LockQueue(lockTimeout), write: new LockQueue(lockTimeout) }
   let ready = false
 
-  const statements = new Map<string, SqliteStatement>()
-
-  function prepare (sql: string): SqliteStatement {
-    // A statement of a closed libsql connection finds nothing, and says no word of it: only where the connection says that it is open, and of
-    // that one alone, is a statement used again. Otherwise preparing it tells.
-    const isOpen = (database.open ?? database.isOpen) === true
-    const statement = (isOpen ? statements.get(sql) : undefined) ?? database.prepare(sql)
-    if (isOpen) statements.set(sql, statement)
-    // Asked only of an open connection: libsql ends the whole process when a closed one is asked.
-    if (database.inTransaction === true || database.isTransaction === true) {
-      throw new Error('A transaction is open on this SQLite connection, and what is written in it could be rolled back: give the adapter a connection of its own.')
-    }
-    return statement
-  }
-
-  function setup (): void {
-    const { changes } = prepare(`CREATE TABLE IF NOT EXISTS ${columns}`).run()
-    if (typeof changes !== 'number' && typeof changes !== 'bigint') throw new TypeError(`sqliteStorage: the first argument must be ${expectedDatabase}.`)
-    prepare(`CREATE INDEX IF NOT EXISTS "${table}_due_at" ON ${name} (due_at)`).run()
+  function setUp (): void {
+    connection.write(() => {
+      connection.prepare(`CREATE TABLE IF NOT EXISTS ${name} (
+        merchant_id TEXT NOT NULL PRIMARY KEY, revision TEXT NOT NULL, due_at REAL, document TEXT NOT NULL
+      )`).run()
+      connection.prepare(`CREATE INDEX IF NOT EXISTS "${table}_due_at" ON ${name} (due_at)`).run()
+      connection.detectMode()
+    })
     ready = true
   }
 
-  function use<T> (work: (statement: (sql: string) => SqliteStatement) => T): Promise<T> {
-    return withPlainErrors(() => {
+  function use<T> (kind: 'read' | 'write', work: () => T): Promise<T> {
+    return withPlainErrors(() => queues[kind].run(() => {
       try {
-        if (!ready) setup()
-        return work(prepare)
+        connection.refuseTransaction()
+        if (!ready) setUp()
+        return connection[kind](work)
       } catch (error) {
-        statements.clear() // node:sqlite can be closed and opened again, which ends the statements of before
+        if (!isLocked(error)) reset()
         throw error
       }
-    })
+    }))
   }
 
-  const changed = (result: { changes: number | bigint }) => Number(result.changes) > 0
+  function reset (): void {
+    connection.reset()
+    ready = false
+  }
+
+  function changes (sql: string, ...values: unknown[]): boolean {
+    return Number(connection.prepare(sql).run(...values).changes) > 0
+  }
 
   return {
-    setup: () => withPlainErrors(setup),
+    setup: () => {
+      ready = false
+      return use('write', () => {})
+    },
 
-    get: merchantId => use(statement => {
-      const row = statement(select).get(merchantId) as { document: string } | null | undefined
-      return row ? fromDocument(row.document, merchantId) : undefined
+    get: merchantId => use('read', () => {
+      const row = connection.prepare(select).get(merchantId) as StoredRow | null | undefined
+      return row ? fromRow(row) : undefined
     }),
 
-    put: (next, expected) => use(statement => {
+    async put (next, expected) {
       const { merchantId, revision, dueAt } = next
-      return changed(expected === undefined
-        ? statement(`INSERT INTO ${name} (merchant_id, revision, due_at, document) VALUES (?, ?, ?, ?) ON CONFLICT (merchant_id) DO NOTHING`)
-          .run(merchantId, revision, dueAt, toDocument(next))
-        : statement(`UPDATE ${name} SET revision = ?, due_at = ?, document = ? WHERE merchant_id = ? AND revision = ?`)
-          .run(revision, dueAt, toDocument(next), merchantId, expected))
-    }),
+      const document = toDocument(next) // of now: the statement may wait
+      return await use('write', () => expected === undefined
+        ? changes(`INSERT INTO ${name} (merchant_id, revision, due_at, document) VALUES (?, ?, ?, ?) ON CONFLICT (merchant_id) DO NOTHING`,
+          merchantId, revision, dueAt, document)
+        : changes(`UPDATE ${name} SET revision = ?, due_at = ?, document = ? WHERE merchant_id = ? AND revision = ?`,
+          revision, dueAt, document, merchantId, expected))
+    },
 
-    delete: (merchantId, expected) => use(statement => changed(expected === undefined
-      ? statement(`DELETE FROM ${name} WHERE merchant_id = ?`).run(merchantId)
-      : statement(`DELETE FROM ${name} WHERE merchant_id = ? AND revision = ?`).run(merchantId, expected))),
+    delete: (merchantId, expected) => use('write', () => expected === undefined
+      ? changes(`DELETE FROM ${name} WHERE merchant_id = ?`, merchantId)
+      : changes(`DELETE FROM ${name} WHERE merchant_id = ? AND revision = ?`, merchantId, expected)),
 
-    list: ({ cursor = '', limit, dueBefore }) => use(statement => {
-      const select = `SELECT merchant_id AS merchantId, document FROM ${name} WHERE merchant_id > ?`
+    list: ({ cursor = '', limit, dueBefore }) => use('read', () => {
       const page = 'ORDER BY merchant_id LIMIT ?'
+      const from = `SELECT ${columns} FROM ${name} WHERE merchant_id > ?`
       const rows = dueBefore === undefined
-        ? statement(`${select} ${page}`).all(cursor, limit)
-        : statement(`${select} AND due_at <= ? ${page}`).all(cursor, dueBefore, limit)
-      return keysetPage(rows as ListRow[], limit)
+        ? connection.prepare(`${from} ${page}`).all(cursor, limit)
+        : connection.prepare(`${from} AND due_at <= ? ${page}`).all(cursor, dueBefore, limit)
+      return keysetPage(rows as StoredRow[], limit)
     })
   }
 }

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { channel } from 'node:diagnostics_channel'
 import { join } from 'node:path'
 import { Value } from '@sinclair/typebox/value'
-import Database from 'libsql'
 import t from 'tap'
 import { publishEvents } from '../../src/diagnostics.js'
 import { diagnosticsChannels, diagnosticsSchemas, type DiagnosticsEvent } from '../../src/index.js'
@@ -12,6 +11,7 @@ import { cloverSimulator } from '../../src/testing/index.js'
 import { eventTable, eventTypes, type TokenEvent } from '../../src/tokens/events.js'
 import { unreadableNotice } from '../../src/tokens/unreadable.js'
 import { collectMessages, merchantA, startHost } from '../helpers/host.js'
+import { openSqlite } from '../helpers/sqlite.js'
 import type { Plan, Report } from './throwing-host.js'
 
 const identity = { appId: 'APP0000000001', environment: 'sandbox' }
@@ -112,7 +112,7 @@ t.test('a subscriber that throws does not break a refresh', async t => {
     let stderr = ''
     child.stderr?.on('data', chunk => { stderr += chunk })
     const [code] = await once(child, 'close')
-    const database = new Database(plan.file)
+    const database = openSqlite(plan.file)
     t.teardown(() => { database.close() })
     const stored = await sqliteStorage(database).get(merchantA)
     return { code, reports, stderr, first: plan.pair.refresh_token, stored: stored?.refreshToken ?? '' }

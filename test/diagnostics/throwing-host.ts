@@ -4,9 +4,9 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout } from 'node:timers/promises'
 import Fastify from 'fastify'
-import Database from 'libsql'
 import plugin, { diagnosticsChannels, type Environment, type TokenReply } from '../../src/index.js'
 import { sqliteStorage } from '../../src/storage/index.js'
+import { openSqlite } from '../helpers/sqlite.js'
 
 export interface Plan {
   environment: Environment
@@ -28,7 +28,7 @@ subscribe(diagnosticsChannels.refreshed, () => { throw new Error('the subscriber
 if (handles) process.on('uncaughtException', error => { report({ uncaught: error.message }) })
 
 const app = Fastify()
-const storage = sqliteStorage(new Database(file))
+const storage = sqliteStorage(openSqlite(file))
 const slow = { ...storage, put: async (...args: Parameters<typeof storage.put>) => { await setTimeout(50); return storage.put(...args) } }
 await app.register(plugin, { environment, appId, appSecret, storage: slow, routes: false })
 await app.ready()

@@ -7,7 +7,14 @@ import { findPostgres, findRedis, uniqueName } from '../helpers/services.js'
 
 /** Where a store is: enough for any process to open it. */
 export type StoreAddress =
-  | { kind: 'sqlite', file: string }
+  | {
+    kind: 'sqlite'
+    file: string
+    /** The host's `busy_timeout` in milliseconds, default 0. */
+    timeout?: number
+    /** The journal mode, default WAL. */
+    mode?: 'WAL' | 'DELETE'
+  }
   | { kind: 'postgres', url: string, table: string }
   | { kind: 'redis', url: string, prefix: string }
 
@@ -42,9 +49,9 @@ export async function openStore (address: StoreAddress): Promise<OpenStore> {
 
 async function connectTo (address: StoreAddress): Promise<OpenStore> {
   if (address.kind === 'sqlite') {
-    const { default: Database } = await import('libsql')
-    const database = new Database(address.file, { timeout: 20_000 })
-    database.pragma('journal_mode = WAL')
+    const { openSqlite } = await import('../helpers/sqlite.js')
+    const database = openSqlite(address.file, address.timeout === undefined ? {} : { timeout: address.timeout })
+    database.exec(`PRAGMA journal_mode = ${address.mode ?? 'WAL'}`)
     return { storage: sqliteStorage(database), close: async () => { database.close() } }
   }
   if (address.kind === 'postgres') {

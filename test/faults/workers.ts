@@ -84,7 +84,7 @@ export async function workerStarter (t: Test): Promise<() => Promise<Worker>> {
 async function compile (folder: string): Promise<string> {
   const { default: ts } = await import('typescript')
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts')).map(name => join('src', name))
-  for (const name of [...sources, ...ownFiles, 'test/helpers/services.ts']) {
+  for (const name of [...sources, ...ownFiles, 'test/helpers/services.ts', 'test/helpers/sqlite.ts']) {
     const { outputText } = ts.transpileModule(readFileSync(join(root, name), 'utf8'), {
       compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
     })

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import Fastify from 'fastify'
 import secureSession from '@fastify/secure-session'
-import Database from 'libsql'
+import { DatabaseSync } from '@photostructure/sqlite' // Node 22.13 and later have the same in node:sqlite
 import clover from 'fastify-clover'
 import { sqliteStorage } from 'fastify-clover/storage'
 
@@ -17,7 +17,7 @@ const digest = (text = '') => createHash('sha256').update(text).digest()
 const app = Fastify({ logger: true })
 await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, secure: true, sameSite: 'lax' } })
 
-const database = new Database('clover.sqlite', { timeout: 5000 })
+const database = new DatabaseSync('clover.sqlite')
 app.addHook('onClose', () => { database.close() })
 
 await app.register(clover, {

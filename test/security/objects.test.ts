@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { format, inspect } from 'node:util'
-import Database from 'libsql'
 import Fastify from 'fastify'
 import t from 'tap'
 import { fastifyClover, type CloverOptions } from '../../src/index.js'
@@ -8,6 +7,7 @@ import { encryptedStorage, memoryStorage, postgresStorage, redisStorage, sqliteS
 import { record } from '../../src/testing/conformance/records.js'
 import { connect } from '../helpers/browser.js'
 import { merchantA } from '../helpers/host.js'
+import { openSqlite } from '../helpers/sqlite.js'
 import { canaries, canary, channelNames, setStage } from './stage.js'
 import { formsOf } from './canaries.js'
 
@@ -44,7 +44,7 @@ t.test('a storage shows neither its keys nor its records (security 33)', async t
   const keys = [
     { id: 'bytes', key: canaries.note('key', randomBytes(32)) }, { id: 'hex', key: canary('key') }, { id: 'base64', key: canaries.note('key', randomBytes(32).toString('base64')) }
   ]
-  const database = new Database(':memory:')
+  const database = openSqlite(':memory:')
   t.teardown(() => database.close())
   const tokens = { accessToken: canary('access token'), refreshToken: canary('refresh token'), spentRefreshToken: canary('refresh token') }
   const stores: Record<string, CloverStorage> = {

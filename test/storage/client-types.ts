@@ -2,8 +2,8 @@
  * Compiled by `npm run types`, never run: the clients that hosts have must be taken without a cast. better-sqlite3 and node:sqlite are
  * not installed with their types here, so the parts that matter are declared as those have them.
  */
+import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { Cluster as IoredisCluster, Redis as Ioredis } from 'ioredis'
-import type Libsql from 'libsql'
 import type { Client, Pool, PoolClient } from 'pg'
 import type { createClient, createClientPool, createCluster } from 'redis'
 import { postgresStorage, redisStorage, sqliteStorage, type CloverStorage, type CloverStorageWithSetup } from '../../src/storage/index.js'
@@ -36,8 +36,8 @@ interface NodeStatement {
 /** As @fastify/postgres decorates. */
 type FastifyPg = { pool: Pool, Client: typeof Client, query: Pool['query'], connect: Pool['connect'] } & Record<string, unknown>
 
-export function sqlite (libsql: Libsql.Database, better: BetterSqlite3, node: NodeSqlite): CloverStorageWithSetup[] {
-  return [sqliteStorage(libsql), sqliteStorage(better, { table: 'a' }), sqliteStorage(node, {})]
+export function sqlite (photostructure: DatabaseSyncInstance, better: BetterSqlite3, node: NodeSqlite): CloverStorageWithSetup[] {
+  return [sqliteStorage(photostructure, { lockTimeout: 100 }), sqliteStorage(better, { table: 'a' }), sqliteStorage(node, {})]
 }
 
 export function postgres (pool: Pool, client: Client, poolClient: PoolClient, decorator: FastifyPg): CloverStorageWithSetup[] {
@@ -67,7 +67,7 @@ export function runners (
   vitest: (name: string, run: (context: { skip: { (note?: string): never, (condition: boolean, note?: string): void } }) => Promise<void>) => unknown,
   jest: (name: string, run: () => Promise<void>) => unknown
 ): void {
-  for (const { name, run } of storageConformance(() => sqliteStorage({} as Libsql.Database))) {
+  for (const { name, run } of storageConformance(() => sqliteStorage({} as DatabaseSyncInstance))) {
     nodeTest(name, run)
     vitest(name, run)
     jest(name, run)

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
-import Database from 'libsql'
 import t, { type Test } from 'tap'
 import { isCloverError } from '../../src/index.js'
 import { encryptedStorage, memoryStorage, sqliteStorage, type CloverStorage, type Installation } from '../../src/storage/index.js'
 import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
+import { openSqlite } from '../helpers/sqlite.js'
 
 const [first, second] = ['2026-01', '2026-11'].map(id => ({ id, key: randomBytes(32) })) as [{ id: string, key: Buffer }, { id: string, key: Buffer }]
 const secrets = ['accessToken', 'refreshToken', 'spentRefreshToken'] as const
@@ -30,7 +30,7 @@ const refuses = (t: Test, storage: CloverStorage, reason: RegExp) =>
 t.test('sealed adapters conform', async t => {
   const memory = storageConformance(() => encryptedStorage(memoryStorage(), { keys: [first, second] }))
   for (const { name, run } of memory) await t.test(`memory: ${name}`, run)
-  const database = new Database(':memory:')
+  const database = openSqlite(':memory:')
   t.teardown(() => database.close())
   let table = 0
   const sqlite = storageConformance(() => {

@@ -5,6 +5,7 @@ import { storageConformance, type ConformanceOptions, type MakeStorage } from '.
 import { findPostgres, uniqueName } from '../helpers/services.js'
 import { brokenDocuments } from './broken-documents.js'
 import { brokenListings } from './broken-listings.js'
+import { brokenLocks, unknownOutcomes, waiting, withLock } from './broken-locks.js'
 import { brokenWrites } from './broken-writes.js'
 import { rightStorage } from './broken.js'
 
@@ -27,8 +28,14 @@ t.test('a right adapter passes, twice as well', async t => {
   t.same(await failures(async () => data()), [])
 })
 
+t.test('a right adapter waits for a lock, rejects, or rejects what it has stored', async t => {
+  t.same(await failures(waiting), [])
+  t.same(await failures(withLock(() => ({}))), [])
+  t.same(await failures(unknownOutcomes), [])
+})
+
 t.test('each broken adapter is found, and told what is broken', async t => {
-  for (const { how, says, make, timeout } of [...brokenWrites, ...brokenDocuments, ...brokenListings]) {
+  for (const { how, says, make, timeout } of [...brokenWrites, ...brokenDocuments, ...brokenListings, ...brokenLocks]) {
     const messages = await failures(make, timeout === undefined ? {} : { timeout }, says)
     t.ok(messages.some(message => says.test(message)), how, { messages })
     for (const message of messages) t.match(message, /^[A-Za-z].+\.$/s, 'a sentence')
@@ -45,8 +52,15 @@ t.test('what cannot be tried is told to the test runner, and passes', async t =>
   const cases = storageConformance(make)
   for (const { run } of cases) await run({ skip: (reason: string) => skipped.push(reason) })
   t.equal(skipped.filter(reason => reason.includes('has no list')).length, cases.filter(({ name }) => name.includes('list')).length)
-  t.equal(skipped.filter(reason => reason.includes('second instance')).length, cases.filter(({ name }) => name.includes('server')).length)
+  t.equal(skipped.filter(reason => reason.includes('second instance')).length, cases.filter(({ name }) => /server|locks the data/.test(name)).length)
   t.ok(cases.length > skipped.length)
+
+  const unlocked: string[] = []
+  const data = new Map()
+  for (const { run } of storageConformance(() => ({ storage: rightStorage(data), another: rightStorage(data), cleanup: () => data.clear() }))) {
+    await run({ skip: (reason: string) => unlocked.push(reason) })
+  }
+  t.same(unlocked, Array.from({ length: 3 }, () => 'makeStorage gave no lock: what happens while another connection locks the data is not tried.'))
 })
 
 t.test('an absent field that comes back as undefined is as good as absent', async t => {

@@ -1,12 +1,19 @@
 import type { CloverStorage, Installation, ListPage, ListQuery } from '../../storage/contract.js'
 import { check, fail } from './failure.js'
 
+/** What became of a write that may reject, since the data was locked. */
+export type Attempt = boolean | 'rejected'
+
 /** The adapter as the cases call it: every reply is checked for its type, every call has a deadline. */
 export interface CheckedStorage {
   /** Null is given as undefined. */
   get (merchantId: string): Promise<Installation | undefined>
   put (next: Installation, expected: string | undefined): Promise<boolean>
   delete (merchantId: string, expected?: string): Promise<boolean>
+  /** As `put`, for the time of a lock: also resolves with `'rejected'`. */
+  tryPut (next: Installation, expected: string | undefined): Promise<Attempt>
+  /** As `delete`, for the time of a lock: also resolves with `'rejected'`. */
+  tryDelete (merchantId: string, expected: string): Promise<Attempt>
   /** Undefined if the adapter has none. */
   list: ((query: ListQuery) => Promise<ListPage>) | undefined
 }
@@ -19,7 +26,7 @@ export function checkedStorage (storage: CloverStorage, timeout: number): Checke
 
   return {
     async get (merchantId) {
-      const reply: unknown = await settled('get', () => storage.get(merchantId), timeout,
+      const reply = await settled('get', () => storage.get(merchantId), timeout,
         'get must resolve undefined or null for a merchant that is not stored, and the record for one that is')
       if (reply === null || reply === undefined) return undefined
       check(isRecord(reply), `get resolved ${describe(reply)}: it must resolve the record that was put, as an object, or undefined.`)
@@ -27,25 +34,49 @@ export function checkedStorage (storage: CloverStorage, timeout: number): Checke
     },
 
     async put (next, expected) {
-      const reply: unknown = await settled('put', () => storage.put(next, expected), timeout,
-        'put must take any record, and resolve false where another revision is stored or a race is lost (catch a unique-key violation of your database)')
-      check(typeof reply === 'boolean', `put resolved ${describe(reply)}: it must resolve true if it stored the record, and false if not.`)
-      return reply
+      return checkedPut(await settled('put', () => storage.put(next, expected), timeout,
+        'put must take any record, and resolve false where another revision is stored or a race is lost (catch a unique-key violation of your database)'))
     },
 
     async delete (merchantId, expected) {
       const call = expected === undefined ? () => storage.delete(merchantId) : () => storage.delete(merchantId, expected)
-      const reply: unknown = await settled('delete', call, timeout, 'a delete that finds nothing, or another revision, must resolve false')
-      check(typeof reply === 'boolean', `delete resolved ${describe(reply)}: it must resolve true if it forgot a record, and false if not.`)
-      return reply
+      return checkedDelete(await settled('delete', call, timeout, 'a delete that finds nothing, or another revision, must resolve false'))
+    },
+
+    async tryPut (next, expected) {
+      const reply = await inTime('put', orRejected(() => storage.put(next, expected)), timeout)
+      return reply === 'rejected' ? reply : checkedPut(reply)
+    },
+
+    async tryDelete (merchantId, expected) {
+      const reply = await inTime('delete', orRejected(() => storage.delete(merchantId, expected)), timeout)
+      return reply === 'rejected' ? reply : checkedDelete(reply)
     },
 
     list: storage.list === undefined
       ? undefined
       : async query => {
-        const reply: unknown = await settled('list', async () => await storage.list?.(query), timeout, 'list must resolve a page')
+        const reply = await settled('list', async () => await storage.list?.(query), timeout, 'list must resolve a page')
         return checkedPage(reply, query.limit)
       }
+  }
+}
+
+function checkedPut (reply: unknown): boolean {
+  check(typeof reply === 'boolean', `put resolved ${describe(reply)}: it must resolve true if it stored the record, and false if not.`)
+  return reply
+}
+
+function checkedDelete (reply: unknown): boolean {
+  check(typeof reply === 'boolean', `delete resolved ${describe(reply)}: it must resolve true if it forgot a record, and false if not.`)
+  return reply
+}
+
+async function orRejected (call: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await call()
+  } catch {
+    return 'rejected'
   }
 }
 
@@ -60,22 +91,28 @@ function checkedPage (reply: unknown, limit: number): ListPage {
   return cursor === undefined ? { items } : { items, cursor }
 }
 
-async function settled<T> (method: string, call: () => Promise<T>, timeout: number, hint: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<'late'>(resolve => { timer = setTimeout(resolve, timeout, 'late') })
+/** What a call resolves with. `hint`: how the method must behave, for one that rejects. */
+async function settled (method: string, call: () => Promise<unknown>, timeout: number, hint: string): Promise<unknown> {
+  return await inTime(method, reply(method, call, hint), timeout)
+}
+
+async function reply (method: string, call: () => Promise<unknown>, hint: string): Promise<unknown> {
   try {
-    const outcome = await Promise.race([deadline, reply(method, call, hint)])
-    return outcome === 'late' ? fail(`${method} did not settle within ${timeout} milliseconds.`) : outcome.value
-  } finally {
-    clearTimeout(timer)
+    return await call()
+  } catch (error) {
+    return fail(`${method} rejected with "${error instanceof Error ? error.message : String(error)}": ${hint}.`, error)
   }
 }
 
-async function reply<T> (method: string, call: () => Promise<T>, hint: string): Promise<{ value: T }> {
+async function inTime (method: string, call: Promise<unknown>, timeout: number): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const late = Symbol('late')
+  const deadline = new Promise<typeof late>(resolve => { timer = setTimeout(resolve, timeout, late) })
   try {
-    return { value: await call() }
-  } catch (error) {
-    return fail(`${method} rejected with "${error instanceof Error ? error.message : String(error)}": ${hint}.`, error)
+    const outcome = await Promise.race([deadline, call])
+    return outcome === late ? fail(`${method} did not settle within ${timeout} milliseconds.`) : outcome
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -1,14 +1,14 @@
-import type { CloverStorage } from '../../storage/contract.js'
 import { checkedStorage } from './checked-storage.js'
 import { contractCases } from './contract-cases.js'
 import { documentCases } from './document-cases.js'
 import { CannotTry } from './failure.js'
 import { listCases } from './list-cases.js'
+import { lockCases } from './lock-cases.js'
 import { raceCases } from './race-cases.js'
 import type { Trial } from './trial.js'
 import type { ConformanceCase, ConformanceOptions, MakeStorage, SkipContext, StorageUnderTest } from './types.js'
 
-const trials = [...contractCases, ...documentCases, ...raceCases, ...listCases]
+const trials = [...contractCases, ...documentCases, ...raceCases, ...lockCases, ...listCases]
 
 /**
  * What an adapter must do, as cases for any test runner: a name and a function that rejects with a sentence about what is broken.
@@ -24,6 +24,7 @@ const trials = [...contractCases, ...documentCases, ...raceCases, ...listCases]
  *   return {
  *     storage: myStorage(pool, table),
  *     another: myStorage(anotherPool, table), // as a second server would have it
+ *     lock: () => lockTable(table), // on a third connection; resolves with a function that ends the lock
  *     cleanup: () => dropTable(table)
  *   }
  * })
@@ -49,9 +50,9 @@ export function storageConformance (makeStorage: MakeStorage, { timeout = 10_000
 /** Why a case could not be tried, if it could not. */
 async function attempt (trial: Trial, makeStorage: MakeStorage, timeout: number): Promise<string | undefined> {
   const made = await makeStorage()
-  const { storage, another, cleanup }: StorageUnderTest = 'storage' in made ? made : { storage: made }
-  const [outcome] = await Promise.allSettled([tryOn(trial, storage, another, timeout)])
-  const [cleaned] = await Promise.allSettled([(async () => await cleanup?.())()])
+  const store: StorageUnderTest = 'storage' in made ? made : { storage: made }
+  const [outcome] = await Promise.allSettled([tryOn(trial, store, timeout)])
+  const [cleaned] = await Promise.allSettled([(async () => await store.cleanup?.())()])
   const untried = outcome.status === 'rejected' && outcome.reason instanceof CannotTry ? outcome.reason.message : undefined
   // What the case found comes before a cleanup that fails, perhaps for the same reason.
   if (outcome.status === 'rejected' && untried === undefined) throw outcome.reason
@@ -59,12 +60,16 @@ async function attempt (trial: Trial, makeStorage: MakeStorage, timeout: number)
   return untried
 }
 
-async function tryOn (trial: Trial, storage: CloverStorage, another: CloverStorage | undefined, timeout: number): Promise<void> {
+async function tryOn (trial: Trial, { storage, another, lock }: StorageUnderTest, timeout: number): Promise<void> {
   await trial.attempt({
     storage: checkedStorage(storage, timeout),
     another: () => {
       if (another === undefined) throw new CannotTry('makeStorage gave no second instance (another): what two servers do at once is not tried.')
       return checkedStorage(another, timeout)
+    },
+    lock: async () => {
+      if (lock === undefined) throw new CannotTry('makeStorage gave no lock: what happens while another connection locks the data is not tried.')
+      return await lock()
     }
   })
 }

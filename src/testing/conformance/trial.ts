@@ -2,12 +2,15 @@ import type { Installation } from '../../storage/contract.js'
 import type { CheckedStorage } from './checked-storage.js'
 import { difference } from './difference.js'
 import { CannotTry, check, fail } from './failure.js'
+import type { Unlock } from './types.js'
 
 /** A fresh store, as a case sees it. */
 export interface Store {
   storage: CheckedStorage
   /** Throws CannotTry if there is none. */
   another: () => CheckedStorage
+  /** Locks the data, and resolves with what ends the lock. Throws CannotTry if the caller has given no lock. */
+  lock: () => Promise<Unlock>
 }
 
 /** A case before it has a store. */
