@@ -1,6 +1,7 @@
 import { Value } from '@sinclair/typebox/value'
 import t from 'tap'
 import { KeepAliveSchedule } from '../../src/jobs/keep-alive-options.js'
+import type { ListQuery } from '../../src/storage/contract.js'
 import { realRuntime, type Runtime } from '../../src/tokens/runtime.js'
 import { events, merchantA, startHost } from '../helpers/host.js'
 import { advance, bench, gate, patiently, quiet, sleep, unclear } from '../tokens/bench.js'
@@ -24,6 +25,19 @@ t.test('by itself pass follows pass, not in step with other servers, until the s
   one.storage.calls.length = 0
   await advance(20_000_000, 100_000)
   t.same(one.storage.calls, [])
+})
+
+t.test('in the background the first pass of a day reads every record, and the others what is due', async t => {
+  const one = bench(t)
+  const queries: ListQuery[] = []
+  const list = one.storage.list.bind(one.storage)
+  one.storage.list = async query => { queries.push(query); return await list(query) }
+  const stop = new AbortController()
+  const passes = jobsOf(one).keepAlive.start({ ...schedule, every: 21_600 }, stop.signal)
+  await advance(150_000_000, 60_000)
+  stop.abort()
+  await patiently(passes)
+  t.same(queries.map(({ dueBefore }) => dueBefore === undefined), [true, false, false, false, true, false, false])
 })
 
 t.test('a server that has closed already makes no pass', async t => {
@@ -245,7 +259,7 @@ t.test('a server refreshes by its own HTTP calls, and stops when it is closed', 
     return app.clover.adopt({ merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration })
   }
   await adopt(merchantA)
-  t.match(await app.clover.keepAlive(), { candidates: 0, due: 0 }, 'the store was told which records are due')
+  t.match(await app.clover.keepAlive(), { candidates: 1, due: 0 }, 'every record is read')
   time.pass(340 * 86_400_000)
   const slow = clover.fault({ on: 'refresh', kind: 'latency', ms: 150 })
   const pass = app.clover.keepAlive()
