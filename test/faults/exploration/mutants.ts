@@ -219,7 +219,7 @@ export const mutants: Mutant[] = [
     file: 'refresh.ts',
     from: '(recovered || claim.isDoubtful)',
     to: 'recovered',
-    shows: 'a recovery that Clover handles late, and nobody who asks'
+    shows: 'a crash with a recovery in progress, and nobody who asks'
   },
   {
     rule: '18: a pair written over somebody\'s lease or mark is not doubtful',

@@ -21,6 +21,7 @@ export const exhaustive: Scenario[] = [
   scenario('two: late request and answer', { processes: two, faults: ['lost', 'orphan'], budget: 2 }),
   scenario('two: answers, once', { ...once, processes: two, faults: ['lost', 'refuse'], budget: 2 }),
   scenario('a recovery that Clover handles late, and nobody who asks', { quiet: true, processes: [['call'], ['call']], faults: ['orphan', 'refuse'], budget: 2 }),
+  scenario('a crash with a recovery in progress, and nobody who asks', { quiet: true, processes: [['call']], faults: ['orphan', 'refuse', 'crash'], budget: 2 }),
   scenario('a merchant whom nobody asks for', { quiet: true, processes: [['call']], faults: ['lost', 'crash'], budget: 3 }),
   scenario('a Clover that does not offer recovery', { header: false, processes: [['call']], faults: ['lost', 'crash', 'put'] }),
   scenario('a marked merchant', { start: 'marked', processes: two, faults: ['refuse', 'expire', 'put'] }),

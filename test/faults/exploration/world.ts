@@ -34,7 +34,7 @@ export class World {
   #ghosts: { label: string, land: () => void }[] = []
   /** When each connection landed in the store. */
   readonly #landed = new Map<string, number>()
-  /** When somebody last came back and kept the tokens. */
+  /** When the last callback began that succeeded: a disconnect which began before must not end its connection. */
   #visited = 0
   #fullExchanges = 0
   #settling = false
@@ -84,7 +84,7 @@ export class World {
       this.record ?? null, this.clover.fingerprint(), this.#now, this.budget, this.disturbed, this.#agesLeft, this.#outage, this.#ghosts.map(ghost => ghost.label),
       this.#processes.map(({ generation, history, queue, running, unstored, seen }) => [generation, history, queue.length, running, unstored, seen]),
       this.#operations.map(({ label, effect, answer, wakeAt }) => [label, effect === undefined, answer, wakeAt]).sort(),
-      [...this.#landed.keys()], this.#forced, this.#aged, this.clover.refreshes
+      [...this.#landed.keys()], this.#visited > 0, this.#forced, this.#aged, this.clover.refreshes
     ])
   }
 
@@ -223,7 +223,9 @@ export class World {
     }
     const began = { step: -1 }
     if (task === 'disconnect') return `${await disconnects(began).disconnect(merchantId)}`
-    return this.#visit(connections(began))
+    const outcome = await this.#visit(connections(began))
+    this.#visited = Math.max(this.#visited, began.step)
+    return outcome
   }
 
   /** What a browser does at the callback: it goes through Clover once more where that is asked for. */
@@ -456,7 +458,6 @@ export class World {
     if (before?.revision !== expected) return false
     this.record = next
     for (const other of this.#processes) if (other.unstored === next.refreshToken) other.unstored = undefined
-    if (before && next.visitId !== before.visitId) this.#visited = this.step
     if (before === undefined) {
       if (this.#landed.has(next.connectionId)) this.#violate('P5', `${name(process)} brings a record back that was disconnected`)
     } else {
