@@ -16,7 +16,8 @@ import { RecordMaker } from '../../src/tokens/record.js'
 import { RefreshProtocol } from '../../src/tokens/refresh.js'
 import { Slots } from '../../src/tokens/slots.js'
 import { Store } from '../../src/tokens/store.js'
-import { SimulatedClover } from '../faults/exploration/clover.js'
+import { unreadableNotice } from '../../src/tokens/unreadable.js'
+import { SimulatedClover, type CloverBehaviour } from '../faults/exploration/clover.js'
 
 export const merchantId = 'MERCHANT00001'
 export const otherMerchantId = 'MERCHANT00002'
@@ -102,8 +103,8 @@ export class BenchClover {
   readonly calls: string[] = []
   intercept: (call: Call, run: () => unknown, token: string) => unknown = (_call, run) => run()
 
-  constructor () {
-    this.inner = new SimulatedClover({ recovery: 'reusable', header: true }, () => Date.now() / 1000)
+  constructor (behaviour: Partial<CloverBehaviour> = {}) {
+    this.inner = new SimulatedClover({ recovery: 'reusable', header: true, ...behaviour }, () => Date.now() / 1000)
   }
 
   count (call: Call): number {
@@ -146,7 +147,7 @@ export function server (options: BenchOptions = {}) {
   const clock = new CloverClock(now)
   const client = clover.client(() => { if (skew !== 0) clock.observe(new Date(Date.now()).toUTCString()) })
   const { appId, environment } = identity
-  const store = new Store({ storage, appId, environment, timeout: 5_000 })
+  const store = new Store({ storage, appId, environment, timeout: 5_000, onUnreadable: unreadableNotice(notify, now) })
   const cache = options.cache === false
     ? undefined
     : new RecordCache({ max: 100, ttl: 10_000, minValidity, refreshAhead, now, clock })
