@@ -165,7 +165,7 @@ export function server (options: BenchOptions = {}) {
   const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
   const connections = new Connections({ store, placements, reader, flights, clover: client, clock, runtime, make, slots, notify, trustMerchantId, trust, maxWait })
   const disconnects = new Disconnects({ store, reader, flights, notify })
-  return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, placements, connections, disconnects, connect, eventsOf }
+  return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, placements, connections, disconnects, connect, mark, eventsOf }
 
   /** Connects a merchant as if by a callback, and forgets what that took. */
   async function connect (id = merchantId): Promise<Installation> {
@@ -175,6 +175,14 @@ export function server (options: BenchOptions = {}) {
     events.length = 0
     const record = storage.records.get(id)
     if (record === undefined) throw new Error('not connected')
+    return record
+  }
+
+  /** Connects a merchant whom Clover has refused since. `mark` says since when, and until when no call is made: in Unix seconds, now and a minute later by default. */
+  async function mark (reauthorizationRequired = { since: Date.now() / 1000, retryAt: Date.now() / 1000 + 60 }): Promise<Installation> {
+    const record = { ...await connect(), reauthorizationRequired, dueAt: reauthorizationRequired.retryAt }
+    storage.records.set(merchantId, record)
+    reader.drop(merchantId)
     return record
   }
 
