@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import {
   badReply, badState, closing, denied, errorCodes, foreignUrl, invalidMerchantId, invalidOptions, isCloverError, merchantMismatch, noEcommerce, notConnected, otherApp, permissionMissing, reauthorizationRequired, recordSealed,
-  storageFailed, unavailable, webhookRefused, type CloverError
+  recordUnreadable, storageFailed, tooManyVisits, unavailable, webhookRefused, type CloverError
 } from '../src/errors.js'
 import { logEvents } from '../src/logging.js'
 import { eventTypes, type TokenEvent } from '../src/tokens/events.js'
@@ -32,6 +32,8 @@ const made: Array<[CloverError, keyof typeof errorCodes, number, RegExp, object]
   [webhookRefused('A sentence.', 400), 'FST_CLOVER_WEBHOOK', 400, /^A sentence\.$/, {}],
   [otherApp(merchantId), 'FST_CLOVER_OTHER_APP', 500, /give each app and environment a store/, { merchantId }],
   [recordSealed(merchantId, 'accessToken', 'why'), 'FST_CLOVER_SEALED', 500, /MERCHANT0000A/, { merchantId }],
+  [recordUnreadable(merchantId, 'why'), 'FST_CLOVER_UNREADABLE', 500, /MERCHANT0000A cannot be read \(why\): send the merchant's browser to the launch route/, { merchantId }],
+  [tooManyVisits(merchantId), 'FST_CLOVER_UNAVAILABLE', 503, /too many people open the app at once\): try again in 5 seconds/, { merchantId, headers: { 'retry-after': '5' } }],
   [foreignUrl(merchantId), 'FST_CLOVER_FOREIGN_URL', 500, /goes to Clover alone: give a path such as/, { merchantId }],
   [noEcommerce('A sentence.', merchantId), 'FST_CLOVER_NO_ECOMMERCE', 500, /no ecommerce key: A sentence\.$/, { merchantId }],
   [closing(), 'FST_CLOVER_CLOSING', 503, /closing/, {}]
@@ -83,6 +85,7 @@ t.test('every event of the tokens is logged with its name, its details and a sen
     { type: 'pair-written', merchantId }, { type: 'pair-dropped', merchantId }, { type: 'pair-abandoned', merchantId },
     { type: 'reauthorization-required', merchantId, since: 1, retryAt: 2, first: true }, { type: 'merchant-mismatch', merchantId, reason: 'why' }, { type: 'disconnected', merchantId },
     { type: 'odd-reply', merchantId, reason: 'why' }, { type: 'state-refused', reason: 'why' }, { type: 'record-not-opened', merchantId, reason: 'why' },
+    { type: 'reconnected', merchantId, since: 1, by: 'refresh' }, { type: 'storage-failed', merchantId, reason: 'why' }, { type: 'exchange-refused', merchantId, status: 401 },
     { type: 'webhook-refused', reason: 'why' }, { type: 'webhook-verification', isTold: true }
   ]
   const lines: Array<[string, unknown, string]> = []

@@ -58,7 +58,7 @@ t.test('connected: who, whether for the first time, and how long from the exchan
   t.ok(Object.isFrozen(messages[0]), 'no subscriber can change it for the next')
   messages.length = 0
   await connect(browser(), clover, merchantA)
-  t.same(only('connected'), { type: 'connected', ...about, isNew: false, duration: 80 }, 'the look at the stored pair comes before the exchange')
+  t.same(only('connected'), { type: 'connected', ...about, isNew: false, duration: 120 }, 'with the look at the stored pair, which comes after the exchange')
   messages.length = 0
   const pair = clover.connect({ merchantId: merchantB })
   await app.clover.adopt({
@@ -113,6 +113,41 @@ t.test('reauthorization-required: since when, until when nothing is tried, and w
   messages.length = 0
   await t.rejects(app.clover.refresh(merchantA), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
   t.match(only('reauthorization-required'), { since, first: false })
+})
+
+t.test('reconnected: since when Clover had refused the merchant, and what ended it', async t => {
+  const { app, clover, browser, storage, only, messages } = await connected(t)
+  clover.fault({ on: 'refresh', kind: 'status', status: 401 })
+  clover.fault({ on: 'recovery', kind: 'status', status: 401 })
+  await t.rejects(app.clover.refresh(merchantA), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  const since = (await storage.get(merchantA))?.reauthorizationRequired?.since
+  messages.length = 0
+  await app.clover.refresh(merchantA)
+  t.same(only('reconnected'), { type: 'reconnected', ...about, since, by: 'refresh' })
+  clover.uninstall(merchantA)
+  await t.rejects(app.clover.refresh(merchantA), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  messages.length = 0
+  await connect(browser(), clover, merchantA)
+  t.match(only('reconnected'), { type: 'reconnected', ...about, by: 'authorization' })
+})
+
+t.test('storage-failed: a refresh that nobody waits for, and what the adapter says', async t => {
+  const inner = memoryStorage()
+  let isDown = false
+  const storage = { ...inner, put: (...args: Parameters<typeof inner.put>) => isDown ? Promise.reject(new Error('the database is down')) : inner.put(...args) }
+  const { app, time, only, messages } = await connected(t, { options: { storage } })
+  time.pass(27 * 60_000)
+  isDown = true
+  await app.clover.accessToken(merchantA)
+  while (messages.length === 0) await setTimeout(1)
+  t.match(only('storage-failed'), { type: 'storage-failed', ...about, reason: /failed in put.*\(the database is down\)/ })
+})
+
+t.test('exchange-refused: the status, and the merchant that the browser named', async t => {
+  const { browser, clover, only } = await start(t)
+  const stranger = browser()
+  await stranger.visit(approve(clover, await stranger.visit(`/clover/launch?merchant_id=${merchantA}`), { edit: { code: 'made-up-1' } }))
+  t.same(only('exchange-refused'), { type: 'exchange-refused', ...about, status: 401 })
 })
 
 t.test('state-refused: why, and which merchant the browser named', async t => {
@@ -170,11 +205,13 @@ t.test('record-not-opened: a sealed record that was moved to another merchant, o
   t.same({ ...moved, reason: '' }, { type: 'record-not-opened', ...about, merchantId: merchantB, reason: '' })
   t.match(moved.reason, /does not open at accessToken: it was changed, or belongs to another merchant/)
   t.match(first.logs.map(line => JSON.parse(line)).filter(({ clover }) => clover?.event === 'record-not-opened'), [
-    { level: 50, clover: { merchantId: merchantB, reason: moved.reason }, msg: 'fastify-clover: the stored record of a merchant does not open' }
+    { level: 50, clover: { merchantId: merchantB, reason: moved.reason }, msg: 'fastify-clover: the stored record of a merchant cannot be read' }
   ])
-  const listed: string[] = []
+  const listed: unknown[] = []
   for await (const { merchantId } of first.app.clover.installations()) listed.push(merchantId)
-  t.same(listed.sort(), [merchantA, merchantB], 'a listing needs no token, and goes on')
+  t.same(listed, [merchantA], 'a listing goes on without it')
+  for await (const item of first.app.clover.installations({ unusable: true })) if ('unusable' in item) listed.push(item)
+  t.match(listed, [merchantA, { merchantId: merchantB, unusable: /none of its keys opens it/ }])
 
   const second = await start(t, { options: { storage: encryptedStorage(inner, { keys: [{ id: '2026-11', key: Buffer.alloc(32, 2) }] }) } })
   await t.rejects(second.app.clover.refresh(merchantA), { code: 'FST_CLOVER_SEALED' })

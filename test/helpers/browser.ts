@@ -93,8 +93,9 @@ export function callbackUrl (reply: LightMyRequestResponse, query: Record<string
   return url.href
 }
 
-/** Clover sends a merchant's browser to the app and it goes all the way: the reply of the callback. */
+/** Clover sends a merchant's browser to the app and it goes all the way, through Clover once more where the app asks for it: the reply of the callback. */
 export async function connect (browser: Browser, clover: CloverSimulator, merchantId: string, launch = '/clover/launch'): Promise<LightMyRequestResponse> {
   const start = await browser.visit(`${launch}${launch.includes('?') ? '&' : '?'}merchant_id=${merchantId}`)
-  return browser.visit(approve(clover, start))
+  const reply = await browser.visit(approve(clover, start))
+  return reply.headers.location?.includes('/authorize?') ? browser.visit(approve(clover, reply)) : reply
 }

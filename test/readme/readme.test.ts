@@ -11,6 +11,7 @@ import { CloverDataOptions } from '../../src/options.js'
 import { errorCodes } from '../../src/errors.js'
 import { DataOptions } from '../../src/testing/simulator/options.js'
 import { eventTable } from '../../src/tokens/events.js'
+import { Installation } from '../../src/tokens/installation.js'
 import { apiHost } from '../api/bench.js'
 import { merchantA } from '../helpers/host.js'
 import { sendMerchantsToLaunch } from './error-handler.js'
@@ -115,10 +116,16 @@ t.test('the functions that call Clover\'s API run', async t => {
 })
 
 t.test('the README names every option and every error', async t => {
-  for (const name of [...Object.keys(CloverDataOptions.properties), 'storage', 'routes', 'onConnect', 'onError', 'onReauthorizationRequired', 'onDisconnect', 'onEvent']) {
+  for (const name of [...Object.keys(CloverDataOptions.properties), 'storage', 'routes', 'onConnect', 'onError', 'onReauthorizationRequired', 'onReconnected', 'onDisconnect', 'onEvent']) {
     t.match(readme, `| \`${name}\` |`, name)
   }
   for (const code of Object.keys(errorCodes)) t.match(readme, `| \`${code}\` |`, code)
+})
+
+t.test('the README names every field of a record', async t => {
+  const [, table = ''] = /^\| Field \| Holds \|\n([^]*?)\n\n/m.exec(readme) ?? []
+  const named = [...table.matchAll(/^\| (.*?) \|/gm)].flatMap(([, names = '']) => [...names.matchAll(/`(\w+\??)`/g)].map(([, name]) => String(name)))
+  t.same(named.sort(), Object.entries(Installation.properties).map(([name, field]) => OptionalKind in field ? `${name}?` : name).sort())
 })
 
 t.test('the README names every option of the simulator', async t => {

@@ -217,17 +217,20 @@ t.test('while the store fails an uninstall is answered with 503, and done when C
   }
 })
 
-t.test('a record that is another app\'s or broken stays, and is no 200', async t => {
+t.test('a record that is another app\'s or sealed stays, and is no 200; one that is damaged is forgotten', async t => {
   const storage = failing()
   const host = await startWebhookHost(t, { options: { storage } })
   const { clover, browser, time } = host
   await connect(browser(), clover, merchantA)
   time.pass(60_000)
   const record = await storage.get(merchantA)
-  for (const [fields, status] of [[{ appId: 'OTHERAPP00000' }, 500], [{ sealed: { key: 'x' } }, 500], [{ accessToken: '' }, 503]] as const) {
+  const { get } = storage
+  for (const [fields, status] of [[{ appId: 'OTHERAPP00000' }, 500], [{ sealed: { key: 'x' } }, 500], [{ accessToken: '' }, 200]] as const) {
     storage.get = async () => ({ ...record, ...fields }) as typeof record
     t.equal((await clover.sendWebhook({ merchantId: merchantA })).status, status)
+    t.equal(await get(merchantA) === undefined, status === 200)
   }
+  t.same(host.told.disconnected, [merchantA])
 })
 
 t.test('a body of another app is refused, and nothing of it is acted upon', async t => {

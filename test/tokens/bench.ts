@@ -16,7 +16,8 @@ import { RecordMaker } from '../../src/tokens/record.js'
 import { RefreshProtocol } from '../../src/tokens/refresh.js'
 import { Slots } from '../../src/tokens/slots.js'
 import { Store } from '../../src/tokens/store.js'
-import { SimulatedClover } from '../faults/exploration/clover.js'
+import { unreadableNotice } from '../../src/tokens/unreadable.js'
+import { SimulatedClover, type CloverBehaviour } from '../faults/exploration/clover.js'
 
 export const merchantId = 'MERCHANT00001'
 export const otherMerchantId = 'MERCHANT00002'
@@ -102,8 +103,8 @@ export class BenchClover {
   readonly calls: string[] = []
   intercept: (call: Call, run: () => unknown, token: string) => unknown = (_call, run) => run()
 
-  constructor () {
-    this.inner = new SimulatedClover({ recovery: 'reusable', header: true }, () => Date.now() / 1000)
+  constructor (behaviour: Partial<CloverBehaviour> = {}) {
+    this.inner = new SimulatedClover({ recovery: 'reusable', header: true, ...behaviour }, () => Date.now() / 1000)
   }
 
   count (call: Call): number {
@@ -146,7 +147,7 @@ export function server (options: BenchOptions = {}) {
   const clock = new CloverClock(now)
   const client = clover.client(() => { if (skew !== 0) clock.observe(new Date(Date.now()).toUTCString()) })
   const { appId, environment } = identity
-  const store = new Store({ storage, appId, environment, timeout: 5_000 })
+  const store = new Store({ storage, appId, environment, timeout: 5_000, onUnreadable: unreadableNotice(notify, now) })
   const cache = options.cache === false
     ? undefined
     : new RecordCache({ max: 100, ttl: 10_000, minValidity, refreshAhead, now, clock })
@@ -164,7 +165,7 @@ export function server (options: BenchOptions = {}) {
   const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
   const connections = new Connections({ store, placements, reader, flights, clover: client, clock, runtime, make, slots, notify, trustMerchantId, trust, maxWait })
   const disconnects = new Disconnects({ store, reader, flights, notify })
-  return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, placements, connections, disconnects, connect, eventsOf }
+  return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, placements, connections, disconnects, connect, mark, eventsOf }
 
   /** Connects a merchant as if by a callback, and forgets what that took. */
   async function connect (id = merchantId): Promise<Installation> {
@@ -174,6 +175,14 @@ export function server (options: BenchOptions = {}) {
     events.length = 0
     const record = storage.records.get(id)
     if (record === undefined) throw new Error('not connected')
+    return record
+  }
+
+  /** Connects a merchant whom Clover has refused since. `mark` says since when, and until when no call is made: in Unix seconds, now and a minute later by default. */
+  async function mark (reauthorizationRequired = { since: Date.now() / 1000, retryAt: Date.now() / 1000 + 60 }): Promise<Installation> {
+    const record = { ...await connect(), reauthorizationRequired, dueAt: reauthorizationRequired.retryAt }
+    storage.records.set(merchantId, record)
+    reader.drop(merchantId)
     return record
   }
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { summarize } from '../../src/tokens/installation.js'
 import { within } from '../../src/tokens/within.js'
 import { realRuntime } from '../../src/tokens/runtime.js'
-import { advance, bench, gate, leap, merchantId, otherMerchantId, patiently, quiet, refused, server, unclear } from './bench.js'
+import { advance, bench, BenchClover, gate, leap, merchantId, otherMerchantId, patiently, quiet, refused, server, unclear } from './bench.js'
 
 /*
  * Merchants who connect, and those who connect again.
@@ -77,15 +77,14 @@ t.test('a store that cannot be read is noticed before the code is spent', async 
 })
 
 t.test('a new pair is not lost to a refresh that changed the record meanwhile', async t => {
-  const { connections, storage, clover, connect } = bench(t)
-  await connect()
-  await leap(1801)
+  const { connections, storage, clover, mark } = bench(t)
+  await mark()
   const other = server({ storage, clover })
   const exchanged = gate()
   clover.intercept = async (call, run) => { const answer = run(); if (call === 'exchange') await exchanged.promise; return answer }
-  const connecting = connections.connect(merchantId, code('two'))
+  const connecting = connections.connect(merchantId, code('two'), true)
   await quiet()
-  await other.keeper.accessToken(merchantId)
+  await other.keeper.refresh(merchantId)
   exchanged.open()
   t.same(await connecting, { isNew: false })
   t.equal(storage.records.get(merchantId)?.refreshToken, 'two')
@@ -108,12 +107,11 @@ t.test('a callback whose write errors knows its own write again, and tries it ag
       t.equal(outcome, 'FST_CLOVER_UNAVAILABLE', 'a new record that may still land is not written twice')
     }
   }
-  const { connections, storage, connect } = bench(t)
-  await connect()
-  await leap(1801)
+  const { connections, storage, mark } = bench(t)
+  await mark()
   let puts = 0
   storage.intercept = async (method, run) => { if (method === 'put' && ++puts <= 2) throw new Error('reset'); return run() }
-  t.same(await connections.connect(merchantId, code('two')), { isNew: false })
+  t.same(await connections.connect(merchantId, code('two'), true), { isNew: false })
   t.equal(storage.records.get(merchantId)?.refreshToken, 'two')
 })
 
@@ -133,11 +131,10 @@ t.test('a new merchant whose record comes and goes while the callback writes is 
 })
 
 t.test('a callback whose writes all fail says so in the end', async t => {
-  const { connections, storage, connect } = bench(t)
-  await connect()
-  await leap(1801)
+  const { connections, storage, mark } = bench(t)
+  await mark()
   storage.break('put')
-  await t.rejects(connections.connect(merchantId, code('two')), { code: 'FST_CLOVER_STORAGE' })
+  await t.rejects(connections.connect(merchantId, code('two'), true), { code: 'FST_CLOVER_STORAGE' })
 })
 
 t.test('of two callbacks at once one is stored, and both succeed', async t => {
@@ -150,7 +147,8 @@ t.test('of two callbacks at once one is stored, and both succeed', async t => {
 
 t.test('a caller whose refresh was overtaken by a new authorization gets the new token', async t => {
   for (const fails of [true, false]) {
-    const { connections, keeper, clover, connect } = bench(t)
+    // Without a refresh token that nobody asked for, a new authorization waits for the refresh.
+    const { connections, keeper, clover, connect } = bench(t, { clover: new BenchClover({ alwaysGivesRefreshToken: true }) })
     await connect()
     await leap(1801)
     const answer = gate()

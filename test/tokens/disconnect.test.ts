@@ -38,7 +38,7 @@ t.test('disconnecting forgets the merchant everywhere in this process (security 
 })
 
 t.test('a disconnect follows a record that is refreshed meanwhile, and stops before a newer connection', async t => {
-  const { disconnects, storage, clover, connect } = bench(t)
+  const { disconnects, storage, clover, connect, mark } = bench(t)
   await connect()
   const other = server({ storage, clover })
   let deletes = 0
@@ -48,11 +48,10 @@ t.test('a disconnect follows a record that is refreshed meanwhile, and stops bef
   }
   t.equal(await disconnects.disconnect(merchantId), true)
   t.equal(deletes, 2)
-  await connect()
-  await leap(1801)
+  await mark()
   deletes = 0
   storage.intercept = async (method, run) => {
-    if (method === 'delete' && ++deletes === 1) await other.connections.connect(merchantId, code('newer'))
+    if (method === 'delete' && ++deletes === 1) await other.connections.connect(merchantId, code('newer'), true)
     return run()
   }
   t.equal(await disconnects.disconnect(merchantId), false)
@@ -83,26 +82,56 @@ t.test('a merchant who came back and kept the pair is not disconnected by what h
   await connections.connect(merchantId, code('two'))
   const after = storage.records.get(merchantId)
   t.not(after?.revision, before.revision)
-  t.same(after, { ...before, revision: after?.revision, returnedAt: before.connectedAt + 60 }, 'the rest stays')
+  t.match(after?.visitId, /^[0-9a-f]{32}$/)
+  t.same(after, { ...before, revision: after?.revision, visitId: after?.visitId, returnedAt: before.connectedAt + 60 }, 'the rest stays')
   t.equal(await disconnects.disconnect(merchantId, before.connectedAt + 60), false)
   t.equal(await disconnects.disconnect(merchantId, before.connectedAt + 61), true)
 })
 
-t.test('that a merchant came back is noted beside nobody\'s refresh, and at nobody\'s expense', async t => {
+t.test('that a merchant came back is noted beside somebody\'s refresh, whose lease stays', async t => {
   const { connections, storage, clover, connect } = bench(t)
-  await connect()
-  storage.break('put')
-  t.same(await connections.connect(merchantId, code('two')), { isNew: false })
-  storage.mend()
-  const lease = { by: 'another server', until: 1_900_000_000 }
+  const { connectedAt } = await connect()
+  const lease = { by: 'another server', until: connectedAt + 40 }
   clover.intercept = (call, run) => {
     const record = storage.records.get(merchantId)
-    if (call === 'exchange' && record) storage.records.set(merchantId, { ...record, refreshLease: lease })
+    if (call === 'exchange' && record) storage.records.set(merchantId, { ...record, refreshLease: lease, dueAt: lease.until })
     return run()
   }
-  t.same(await connections.connect(merchantId, code('three')), { isNew: false })
-  t.match(storage.records.get(merchantId), { refreshLease: lease })
-  t.equal(storage.records.get(merchantId)?.returnedAt, undefined)
+  t.same(await connections.connect(merchantId, code('two')), { isNew: false })
+  t.match(storage.records.get(merchantId), { refreshLease: lease, dueAt: lease.until, returnedAt: connectedAt })
+})
+
+t.test('that a merchant came back is noted although others change the record, and although a write fails or only seems to', async t => {
+  for (const trouble of ['changed', 'fails', 'seems to fail'] as const) {
+    const { connections, storage, make, connect } = bench(t)
+    const before = await connect()
+    await leap(60)
+    let puts = 0
+    storage.intercept = async (method, run) => {
+      if (method !== 'put' || ++puts > 9) return run()
+      if (trouble === 'changed') storage.records.set(merchantId, make.leased(before, 'another server', before.connectedAt + 40 + puts))
+      if (trouble === 'seems to fail') await run()
+      if (trouble !== 'changed') throw new Error('reset')
+      return run()
+    }
+    t.same(await connections.connect(merchantId, code('two')), { isNew: false }, trouble)
+    t.equal(puts, trouble === 'seems to fail' ? 1 : 10)
+    t.match(storage.records.get(merchantId), { returnedAt: before.connectedAt + 60, ...(trouble === 'changed' && { refreshLease: { until: before.connectedAt + 49 } }) })
+  }
+})
+
+t.test('a merchant who came back is not connected unless that could be noted: a disconnect of before could end the connection unseen', async t => {
+  for (const trouble of ['changed', 'fails'] as const) {
+    const { connections, storage, make, connect, eventsOf } = bench(t)
+    const before = await connect()
+    storage.intercept = async (method, run) => {
+      if (method === 'put' && trouble === 'fails') throw new Error('the database is down')
+      if (method === 'put') storage.records.set(merchantId, make.leased(before, 'another server', before.connectedAt + 40))
+      return run()
+    }
+    await t.rejects(connections.connect(merchantId, code('two')), { code: trouble === 'fails' ? 'FST_CLOVER_STORAGE' : 'FST_CLOVER_UNAVAILABLE' })
+    t.same(eventsOf('connected'), [])
+  }
 })
 
 t.test('a merchant who comes back while an uninstall of before is handled stays, with all that is held', async t => {

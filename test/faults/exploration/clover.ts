@@ -20,6 +20,10 @@ export interface CloverBehaviour {
   recovery: 'once' | 'reusable'
   /** Whether a refusal says that recovery is possible. */
   header: boolean
+  /** The most refresh tokens that work at once: an exchange past that ends the one whose authorization is oldest. Without it, all work. */
+  refreshTokensPerMerchant?: number
+  /** Whether an exchange gives a refresh token although none was asked for. */
+  alwaysGivesRefreshToken?: boolean
 }
 
 export const unclear = (reason: string): Unclear => ({ outcome: 'unclear', reason, malformed: false })
@@ -65,6 +69,7 @@ export class SimulatedClover {
   /** A pair of a new authorization. */
   authorize (name: string): TokenPair {
     this.#chains.push({ live: name, spentAt: 0 })
+    if (this.#chains.length > (this.behaviour.refreshTokensPerMerchant ?? Infinity)) this.#chains.shift()
     return this.#pair(name)
   }
 
@@ -91,7 +96,7 @@ export class SimulatedClover {
   exchange (code: string, withRefreshToken: boolean): Answer<TokenPair> {
     if (this.#usedCodes.has(code)) return { outcome: 'refused', status: 401, recoveryAvailable: false }
     this.#usedCodes.add(code)
-    if (withRefreshToken) return { outcome: 'ok', value: this.authorize(code) }
+    if (withRefreshToken || this.behaviour.alwaysGivesRefreshToken) return { outcome: 'ok', value: this.authorize(code) }
     const { accessToken, accessTokenExpiration } = this.#pair(`only-${code}`)
     return { outcome: 'ok', value: { accessToken, accessTokenExpiration, refreshToken: null, refreshTokenExpiration: null } }
   }
