@@ -2,7 +2,6 @@ import type { Installation } from '../tokens/installation.js'
 
 /** What a ready adapter stores for a merchant: the document, and beside it what it compares and finds by. */
 export interface StoredRow {
-  merchantId: string
   revision: unknown
   dueAt: unknown
   document: unknown
@@ -28,7 +27,7 @@ export function toDocument (installation: Installation): string {
  * The record in a stored row: a new object each time. A document that is not that of a record gives a `DamagedInstallation`: it must not
  * keep the other merchants of a listing from being served.
  */
-export function fromRow ({ merchantId, revision, dueAt, document }: StoredRow): Installation {
+export function fromRow ({ revision, dueAt, document }: StoredRow, merchantId: string): Installation {
   const record = parse(document)
   if (isRecord(record)) return record
   const due = Number.parseFloat(String(dueAt))

@@ -40,12 +40,12 @@ export class LockQueue {
   }
 
   /**
-   * Runs a statement at once, or after those that already wait.
+   * Runs a statement at once, or after those that already wait; gives a promise only if it has to wait.
    *
-   * Rejects as the statement throws, or with the code `SQLITE_BUSY` if the database stays locked: the statement has then changed nothing,
+   * Throws or rejects as the statement throws, or with the code `SQLITE_BUSY` if the database stays locked: the statement has then changed nothing,
    * and will not run later.
    */
-  async run<T> (statement: () => T): Promise<T> {
+  run<T> (statement: () => T): T | Promise<T> {
     if (this.#queue.idle()) {
       try {
         return statement()
@@ -53,7 +53,7 @@ export class LockQueue {
         if (!isLocked(error)) throw error
       }
     }
-    return await this.#queue.push({ statement, until: this.#time.now() + this.#timeout }) as T
+    return this.#queue.push({ statement, until: this.#time.now() + this.#timeout }) as Promise<T>
   }
 
   async #retry ({ statement, until }: Waiting): Promise<unknown> {

@@ -19,7 +19,7 @@ export function memoryStorage (): Required<CloverStorage> {
   return {
     async get (merchantId) {
       const row = rows.get(merchantId)
-      return row && fromRow({ merchantId, ...row })
+      return row && fromRow(row, merchantId)
     },
 
     async put (next, expected) {

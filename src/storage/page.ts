@@ -1,6 +1,11 @@
 import type { Installation, ListPage } from './contract.js'
 import { fromRow, type StoredRow } from './document.js'
 
+/** A row of a listing. */
+export interface ListRow extends StoredRow {
+  merchantId: string
+}
+
 /** A page, with `cursor` only where there is one. */
 export function pageOf (items: Installation[], cursor: string | undefined): ListPage {
   return cursor === undefined ? { items } : { items, cursor }
@@ -12,6 +17,6 @@ export function pageOf (items: Installation[], cursor: string | undefined): List
  * Unlike an offset, a key stays where it is when records before it come and go: none is skipped. A damaged document is listed by what its
  * row still says: a listing that left the merchant out in silence would let that merchant's tokens expire.
  */
-export function keysetPage (rows: StoredRow[], limit: number): ListPage {
-  return pageOf(rows.map(fromRow), rows.length < limit ? undefined : rows.at(-1)?.merchantId)
+export function keysetPage (rows: ListRow[], limit: number): ListPage {
+  return pageOf(rows.map(row => fromRow(row, row.merchantId)), rows.length < limit ? undefined : rows.at(-1)?.merchantId)
 }

@@ -2,7 +2,7 @@ import { quoteTable, requireMethod } from './arguments.js'
 import type { CloverStorageWithSetup } from './contract.js'
 import { fromRow, toDocument, type StoredRow } from './document.js'
 import { codeOf, withPlainErrors } from './driver-error.js'
-import { keysetPage } from './page.js'
+import { keysetPage, type ListRow } from './page.js'
 
 /** A query as the adapter hands it to pg. */
 export interface PostgresQuery {
@@ -26,7 +26,7 @@ export interface PostgresStorageOptions {
   table?: string
 }
 
-const columns = 'merchant_id AS "merchantId", revision, due_at AS "dueAt", document'
+const columns = 'revision, due_at AS "dueAt", document'
 
 const types = { getTypeParser: () => (value: string) => value }
 
@@ -86,7 +86,7 @@ export function postgresStorage (pool: PostgresClient, { table = 'clover_install
 
     async get (merchantId) {
       const [row] = await run(`SELECT ${columns} FROM ${name} WHERE merchant_id = $1`, [merchantId]) as StoredRow[]
-      return row && fromRow(row)
+      return row && fromRow(row, merchantId)
     },
 
     async put (next, expected) {
@@ -108,12 +108,12 @@ export function postgresStorage (pool: PostgresClient, { table = 'clover_install
     },
 
     async list ({ cursor = '', limit, dueBefore }) {
-      const select = `SELECT ${columns} FROM ${name} WHERE merchant_id > $1`
+      const select = `SELECT merchant_id AS "merchantId", ${columns} FROM ${name} WHERE merchant_id > $1`
       const page = 'ORDER BY merchant_id LIMIT $2'
       const rows = dueBefore === undefined
         ? await run(`${select} ${page}`, [cursor, limit])
         : await run(`${select} AND due_at <= $3 ${page}`, [cursor, limit, dueBefore])
-      return keysetPage(rows as StoredRow[], limit)
+      return keysetPage(rows as ListRow[], limit)
     }
   }
 }

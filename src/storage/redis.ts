@@ -40,7 +40,7 @@ export function redisStorage (client: RedisClient, { prefix = 'clover:' }: Redis
     const reply = await run(getScript, merchantId, ...(dueBefore === undefined ? [] : [String(dueBefore)]))
     if (!Array.isArray(reply)) return undefined
     const [revision, dueAt, document] = reply as unknown[]
-    return fromRow({ merchantId, revision, dueAt, document })
+    return fromRow({ revision, dueAt, document }, merchantId)
   }
 
   return {

@@ -3,7 +3,7 @@ import type { CloverStorageWithSetup } from './contract.js'
 import { fromRow, toDocument, type StoredRow } from './document.js'
 import { withPlainErrors } from './driver-error.js'
 import { isLocked, LockQueue } from './lock-queue.js'
-import { keysetPage } from './page.js'
+import { keysetPage, type ListRow } from './page.js'
 import { checkDatabase, type SqliteDatabase } from './sqlite-client.js'
 import { SqliteConnection } from './sqlite-connection.js'
 
@@ -43,7 +43,7 @@ export function sqliteStorage (database: SqliteDatabase, { table = 'clover_insta
     throw new TypeError(`sqliteStorage: the option lockTimeout must be a number of milliseconds from 0 to ${longestLockTimeout}.`)
   }
   const name = quoteTable('sqliteStorage', table, { schema: false })
-  const columns = 'merchant_id AS merchantId, revision, due_at AS dueAt, document'
+  const columns = 'revision, due_at AS dueAt, document'
   // Put together once: a text that is new each time is slow to find a statement by.
   const select = `SELECT ${columns} FROM ${name} WHERE merchant_id = ?`
   const connection = new SqliteConnection(database)
@@ -92,7 +92,7 @@ export function sqliteStorage (database: SqliteDatabase, { table = 'clover_insta
 
     get: merchantId => use('read', () => {
       const row = connection.prepare(select).get(merchantId) as StoredRow | null | undefined
-      return row ? fromRow(row) : undefined
+      return row ? fromRow(row, merchantId) : undefined
     }),
 
     async put (next, expected) {
@@ -111,11 +111,11 @@ export function sqliteStorage (database: SqliteDatabase, { table = 'clover_insta
 
     list: ({ cursor = '', limit, dueBefore }) => use('read', () => {
       const page = 'ORDER BY merchant_id LIMIT ?'
-      const from = `SELECT ${columns} FROM ${name} WHERE merchant_id > ?`
+      const from = `SELECT merchant_id AS merchantId, ${columns} FROM ${name} WHERE merchant_id > ?`
       const rows = dueBefore === undefined
         ? connection.prepare(`${from} ${page}`).all(cursor, limit)
         : connection.prepare(`${from} AND due_at <= ? ${page}`).all(cursor, dueBefore, limit)
-      return keysetPage(rows as StoredRow[], limit)
+      return keysetPage(rows as ListRow[], limit)
     })
   }
 }

@@ -4,18 +4,27 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { postgresStorage, redisStorage, sqliteStorage, type CloverStorage } from '../../src/storage/index.js'
 import { findPostgres, findRedis, uniqueName } from '../helpers/services.js'
+import { openSqlite, sqliteClients } from '../helpers/sqlite.js'
 
 /** Where a store is: enough for any process to open it. */
 export type StoreAddress =
   | {
     kind: 'sqlite'
     file: string
+    /** A name of `sqliteClients()`; by default the client that a host would take on this version of Node. */
+    client?: string
     /** The host's `busy_timeout` in milliseconds, default 0. */
     timeout?: number
-    /** The journal mode, default WAL. */
-    mode?: 'WAL' | 'DELETE'
+    /** The adapter's option. */
+    lockTimeout?: number
   }
-  | { kind: 'postgres', url: string, table: string }
+  | {
+    kind: 'postgres'
+    url: string
+    table: string
+    /** Milliseconds after which a statement that waits for a lock fails; by default none does. */
+    lockTimeout?: number
+  }
   | { kind: 'redis', url: string, prefix: string }
 
 /** A store that a process has opened with a client of its own. */
@@ -49,14 +58,15 @@ export async function openStore (address: StoreAddress): Promise<OpenStore> {
 
 async function connectTo (address: StoreAddress): Promise<OpenStore> {
   if (address.kind === 'sqlite') {
-    const { openSqlite } = await import('../helpers/sqlite.js')
-    const database = openSqlite(address.file, address.timeout === undefined ? {} : { timeout: address.timeout })
-    database.exec(`PRAGMA journal_mode = ${address.mode ?? 'WAL'}`)
-    return { storage: sqliteStorage(database), close: async () => { database.close() } }
+    const { file, client, timeout, lockTimeout } = address
+    const open = client === undefined ? openSqlite : sqliteClients().find(({ name }) => name === client)?.open
+    if (open === undefined) throw new Error(`no client ${client}`)
+    const database = open(file, timeout === undefined ? {} : { timeout })
+    return { storage: sqliteStorage(database, lockTimeout === undefined ? {} : { lockTimeout }), close: async () => { database.close() } }
   }
   if (address.kind === 'postgres') {
     const { default: pg } = await import('pg')
-    const pool = new pg.Pool({ connectionString: address.url, max: 10 })
+    const pool = new pg.Pool({ connectionString: address.url, max: 10, options: `-c lock_timeout=${address.lockTimeout ?? 0}` })
     pool.on('error', () => {}) // an idle connection broke: the pool makes another
     return { storage: postgresStorage(pool, { table: address.table }), close: () => pool.end() }
   }
@@ -70,10 +80,19 @@ async function connectTo (address: StoreAddress): Promise<OpenStore> {
 export async function findStores (): Promise<StoreKind[]> {
   const [postgres, redis] = await Promise.all([findPostgres(), findRedis()])
   return [
-    { kind: 'sqlite', skip: false, make: t => removedAfter(t, { kind: 'sqlite', file: join(mkdtempSync(join(tmpdir(), 'clover-faults-')), 'store.db') }) },
+    { kind: 'sqlite', skip: false, make: t => removedAfter(t, { kind: 'sqlite', file: makeSqliteFile() }) },
     { kind: 'postgres', skip: postgres.skip, make: t => removedAfter(t, { kind: 'postgres', url: postgres.url, table: uniqueName('faults') }) },
     { kind: 'redis', skip: redis.skip, make: t => removedAfter(t, { kind: 'redis', url: redis.url, prefix: `${uniqueName('faults')}:` }) }
   ]
+}
+
+/** A file in WAL mode, which stays in the file. */
+function makeSqliteFile (): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'clover-faults-')), 'store.db')
+  const database = openSqlite(file)
+  database.exec('PRAGMA journal_mode = WAL')
+  database.close()
+  return file
 }
 
 function removedAfter (t: Test, address: StoreAddress): StoreAddress {

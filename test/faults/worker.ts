@@ -1,6 +1,7 @@
 /*
  * A server process of its own. It does what its parent says: serves merchants from stores, is stopped at a step of the protocol, is killed.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { AccessTokenOptions } from '../../src/tokens/keeper.js'
@@ -30,6 +31,7 @@ const servers = new Map<string, Server>()
 let tally: Record<string, number> = {}
 let stopping = new AbortController()
 let loads: Array<Promise<void>> = []
+const loopDelay = monitorEventLoopDelay({ resolution: 10 })
 
 function server (name: string): Server {
   const found = servers.get(name)
@@ -109,6 +111,15 @@ const commands = {
     ;[stopping, loads, tally] = [new AbortController(), [], {}]
     return total
   },
+
+  /** Begins to measure how late the event loop comes to its timers. */
+  async watchLoop (): Promise<void> {
+    loopDelay.reset()
+    loopDelay.enable()
+  },
+
+  /** The longest delay of the event loop since `watchLoop`, in milliseconds. An answer says also that the loop turns. */
+  loopDelay: async (): Promise<number> => loopDelay.max / 1e6,
 
   /** Stops a merchant at a put; resolves once it has stopped there. */
   park: (name: string, merchantId: string, gate: Gate) => server(name).gates.park(merchantId, gate),

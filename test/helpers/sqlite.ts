@@ -21,10 +21,11 @@ const require = createRequire(import.meta.url)
 
 /** Undefined where Node has it behind a flag, or not at all: before 22.13. */
 const nodeSqlite = process.getBuiltinModule('node:sqlite') as unknown as SqliteModule | undefined
-const { DatabaseSync } = nodeSqlite ?? require('@photostructure/sqlite') as SqliteModule
+const photostructure = () => require('@photostructure/sqlite') as SqliteModule
 
 /** Opens a file as a host would: with node:sqlite where Node has it, else with the same API of @photostructure/sqlite. */
 export function openSqlite (file: string, options: { timeout?: number } = {}): DatabaseSyncInstance {
+  const { DatabaseSync } = nodeSqlite ?? photostructure()
   return new DatabaseSync(file, options)
 }
 
@@ -33,11 +34,10 @@ export function openSqlite (file: string, options: { timeout?: number } = {}): D
  * (https://sqlite.org/howtocorrupt.html, 2.2.1).
  */
 export function sqliteClients (): SqliteClient[] {
-  const photostructure = require('@photostructure/sqlite') as SqliteModule
   const Better = installed<BetterSqlite3>('better-sqlite3')
   return [
     ...nodeSqlite ? [{ name: 'node:sqlite', open: openerOf(nodeSqlite) }] : [],
-    { name: '@photostructure/sqlite', open: openerOf(photostructure) },
+    { name: '@photostructure/sqlite', open: openerOf(photostructure()) },
     // No dependency, since it is compiled for one version of Node: tested where somebody has installed it.
     ...Better ? [{ name: 'better-sqlite3', open: (file: string, { timeout = 0 } = {}) => new Better(file, { timeout }) }] : []
   ]

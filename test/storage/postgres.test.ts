@@ -29,10 +29,21 @@ function counted (): PostgresClient & { texts: string[] } {
   return { texts, query: async query => { texts.push(query.text); return await pool.query(query) } }
 }
 
-t.test('a Pool conforms, with a second pool', { skip }, async t => {
+/** Locks a table on a connection of its own. */
+async function lock (table: string): Promise<() => Promise<void>> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  await client.query('BEGIN')
+  await client.query(`LOCK TABLE ${table} IN EXCLUSIVE MODE`)
+  return async () => await client.end()
+}
+
+t.test('a Pool conforms, with a second pool, and a client that locks the table', { skip }, async t => {
   const cases = storageConformance(() => {
     const table = uniqueName('pool')
-    return { storage: postgresStorage(pool, { table }), another: postgresStorage(otherPool, { table }), cleanup: () => drop(table) }
+    return {
+      storage: postgresStorage(pool, { table }), another: postgresStorage(otherPool, { table }), lock: () => lock(table), cleanup: () => drop(table)
+    }
   })
   for (const { name, run } of cases) await t.test(name, run)
 })

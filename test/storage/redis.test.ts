@@ -153,11 +153,17 @@ t.test('a record is a hash with the columns of the contract, and is not given an
 
 t.test('an error carries no token, although ioredis puts the command into its own', { skip }, async t => {
   const prefix = ownPrefix(t)
-  await redis.set(prefix + merchant(1), 'not a hash')
-  const storage = redisStorage(redis, { prefix })
-  const error = await storage.put(record({ accessToken: 'secret-token' }), undefined).then(() => undefined, (error: unknown) => error)
-  t.match(error, { message: /WRONGTYPE/, command: undefined, cause: undefined })
-  t.notMatch(JSON.stringify(Object.getOwnPropertyDescriptors(error)), /secret-token/)
+  const user = uniqueName('user')
+  t.teardown(async () => await redis.acl('DELUSER', user))
+  for (const forbidden of ['hmget', 'hset']) {
+    await redis.acl('SETUSER', user, 'on', '>password', `~${prefix}*`, '+@all', `-${forbidden}`)
+    const limited = new Redis(url, { ...options, username: user, password: 'password' })
+    t.teardown(() => limited.disconnect())
+    const storage = redisStorage(limited, { prefix })
+    const error = await storage.put(record({ accessToken: 'secret-token' }), undefined).then(() => undefined, (error: unknown) => error)
+    t.match(error, { message: /NOPERM|ACL failure|can't run this command|no permissions/i, command: undefined, cause: undefined }, forbidden)
+    t.notMatch(JSON.stringify(Object.getOwnPropertyDescriptors(error)), /secret-token/)
+  }
 })
 
 t.test('a listing goes on where it was, in whatever order a cluster client names its primaries', async t => {
