@@ -3,6 +3,7 @@ import { CloverApi } from './clover/api.js'
 import { CloverClock } from './clover/clock.js'
 import { createCloverClient } from './clover/client.js'
 import { createCloverHttp } from './clover/http.js'
+import { longestGrace } from './concurrency/deadline.js'
 import type { Clover } from './decorator.js'
 import { Jobs } from './jobs/jobs.js'
 import { KeepAlive } from './jobs/keep-alive.js'
@@ -40,6 +41,8 @@ const callsAtOnce = { each: 5, total: 10 }
 export function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: Runtime, end: { by: number }) {
   const { environment, appId, appSecret, flow, implicit, storage, callTimeout, minValidity, refreshAhead, maxWait, hooks } = options
   const { now, elapsed } = runtime
+  /** The most milliseconds that a call to Clover takes. */
+  const longestCall = callTimeout + longestGrace
   /** For what asks for durations alone: no setting of the machine's clock disturbs it. */
   const timing = { ...runtime, now: elapsed }
   const notify = notifier(fastify, options)
@@ -63,7 +66,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     trust,
     callTimeout,
     storageTimeout: runtime.storageTimeout,
-    isClosing: () => elapsed() + callTimeout + runtime.storageTimeout > end.by
+    isClosing: () => elapsed() + longestCall + runtime.storageTimeout > end.by
   })
   const flights = new Flights({ protocol, runtime: timing, notify, onRecord: record => reader.keep(record) })
   const connections = new Connections({
@@ -110,7 +113,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     migrateLegacy: (legacy, options) => migrateLegacy.run(legacy, options),
     keepAlive: (options => keepAlive.run(options)) as Clover['keepAlive']
   } satisfies Clover)
-  return { clover, parts: { flights, jobs, keeper, restApi, routeContext, closeTimeout: callTimeout + 2 * runtime.storageTimeout } }
+  return { clover, parts: { flights, jobs, keeper, restApi, routeContext, closeTimeout: longestCall + 2 * runtime.storageTimeout } }
 }
 
 /** The public addresses of the routes: made from `baseUrl` and the scope's prefix alone, never from a request. */

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { startDeadline, type Timing } from '../concurrency/deadline.js'
 import { closing, unavailable } from '../errors.js'
 import { parseRetryAfter } from './client.js'
 import type { CloverClock } from './clock.js'
@@ -23,6 +24,8 @@ export interface CloverApiOptions {
   lanes: { run<T> (key: string, task: () => Promise<T>, patience: { milliseconds: number, late: () => unknown, signal?: AbortSignal | undefined }): Promise<T> }
   /** Milliseconds of one try, until the headers of the answer. */
   callTimeout: number
+  /** The clock and the timers of the deadline; real ones by default. */
+  timing?: Timing
 }
 
 /** @internal A call with a merchant's token. */
@@ -116,11 +119,11 @@ export class CloverApi {
 
   async #try (call: ApiCall, signal: AbortSignal | undefined): Promise<Response | Silence> {
     const deadline = new AbortController()
-    const timer = setTimeout(() => { deadline.abort() }, this.#use.callTimeout)
+    const cancel = startDeadline(this.#use.callTimeout, () => { deadline.abort() }, this.#use.timing)
     try {
       return await this.#ask(call, signal, deadline.signal)
     } finally {
-      clearTimeout(timer)
+      cancel()
     }
   }
 

@@ -110,6 +110,11 @@ const commands = {
     return total
   },
 
+  /** Blocks the event loop for some milliseconds, as a long computation or a synchronous database call does. */
+  async block (milliseconds: number): Promise<void> {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+  },
+
   /** Stops a merchant at a put; resolves once it has stopped there. */
   park: (name: string, merchantId: string, gate: Gate) => server(name).gates.park(merchantId, gate),
 
