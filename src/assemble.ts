@@ -39,7 +39,7 @@ const callsAtOnce = { each: 5, total: 10 }
 
 /** @internal Puts the parts together; each gets what it needs and no more. */
 export function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: Runtime, end: { by: number }) {
-  const { environment, appId, appSecret, flow, implicit, storage, callTimeout, minValidity, refreshAhead, maxWait, hooks } = options
+  const { environment, appId, appSecret, flow, implicit, storage, userAgent, callTimeout, minValidity, refreshAhead, maxWait, hooks } = options
   const { now, elapsed } = runtime
   /** The most milliseconds that a call to Clover takes. */
   const longestCall = callTimeout + longestGrace
@@ -48,7 +48,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const notify = notifier(fastify, options)
   const clock = new CloverClock(now, elapsed)
   const app = { environment, appId, appSecret, flow, implicit }
-  const client = createCloverClient(app, createCloverHttp({ fetch: runtime.fetch, clock, callTimeout }))
+  const client = createCloverClient(app, createCloverHttp({ fetch: runtime.fetch, clock, callTimeout, userAgent }))
   const store = new Store({ storage, appId, environment: environment.name, timeout: runtime.storageTimeout, onNotOpened: notOpenedNotice(notify, elapsed) })
   const make = new RecordMaker(runtime.random)
   const slots = new Slots(options.maxCalls)
@@ -74,7 +74,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   })
   const { basePath, redirectUri, launchPath, launchUrl } = addresses(fastify.prefix.replace(/\/$/, ''), options)
   const keeper = new TokenKeeper({ store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl, trustMerchantId: options.trustMerchantId })
-  const restApi = new CloverApi({ ...timing, clock, lanes: new Lanes(callsAtOnce), callTimeout })
+  const restApi = new CloverApi({ ...timing, clock, lanes: new Lanes(callsAtOnce), callTimeout, userAgent })
   const api = new MerchantApi({ environment, api: restApi, keeper, now: elapsed, maxWait })
   const ecommerceKeys = new EcommerceKeys({ api, environment, appId, keeper, flights, store, reader, make, clock, runtime })
   const jobs = new Jobs(options.maxCalls, timing)

@@ -28,6 +28,8 @@ export interface CloverHttpOptions {
   clock: CloverClock
   /** Milliseconds for one call, the reading of the body included. */
   callTimeout: number
+  /** The `User-Agent` of each call: Clover requires one (RFC 9110, section 10.1.5). */
+  userAgent: string
   /** The clock and the timers of the deadline; real ones by default. */
   timing?: Timing
 }
@@ -40,7 +42,7 @@ const maxBodyBytes = 256 * 1024
  *
  * Resolves with an answer or with `unclear`; it never rejects, and no message holds the URL or what was sent.
  */
-export function createCloverHttp ({ fetch, clock, callTimeout, timing }: CloverHttpOptions) {
+export function createCloverHttp ({ fetch, clock, callTimeout, userAgent, timing }: CloverHttpOptions) {
   return function call (request: CloverRequest): Promise<CloverResponse | Unclear> {
     const deadline = new AbortController()
     // Unlike AbortSignal.timeout() it can be ended with the call: a hundred calls a second would keep a thousand signals.
@@ -56,6 +58,7 @@ export function createCloverHttp ({ fetch, clock, callTimeout, timing }: CloverH
         signal,
         headers: {
           accept: 'application/json',
+          'user-agent': userAgent,
           ...(body && { 'content-type': 'application/json' }),
           ...(accessToken !== undefined && { authorization: `Bearer ${accessToken}` })
         },

@@ -162,7 +162,7 @@ t.test('a stopped process sends nothing again if the answer is there when it run
   const answers: Array<(response: Response) => void> = []
   const fetch: typeof globalThis.fetch = () => new Promise(resolve => { answers.push(resolve) })
   const { now, sleep, jitter } = realRuntime
-  const api = new CloverApi({ fetch, clock: new CloverClock(now), now, sleep, jitter, lanes: new Lanes({ each: 1, total: 1 }), callTimeout: 1_000, timing })
+  const api = new CloverApi({ fetch, clock: new CloverClock(now), now, sleep, jitter, lanes: new Lanes({ each: 1, total: 1 }), callTimeout: 1_000, userAgent: 'shop/1', timing })
   const call = api.send({ merchantId: merchantA, url: new URL('http://localhost'), init: {}, accessToken: 'x', giveUpAt: Infinity, isBuffered: false })
   await setImmediate()
   timing.stall(60_000)

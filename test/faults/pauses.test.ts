@@ -9,12 +9,12 @@ import { workerStarter, type Worker } from './workers.js'
  * A process that does not run while Clover's answers arrive, for longer than the timeout of its calls.
  */
 
-/** Milliseconds. */
-const callTimeout = 1_000
+/** Milliseconds: however slow the machine is, Clover has the calls before. */
+const callTimeout = 4_000
 /** Milliseconds between Clover's handling of a refresh and its answer: the process is paused in this time. */
-const answerAfter = 400
+const answerAfter = 500
 /** Milliseconds. */
-const pause = callTimeout + answerAfter + 600
+const pause = callTimeout + 200
 
 const startWorker = await workerStarter(t)
 const [store] = await findStores()
