@@ -40,6 +40,7 @@ export async function buildApp (settings: Settings, { options, webhookAuth, api,
     ...options,
     storage,
     baseUrl: settings.baseUrl,
+    userAgent: 'daybook/1.0',
     routes: {
       refresh: { onRequest: requireOperator },
       // A merchant who uninstalls the app in Clover's dashboard is disconnected.

@@ -64,7 +64,7 @@ async function read<T extends TSchema> (request: FastifyRequest, merchantId: str
 
 async function get (url: string, token: string): Promise<Response | undefined> {
   try {
-    return await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(10_000) })
+    return await fetch(url, { headers: { authorization: `Bearer ${token}`, 'user-agent': 'daybook/1.0' }, signal: AbortSignal.timeout(10_000) })
   } catch {
     return undefined
   }

@@ -3,6 +3,7 @@ import { CloverApi } from './clover/api.js'
 import { CloverClock } from './clover/clock.js'
 import { createCloverClient } from './clover/client.js'
 import { createCloverHttp } from './clover/http.js'
+import { longestGrace } from './concurrency/deadline.js'
 import type { Clover } from './decorator.js'
 import { Jobs } from './jobs/jobs.js'
 import { KeepAlive } from './jobs/keep-alive.js'
@@ -41,16 +42,18 @@ const callsAtOnce = { each: 5, total: 10 }
 
 /** @internal Puts the parts together; each gets what it needs and no more. */
 export function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: Runtime) {
-  const { environment, appId, appSecret, flow, implicit, storage, callTimeout, minValidity, refreshAhead, maxWait, hooks } = options
+  const { environment, appId, appSecret, flow, implicit, storage, userAgent, callTimeout, minValidity, refreshAhead, maxWait, hooks } = options
   const { now, elapsed, storageTimeout } = runtime
+  /** The most milliseconds that a call to Clover takes. */
+  const longestCall = callTimeout + longestGrace
   /** For what asks for durations alone: no setting of the machine's clock disturbs it. */
   const timing = { ...runtime, now: elapsed }
   // A refresh that is in progress when the server begins to close: it writes its lease, calls Clover, and writes the new pair.
-  const shutdown = new Shutdown(runtime, callTimeout + 2 * storageTimeout)
+  const shutdown = new Shutdown(runtime, longestCall + 2 * storageTimeout)
   const notify = notifier(fastify, options)
   const clock = new CloverClock(now, elapsed)
   const app = { environment, appId, appSecret, flow, implicit }
-  const client = createCloverClient(app, createCloverHttp({ fetch: runtime.fetch, clock, callTimeout }))
+  const client = createCloverClient(app, createCloverHttp({ fetch: runtime.fetch, clock, callTimeout, userAgent }))
   const store = new Store({ storage, appId, environment: environment.name, timeout: storageTimeout, onUnreadable: unreadableNotice(notify, elapsed) })
   const make = new RecordMaker(runtime.random)
   const slots = new Slots(options.maxCalls)
@@ -68,7 +71,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     trust,
     callTimeout,
     storageTimeout,
-    isClosing: () => shutdown.timeLeft() < callTimeout + storageTimeout
+    isClosing: () => shutdown.timeLeft() < longestCall + storageTimeout
   })
   const flights = new Flights({ protocol, runtime: timing, notify, onRecord: record => reader.keep(record) })
   const identity = { appId, environment: environment.name, flow }
@@ -79,7 +82,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const disconnects = new Disconnects({ store, reader, flights, notify })
   const { basePath, redirectUri, launchPath, launchUrl } = addresses(fastify.prefix.replace(/\/$/, ''), options)
   const keeper = new TokenKeeper({ store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl, trustMerchantId: options.trustMerchantId })
-  const restApi = new CloverApi({ ...timing, clock, lanes: new Lanes(callsAtOnce), callTimeout })
+  const restApi = new CloverApi({ ...timing, clock, lanes: new Lanes(callsAtOnce), callTimeout, userAgent })
   const api = new MerchantApi({ environment, api: restApi, keeper, now: elapsed, maxWait })
   const ecommerceKeys = new EcommerceKeys({ api, environment, appId, keeper, flights, store, reader, make, clock, runtime })
   const jobs = new Jobs(options.maxCalls, timing, shutdown.signal)

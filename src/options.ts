@@ -4,6 +4,11 @@ import { EnvironmentOption } from './environments.js'
 import { KeepAliveSchedule } from './jobs/keep-alive-options.js'
 import type { CloverStorage } from './storage/contract.js'
 
+/** A token (RFC 9110, section 5.6.2). */
+const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+/** Products and comments (RFC 9110, section 10.1.5), the first a product with its version, as Clover asks; comments are not nested. */
+const userAgent = `^${token}/${token}(?: ${token}(?:/${token})?| \\([\\x20-\\x27\\x2a-\\x5b\\x5d-\\x7e]*\\))*$`
+
 const Secret = Type.String({ minLength: 32 })
 
 /**
@@ -33,6 +38,12 @@ export const CloverDataOptions = Type.Object({
   appMarketUrl: Type.Optional(Type.String({
     must: 'the https URL of the app\'s page in Clover\'s App Market, such as https://www.clover.com/appmarket/apps/ABCDEFGHJKLMN',
     description: 'Where a merchant can install the app; linked from error pages'
+  })),
+  userAgent: Type.Optional(Type.String({
+    pattern: userAgent,
+    maxLength: 256,
+    must: 'a product with its version, such as my-shop/2.1, with a comment if you like, such as my-shop/2.1 (+https://shop.example)',
+    description: 'The app in the User-Agent of each call to Clover, before fastify-clover/<version>'
   })),
   dangerouslyTrustMerchantId: Type.Optional(Type.Boolean({
     must: 'true or false', default: false, description: 'true: a token is not bound to its merchant; whoever edits the callback\'s URL can pose as another merchant'
@@ -146,7 +157,7 @@ export interface CloverConnection {
 }
 
 /** The options of the plugin. */
-export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl' | 'keepAlive'> {
+export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl' | 'userAgent' | 'keepAlive'> {
   /** The Clover App ID. */
   appId: string | undefined
   /** The App Secret of a high-trust app; `false`: a low-trust app, which uses PKCE and has no recovery. */
@@ -167,6 +178,11 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSec
    * is refreshed. `rate`: requests a second of this process, 5 by default. `concurrency`: merchants at once, 4 by default.
    */
   keepAlive?: CloverDataOptions['keepAlive']
+  /**
+   * The app in the `User-Agent` of every call to Clover, such as `my-shop/2.1`: the header is then `my-shop/2.1 fastify-clover/<version>`. Clover
+   * requires the header. Default: `fastify-clover/<version>`.
+   */
+  userAgent?: string | undefined
   /** The routes, or `false` for none. */
   routes?: CloverRoutes | false
   /**

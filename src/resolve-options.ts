@@ -7,6 +7,7 @@ import { CloverDataOptions, type CloverOptions } from './options.js'
 import { hasTwins, isGuarded, resolveRoutes, wrongRoutes, type ResolvedRoutes } from './resolve-routes.js'
 import type { CloverStorage } from './storage/contract.js'
 import { isPlainObject, wrongFields } from './wrong-fields.js'
+import { version } from './version.js'
 
 /** @internal The options with every default filled in. */
 export interface ResolvedOptions {
@@ -23,6 +24,8 @@ export interface ResolvedOptions {
   /** Undefined if there is none. */
   appMarketUrl: string | undefined
   routes: ResolvedRoutes
+  /** The `User-Agent` of every call to Clover. */
+  userAgent: string
   trustMerchantId: boolean
   minValidity: number
   refreshAhead: number
@@ -81,6 +84,7 @@ export function resolveOptions (options: CloverOptions): ResolvedOptions {
     baseUrl: data.baseUrl === undefined ? '' : new URL(data.baseUrl).href.replace(/\/$/, ''),
     appMarketUrl: data.appMarketUrl === undefined ? undefined : new URL(data.appMarketUrl).href,
     routes,
+    userAgent: [data.userAgent, `fastify-clover/${version}`].filter(Boolean).join(' '),
     trustMerchantId: data.dangerouslyTrustMerchantId ?? false,
     minValidity: data.minValidity ?? 60,
     refreshAhead: data.refreshAhead ?? 0.2,

@@ -65,6 +65,8 @@ t.test('every wrong or missing option stops the boot with one sentence that name
       'http://0.0.0.0:3000', 'javascript:alert(1)', null, 7],
     appMarketUrl: [canary, '', `http://${canary}.example`, 'http://www.clover.com/appmarket/apps/X', 'javascript:alert(1)', `https://user:${canary}@www.clover.com`, 'https://www.clover.com\\@evil.example',
       ' https://www.clover.com', 'https://www.clover.com/a b', '/appmarket', null, 7, true],
+    userAgent: [canary, '', 'my-shop', 'my-shop/', '/2.1', 'my shop/2.1', 'my-shop / 2.1', ' my-shop/2.1', 'my-shop/2.1 ', 'my-shop/2.1  x', 'my-shop/2.1 (a', 'my-shop/2.1 (a(b))', 'my-shop/2.1 (\u00e9)',
+      '(comment) my-shop/2.1', 'my-shop/2.1\r\nx-evil: 1', 'my-shop/2.1\n', `my-shop/${'1'.repeat(256)}`, null, 7],
     dangerouslyTrustMerchantId: [canary, 'true', 1, null],
     dangerouslyUseImplicitFlow: [canary, 'true', 1, null],
     minValidity: [canary, '60', -1, NaN, Infinity, 86_401, null],
@@ -86,6 +88,12 @@ t.test('every wrong or missing option stops the boot with one sentence that name
       t.match(message, new RegExp(`^${name} must be `), `${name}: ${inspect(value)}`)
       t.equal(sentences(message), 1, message)
     }
+  }
+})
+
+t.test('userAgent takes products and comments as they stand in the header', async t => {
+  for (const userAgent of [undefined, 'my-shop/2.1', 'My.Shop~1/2.1-rc.1+build', 'my-shop/2.1 (+https://shop.example; support@shop.example)', 'my-shop/2.1 ()', 'my-shop/2.1 (a) worker node/20 (b) (c)']) {
+    t.equal(await boot(t, optionsWith({ userAgent })), undefined, String(userAgent))
   }
 })
 

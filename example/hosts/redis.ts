@@ -55,8 +55,7 @@ await app.register(clover, {
 app.get('/orders', async (request, reply) => {
   const merchantId = request.session.get('merchantId')
   if (merchantId === undefined) return reply.redirect('/clover/launch')
-  const token = await request.clover.accessToken(merchantId)
-  const response = await fetch(`${settings.environment.api}/v3/merchants/${merchantId}/orders`, { headers: { authorization: `Bearer ${token}` } })
+  const response = await request.clover.fetch(merchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
   return response.json()
 })
 

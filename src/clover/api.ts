@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { startDeadline, type Timing } from '../concurrency/deadline.js'
 import { closing, unavailable } from '../errors.js'
 import { parseRetryAfter } from './client.js'
 import type { CloverClock } from './clock.js'
@@ -6,7 +7,7 @@ import { networkReason } from './http.js'
 
 /**
  * Options of `clover.fetch()`: those of `fetch()`. Redirects are never followed, and an `authorization` header is replaced by the
- * merchant's.
+ * merchant's. A `user-agent` header is sent instead of the plugin's.
  */
 export type CloverFetchInit = Omit<RequestInit, 'redirect'>
 
@@ -23,6 +24,10 @@ export interface CloverApiOptions {
   lanes: { run<T> (key: string, task: () => Promise<T>, patience: { milliseconds: number, late: () => unknown, signal?: AbortSignal | undefined }): Promise<T> }
   /** Milliseconds of one try, until the headers of the answer. */
   callTimeout: number
+  /** The `User-Agent` of each call that has none of its own. */
+  userAgent: string
+  /** The clock and the timers of the deadline; real ones by default. */
+  timing?: Timing
 }
 
 /** @internal A call with a merchant's token. */
@@ -116,17 +121,18 @@ export class CloverApi {
 
   async #try (call: ApiCall, signal: AbortSignal | undefined): Promise<Response | Silence> {
     const deadline = new AbortController()
-    const timer = setTimeout(() => { deadline.abort() }, this.#use.callTimeout)
+    const cancel = startDeadline(this.#use.callTimeout, () => { deadline.abort() }, this.#use.timing)
     try {
       return await this.#ask(call, signal, deadline.signal)
     } finally {
-      clearTimeout(timer)
+      cancel()
     }
   }
 
   async #ask ({ url, init, accessToken, isBuffered }: ApiCall, signal: AbortSignal | undefined, deadline: AbortSignal): Promise<Response | Silence> {
-    const { fetch, clock, callTimeout } = this.#use
+    const { fetch, clock, callTimeout, userAgent } = this.#use
     const headers = new Headers(init.headers)
+    if (!headers.has('user-agent')) headers.set('user-agent', userAgent)
     headers.set('authorization', `Bearer ${accessToken}`)
     try {
       const response = await fetch(url, { ...init, headers, redirect: 'manual', signal: signal ? AbortSignal.any([signal, deadline]) : deadline })

@@ -1,3 +1,4 @@
+import { startDeadline, type Timing } from '../concurrency/deadline.js'
 import type { Unclear } from './answer.js'
 import type { CloverClock } from './clock.js'
 
@@ -27,6 +28,10 @@ export interface CloverHttpOptions {
   clock: CloverClock
   /** Milliseconds for one call, the reading of the body included. */
   callTimeout: number
+  /** The `User-Agent` of each call: Clover requires one (RFC 9110, section 10.1.5). */
+  userAgent: string
+  /** The clock and the timers of the deadline; real ones by default. */
+  timing?: Timing
 }
 
 /** Bytes of a reply that are read at most: tokens are small, and a reply without end must not fill the memory. */
@@ -37,12 +42,12 @@ const maxBodyBytes = 256 * 1024
  *
  * Resolves with an answer or with `unclear`; it never rejects, and no message holds the URL or what was sent.
  */
-export function createCloverHttp ({ fetch, clock, callTimeout }: CloverHttpOptions) {
+export function createCloverHttp ({ fetch, clock, callTimeout, userAgent, timing }: CloverHttpOptions) {
   return function call (request: CloverRequest): Promise<CloverResponse | Unclear> {
     const deadline = new AbortController()
     // Unlike AbortSignal.timeout() it can be ended with the call: a hundred calls a second would keep a thousand signals.
-    const timer = setTimeout(() => { deadline.abort() }, callTimeout).unref()
-    return ask(request, deadline.signal).finally(() => { clearTimeout(timer) })
+    const cancel = startDeadline(callTimeout, () => { deadline.abort() }, timing)
+    return ask(request, deadline.signal).finally(cancel)
   }
 
   async function ask ({ endpoint, url, method, body, accessToken }: CloverRequest, signal: AbortSignal): Promise<CloverResponse | Unclear> {
@@ -53,6 +58,7 @@ export function createCloverHttp ({ fetch, clock, callTimeout }: CloverHttpOptio
         signal,
         headers: {
           accept: 'application/json',
+          'user-agent': userAgent,
           ...(body && { 'content-type': 'application/json' }),
           ...(accessToken !== undefined && { authorization: `Bearer ${accessToken}` })
         },

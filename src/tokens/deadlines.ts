@@ -1,3 +1,5 @@
+import { lateness } from '../concurrency/deadline.js'
+
 /** Who waits, between the one that began before and the one that began after. */
 interface Waiting {
   reject: ((reason: Error) => void) | undefined
@@ -7,8 +9,11 @@ interface Waiting {
   after: Waiting | undefined
 }
 
-/** The ticks in which a deadline is measured: it comes early by one of them at most, and not late, since leases are reckoned by it. */
-const ticks = 20
+/**
+ * The ticks in which a deadline is measured. It comes one to two ticks early, and not late: the length of a lease is computed from it. The
+ * last tick is the grace after a late timer: see `#look()`.
+ */
+const ticks = 50
 
 /**
  * @internal Ends promises that take too long, all after the same time.
@@ -24,11 +29,18 @@ export class Deadlines {
   #last: Waiting | undefined
   #tick = 0
   #timer: NodeJS.Timeout | undefined
+  /** When the timer is due, by `now`. */
+  #due = 0
+  readonly #now: () => number
 
-  /** @param late makes the error for whoever waited for some milliseconds */
-  constructor (milliseconds: number, late: () => Error) {
+  /**
+   * @param late makes the error for whoever waited for some milliseconds
+   * @param now milliseconds on a clock that is never set back
+   */
+  constructor (milliseconds: number, late: () => Error, now: () => number = () => performance.now()) {
     this.#milliseconds = milliseconds
     this.#late = late
+    this.#now = now
   }
 
   /** Settles as the promise does, or rejects in time. */
@@ -69,12 +81,19 @@ export class Deadlines {
 
   /** The timer holds up no process that has nothing else to do. */
   #next (): void {
-    this.#timer = setTimeout(() => this.#look(), this.#milliseconds / ticks).unref()
+    const length = this.#milliseconds / ticks
+    this.#due = this.#now() + length
+    this.#timer = setTimeout(() => this.#look(), length).unref()
   }
 
+  /**
+   * Ends those whose time is over. A timer that fires late fires before Node reads its sockets, in which the store's answer may lie: then those
+   * whose time is just over wait for one more tick.
+   */
   #look (): void {
     this.#tick++
-    for (let first = this.#first; first && this.#tick - first.since >= ticks; first = this.#first) {
+    const most = this.#now() - this.#due > lateness ? ticks : ticks - 1
+    for (let first = this.#first; first && this.#tick - first.since >= most; first = this.#first) {
       const { reject } = first
       this.#leave(first)
       reject?.(this.#late())

@@ -1,5 +1,6 @@
 import { unclearError, type Unclear } from '../clover/answer.js'
 import type { PairAnswer } from '../clover/client.js'
+import { longestGrace } from '../concurrency/deadline.js'
 import { closing, notConnected, reasonOf, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
 import { isRefusedFor } from './freshness.js'
 import type { Installation } from './installation.js'
@@ -68,10 +69,10 @@ export class RefreshProtocol {
     this.#use = dependencies
   }
 
-  /** Seconds of a lease: it outlasts a refresh, a recovery of either token, and the write. */
+  /** Seconds of a lease: it outlasts a refresh, a recovery of either token, each with the grace of its deadline, and the write. */
   get leaseSeconds (): number {
     const { callTimeout, storageTimeout } = this.#use
-    return (3 * callTimeout + 2 * storageTimeout) / 1000
+    return (3 * (callTimeout + longestGrace) + 2 * storageTimeout) / 1000
   }
 
   /** The same in milliseconds. */

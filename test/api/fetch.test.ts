@@ -1,7 +1,13 @@
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import t from 'tap'
+import { CloverApi } from '../../src/clover/api.js'
+import { CloverClock } from '../../src/clover/clock.js'
+import { longestGrace } from '../../src/concurrency/deadline.js'
+import { Lanes } from '../../src/tokens/lanes.js'
+import { realRuntime } from '../../src/tokens/runtime.js'
 import { merchantA, merchantB } from '../helpers/host.js'
+import { VirtualTiming } from '../helpers/timing.js'
 import { apiHost, orders, ownServer } from './bench.js'
 
 t.test('a path, a path with the merchant\'s place, and a URL of Clover\'s are called with the merchant\'s token', async t => {
@@ -149,6 +155,22 @@ t.test('each try has a deadline up to the headers; the body may take longer', as
   await t.rejects(app.clover.fetch(merchantA, `${orders}?canary`), {
     code: 'FST_CLOVER_UNAVAILABLE', statusCode: 503, retryAfter: 1, merchantId: merchantA, message: /GET \/v3\/merchants\/MERCHANT0000A\/orders: no answer within 150 ms\)/
   })
+})
+
+t.test('a stopped process sends nothing again if the answer is there when it runs again', async t => {
+  const timing = new VirtualTiming()
+  const answers: Array<(response: Response) => void> = []
+  const fetch: typeof globalThis.fetch = () => new Promise(resolve => { answers.push(resolve) })
+  const { now, sleep, jitter } = realRuntime
+  const api = new CloverApi({ fetch, clock: new CloverClock(now), now, sleep, jitter, lanes: new Lanes({ each: 1, total: 1 }), callTimeout: 1_000, userAgent: 'shop/1', timing })
+  const call = api.send({ merchantId: merchantA, url: new URL('http://localhost'), init: {}, accessToken: 'x', giveUpAt: Infinity, isBuffered: false })
+  await setImmediate()
+  timing.stall(60_000)
+  timing.pass(longestGrace - 1)
+  answers[0]?.(new Response('answer'))
+  t.equal(await (await call).text(), 'answer')
+  t.equal(answers.length, 1)
+  t.equal(timing.size, 0)
 })
 
 t.test('a wrong argument is fetch\'s own error', async t => {

@@ -6,6 +6,8 @@ import { unclearError } from '../../src/clover/answer.js'
 import { createCloverClient, type CloverApp, type CloverClient } from '../../src/clover/client.js'
 import { CloverClock } from '../../src/clover/clock.js'
 import { createCloverHttp } from '../../src/clover/http.js'
+import { longestGrace } from '../../src/concurrency/deadline.js'
+import { VirtualTiming } from '../helpers/timing.js'
 
 /*
  * Clover's endpoints, against a real server whose every answer the test decides.
@@ -41,7 +43,7 @@ async function clover (t: Test, answer: Answer, options: Partial<CloverApp> & { 
     environment: { name: 'test', authorize: origin, api: origin, legacy: origin }, appId: 'APP', appSecret: 'CANARY-secret', flow: 'v2', ...overrides
   }
   const clock = new CloverClock(now)
-  return { client: createCloverClient(app, createCloverHttp({ fetch, clock, callTimeout })), seen, clock, app, origin }
+  return { client: createCloverClient(app, createCloverHttp({ fetch, clock, callTimeout, userAgent: 'shop/1 fastify-clover/0' })), seen, clock, app, origin }
 }
 
 const exchange = { code: 'CANARY-code', verifier: 'CANARY-verifier', withRefreshToken: true }
@@ -203,12 +205,31 @@ t.test('each call has a deadline, the body included (security 25)', async t => {
   t.match(await halting.client.refresh('OLD'), { outcome: 'unclear', malformed: false, reason: /no answer within 30 ms/ })
 })
 
+t.test('an answer that is there when a deadline fires late is taken, and one that never comes is given up after a short grace', async t => {
+  for (const isAnswered of [true, false]) {
+    const timing = new VirtualTiming()
+    let answer: (response: Response) => void = () => {}
+    const fetch: typeof globalThis.fetch = (_url, init) => new Promise((resolve, reject) => {
+      answer = resolve
+      init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+    })
+    const http = createCloverHttp({ fetch, clock: new CloverClock(Date.now), callTimeout: 1_000, userAgent: 'shop/1', timing })
+    const call = http({ endpoint: '/x', url: new URL('http://localhost'), method: 'POST', body: {} })
+    timing.stall(60_000)
+    timing.pass(longestGrace - 1)
+    if (isAnswered) answer(new Response('{}'))
+    else timing.pass(1)
+    t.match(await call, isAnswered ? { outcome: 'answered', status: 200 } : { outcome: 'unclear', reason: '/x: no answer within 1000 ms' })
+    t.equal(timing.size, 0)
+  }
+})
+
 t.test('a connection that breaks is unclear, with its code', async t => {
   const { client } = await clover(t, response => { response.destroy() })
   t.match(await client.refresh('OLD'), { outcome: 'unclear', malformed: false, reason: /network error [A-Z_]+/ })
-  const broken = createCloverHttp({ fetch: async () => { throw new Error('CANARY') }, clock: new CloverClock(Date.now), callTimeout: 100 })
+  const broken = createCloverHttp({ fetch: async () => { throw new Error('CANARY') }, clock: new CloverClock(Date.now), callTimeout: 100, userAgent: 'shop/1' })
   t.match(await broken({ endpoint: '/x', url: new URL('http://localhost'), method: 'GET' }), { reason: '/x: network error' })
-  const bodiless = createCloverHttp({ fetch: async () => new Response(null, { status: 204 }), clock: new CloverClock(Date.now), callTimeout: 100 })
+  const bodiless = createCloverHttp({ fetch: async () => new Response(null, { status: 204 }), clock: new CloverClock(Date.now), callTimeout: 100, userAgent: 'shop/1' })
   t.match(await bodiless({ endpoint: '/x', url: new URL('http://localhost'), method: 'GET' }), { outcome: 'answered', status: 204, body: undefined })
 })
 

@@ -138,6 +138,6 @@ async function bringTo ({ name, stop }: Step, clover: CloverSimulator, victim: W
 /** Spends a refresh token, and throws the new pair away. */
 async function losePair (clover: CloverSimulator, appId: string, refreshToken: string): Promise<void> {
   await fetch(`${clover.origin}/oauth/v2/refresh`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ client_id: appId, refresh_token: refreshToken })
+    method: 'POST', headers: { 'content-type': 'application/json', 'user-agent': 'test/1.0' }, body: JSON.stringify({ client_id: appId, refresh_token: refreshToken })
   })
 }

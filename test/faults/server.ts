@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
+import { longestGrace } from '../../src/concurrency/deadline.js'
 import type { Environment } from '../../src/environments.js'
 import type { CloverOptions } from '../../src/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
@@ -34,7 +35,7 @@ export interface ServerOptions {
 
 /** Milliseconds of a lease that a server with this plan writes; the record holds it in whole seconds, rounded up. */
 export function leaseOf ({ callTimeout = 10_000, storageTimeout = 5_000 }: ServerPlan): number {
-  return 3 * callTimeout + 2 * storageTimeout
+  return 3 * (callTimeout + longestGrace) + 2 * storageTimeout
 }
 
 /** A host with the plugin and without routes: all that is tested here happens behind `app.clover`. */

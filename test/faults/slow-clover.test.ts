@@ -6,10 +6,10 @@ import { startServer, type ServerOptions, type ServerPlan } from './server.js'
 import { findStores, openStore, type StoreAddress } from './stores.js'
 import { workerStarter } from './workers.js'
 
-/** Milliseconds: a lease of 2.1 seconds, rounded up to whole ones. */
+/** Milliseconds: a lease of 3.6 seconds, rounded up to whole ones. */
 const hasty = { callTimeout: 300, storageTimeout: 600 }
 /** Milliseconds: in real time, for servers whose clocks run alike. */
-const pastTheLease = 5_000
+const pastTheLease = 7_000
 /** Milliseconds: what is frozen has not given up before. */
 const patient = { callTimeout: 120_000, storageTimeout: 60_000 }
 /** Milliseconds that pass in the freeze, without anybody waiting for them. */

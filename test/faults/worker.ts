@@ -121,6 +121,11 @@ const commands = {
   /** The longest delay of the event loop since `watchLoop`, in milliseconds. An answer says also that the loop turns. */
   loopDelay: async (): Promise<number> => loopDelay.max / 1e6,
 
+  /** Blocks the event loop for some milliseconds, as a long computation or a synchronous database call does. */
+  async block (milliseconds: number): Promise<void> {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+  },
+
   /** Stops a merchant at a put; resolves once it has stopped there. */
   park: (name: string, merchantId: string, gate: Gate) => server(name).gates.park(merchantId, gate),
 

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import type { Commands, Question, Reply } from './worker.js'
@@ -92,5 +92,6 @@ async function compile (folder: string): Promise<string> {
     mkdirSync(dirname(target), { recursive: true })
     writeFileSync(target, outputText)
   }
+  copyFileSync(join(root, 'package.json'), join(folder, 'package.json')) // the sources read their version there
   return join(folder, 'test/faults/worker.js')
 }

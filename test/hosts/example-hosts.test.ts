@@ -150,7 +150,7 @@ t.test('the simulator for the hosts starts, with the app that they have', async 
   const [printed] = await once(child.stdout.setEncoding('utf8'), 'data') as [string]
   const origin = /is at (\S+):/.exec(printed)?.[1] ?? ''
   const body = JSON.stringify({ client_id: 'SIMULATORAPP1', client_secret: 'simulator-secret', code: 'none' })
-  const reply = await fetch(`${origin}/oauth/v2/token`, { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+  const reply = await fetch(`${origin}/oauth/v2/token`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'user-agent': 'test/1.0' } })
   t.match(await reply.json(), { message: 'Failed to validate authentication code.' }, 'the app is known, the code is not')
   t.match(await (await fetch(`${origin}/`)).text(), 'Open Your app')
 })

@@ -49,7 +49,7 @@ const hosts = {
   'simulator.mjs': `
     import { cloverSimulator, storageConformance } from 'fastify-clover/testing'
     const simulator = await cloverSimulator()
-    const reply = await fetch(simulator.origin + '/v3/merchants/MERCHANT00001')
+    const reply = await fetch(simulator.origin + '/v3/merchants/MERCHANT00001', { headers: { 'user-agent': 'test/1.0' } })
     console.log(JSON.stringify({ status: reply.status, conformance: typeof storageConformance }))
     await simulator.close()`
 }

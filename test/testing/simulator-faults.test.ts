@@ -13,13 +13,13 @@ async function simulator (t: Test, options: SimulatorOptions = {}): Promise<Clov
 }
 
 const post = (clover: CloverSimulator, path: string, body: unknown, init: RequestInit = {}) =>
-  fetch(clover.origin + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), ...init })
+  fetch(clover.origin + path, { method: 'POST', headers: { 'content-type': 'application/json', 'user-agent': 'test/1.0' }, body: JSON.stringify(body), ...init })
 
 const refresh = (clover: CloverSimulator, token: string, init?: RequestInit) =>
   post(clover, '/oauth/v2/refresh', { client_id: 'SIMULATORAPP1', refresh_token: token }, init)
 
 const merchant = (clover: CloverSimulator, token: string, id = merchantId, signal?: AbortSignal) =>
-  fetch(`${clover.origin}/v3/merchants/${id}`, { headers: { authorization: `Bearer ${token}` }, ...(signal && { signal }) })
+  fetch(`${clover.origin}/v3/merchants/${id}`, { headers: { authorization: `Bearer ${token}`, 'user-agent': 'test/1.0' }, ...(signal && { signal }) })
 
 const status = async (answer: Promise<Response>) => {
   const response = await answer

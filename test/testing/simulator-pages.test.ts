@@ -85,7 +85,7 @@ function authorizePath (query: Record<string, string> = {}, path = '/oauth/v2/au
 async function exchange (clover: CloverSimulator, code: string | undefined) {
   const response = await fetch(`${clover.origin}/oauth/v2/token`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', 'user-agent': 'test/1.0' },
     body: JSON.stringify({ client_id: appId, client_secret: clover.apps[0]?.secret, code })
   })
   await response.arrayBuffer()
@@ -224,7 +224,7 @@ t.test('the challenge of the authorize page is the one that the verifier must me
   await browser.press('Robin Reyes')
   const response = await fetch(`${clover.origin}/oauth/v2/token`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', 'user-agent': 'test/1.0' },
     body: JSON.stringify({ client_id: lowId, code: browser.query.code, code_verifier: 'v'.repeat(43) })
   })
   t.equal(response.status, 200)
@@ -237,7 +237,7 @@ t.test('v1: a legacy code, or a token in the fragment', async t => {
   const { code = '' } = browser.query
   t.equal(await exchange(clover, code), 401)
   const query = new URLSearchParams({ client_id: appId, client_secret: String(clover.apps[0]?.secret), code })
-  t.equal((await fetch(`${clover.origin}/oauth/token?${String(query)}`)).status, 200)
+  t.equal((await fetch(`${clover.origin}/oauth/token?${String(query)}`, { headers: { 'user-agent': 'test/1.0' } })).status, 200)
 
   await browser.open(authorizePath({ merchant_id: merchantId, response_type: 'token' }, '/oauth/authorize'))
   const { hash } = new URL(browser.url)

@@ -20,7 +20,7 @@ interface Answer {
 }
 
 async function ask (url: string, init: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(url, init)
+  const response = await fetch(url, { ...init, headers: { 'user-agent': 'test/1.0', ...init.headers } as Record<string, string> })
   return { status: response.status, headers: response.headers, body: await response.json() as Record<string, unknown> }
 }
 
@@ -476,6 +476,30 @@ t.test('PAKMS has one key for each app and merchant', async t => {
   t.not((await key(other)).apiAccessKey, first.apiAccessKey)
   clover.uninstall(merchantId)
   t.not((await key(merchantId)).apiAccessKey, first.apiAccessKey)
+})
+
+t.test('a call to the API or to the token endpoints must name its app in User-Agent; pages and other settings of the simulator do not ask', async t => {
+  const paths = ['/oauth/v2/refresh', '/oauth/token?client_id=a&client_secret=b&code=c', `/v3/merchants/${merchantId}`, `/v3/merchants/${merchantId}/orders`, '/v3/nowhere', '/pakms/apikey']
+  for (const missingUserAgent of [undefined, 400, 403, false] as const) {
+    const clover = await simulator(t, missingUserAgent === undefined ? {} : { unknowns: { missingUserAgent } })
+    const { access_token: token, refresh_token: refreshToken } = clover.connect({ merchantId })
+    const status = (path: string, userAgent?: string) => new Promise((resolve, reject) => {
+      const body = path.endsWith('/refresh') && JSON.stringify({ client_id: 'SIMULATORAPP1', refresh_token: refreshToken })
+      const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }), ...(userAgent !== undefined && { 'user-agent': userAgent }) }
+      // Unlike fetch, it adds no header of its own.
+      httpRequest(clover.origin + path, { method: body ? 'POST' : 'GET', headers }, response => { response.resume().once('end', () => resolve(response.statusCode)) }).once('error', reject).end(body || undefined)
+    })
+    for (const userAgent of [undefined, 'node', 'undici']) {
+      for (const path of ['/', '/oauth/v2/authorize', '/oauth/authorize']) t.equal(await status(path, userAgent), await status(path, 'Mozilla/5.0'), path)
+      if (missingUserAgent !== false) for (const path of paths) t.equal(await status(path, userAgent), missingUserAgent ?? 400, `${path} from ${userAgent}`)
+    }
+    t.ok(clover.isLive(refreshToken), 'nothing was handled')
+    t.equal(await status(`/v3/merchants/${merchantId}`, missingUserAgent === false ? undefined : 'my-shop/2.1'), 200)
+  }
+  const clover = await simulator(t)
+  const { body } = await ask(`${clover.origin}/pakms/apikey`, { headers: { 'user-agent': 'node' } })
+  t.match(body.message, /^The User-Agent header must name the app: <product>\/<version>/)
+  t.match(clover.calls.at(-1), { endpoint: 'pakms', handled: 400, status: 400 })
 })
 
 t.test('every answer carries a Date made from the injected time', async t => {

@@ -8,8 +8,8 @@ t.beforeEach(t => {
 })
 
 /** Five that wait, in a row. */
-function five () {
-  const deadlines = new Deadlines(1_000, () => new Error('late'))
+function five (now?: () => number) {
+  const deadlines = new Deadlines(1_000, () => new Error('late'), now)
   const outcomes: unknown[] = Array.from({ length: 5 }, () => 'waits')
   const settle = outcomes.map((_, n) => {
     const { promise, resolve, reject } = withResolvers()
@@ -30,7 +30,7 @@ const microtasks = () => new Promise(resolve => setImmediate(resolve))
 
 /** In small steps, since a timer that a timer sets begins when the step ends. */
 async function pass (milliseconds: number): Promise<void> {
-  for (let left = milliseconds; left > 0; left -= 50) mock.timers.tick(50)
+  for (let left = milliseconds; left > 0; left -= 20) mock.timers.tick(20)
   await microtasks()
 }
 
@@ -64,4 +64,22 @@ t.test('each has its own time, and one that settles after it was late changes no
   t.same(outcomes, ['late', 'late', 'in time', 'late', 'late'])
   await pass(500)
   t.same(later, ['late'])
+})
+
+t.test('after a late timer one more turn of the event loop comes first, in which an answer may settle the call', async t => {
+  let time = 0
+  const { outcomes, settle } = five(() => time)
+  const tick = async (milliseconds: number) => {
+    time += milliseconds
+    mock.timers.tick(20)
+    await microtasks()
+  }
+  for (let i = 0; i < 48; i++) await tick(20)
+  t.same(outcomes, Array(5).fill('waits'))
+  await tick(5_000)
+  t.same(outcomes, Array(5).fill('waits'), 'the process did not run, and the answers may have arrived')
+  settle[3]?.resolve('in time')
+  await microtasks()
+  await tick(5_000)
+  t.same(outcomes, ['late', 'late', 'late', 'in time', 'late'], 'but a second late timer puts off nothing')
 })

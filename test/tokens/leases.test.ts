@@ -39,7 +39,7 @@ t.test('another server\'s refresh is waited for, and not for ever', async t => {
   }
   const waiting = other.flights.refresh(merchantId, { enough: () => false })
   waiting.catch(() => {})
-  await advance(82_000, 500)
+  await advance(85_000, 500)
   await t.rejects(waiting, { code: 'FST_CLOVER_UNAVAILABLE' })
 })
 
@@ -109,7 +109,7 @@ t.test('a process goes on under its own lease once Clover is well again, and doe
   await leap(3)
   const began = Date.now()
   t.type(await patiently(keeper.accessToken(merchantId)), 'string')
-  t.ok(Date.now() - began < 42_000, 'it lasts no longer than one written now')
+  t.ok(Date.now() - began < 43_500, 'it lasts no longer than one written now')
   t.equal(storage.records.get(merchantId)?.refreshLease, undefined)
 })
 
@@ -134,7 +134,7 @@ t.test('a lease that no server could have written does not hold up the merchant 
   storage.records.set(merchantId, { ...record, refreshLease: { by: 'a server whose clock was wrong', until: 4_000_000_000 } })
   const began = Date.now()
   t.not(await patiently(keeper.accessToken(merchantId)), record.accessToken)
-  t.ok(Date.now() - began < 42_000, 'it lasts no longer than one written now')
+  t.ok(Date.now() - began < 43_500, 'it lasts no longer than one written now')
   t.equal(clover.count('refresh'), 1)
   t.equal(storage.records.get(merchantId)?.refreshLease, undefined)
 })

@@ -11,6 +11,11 @@ export function isTokenEndpoint (endpoint: Endpoint): boolean {
   return tokenEndpoints.has(endpoint)
 }
 
+/** Whether an endpoint is a page, which a browser visits. */
+export function isPage (endpoint: Endpoint): boolean {
+  return endpoint === 'authorize' || endpoint === 'legacyAuthorize'
+}
+
 /** Whom a call is about, as far as it can be told before it is handled. */
 export interface CallSubject {
   readonly endpoint: Endpoint

@@ -1,10 +1,14 @@
 import { finished } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import type { Calls, CallSubject, Endpoint, OpenCall } from './calls.js'
+import { isPage, type Calls, type CallSubject, type Endpoint, type OpenCall } from './calls.js'
 import type { Faults } from './faults.js'
 import type { Limits } from './limits.js'
 import { rawBody, refusal, spoiled, statusOf, tooMany, type Outcome } from './outcome.js'
 import type { Pauses } from './pauses.js'
+import type { Unknowns } from './unknowns.js'
+
+/** What Node's `fetch` and undici send by themselves: no app's User-Agent. */
+const userAgentsOfNode: ReadonlyArray<string | undefined> = [undefined, '', 'node', 'undici']
 
 /** What a desk works with. */
 export interface DeskParts {
@@ -16,6 +20,8 @@ export interface DeskParts {
   latency: (endpoint: Endpoint) => number
   /** The value of the Date header. */
   date: () => string
+  /** The status of a call to the API or to the token endpoints without a User-Agent of an app; `false`: it is served. */
+  missingUserAgent: Unknowns['missingUserAgent']
 }
 
 /** The one way that every call takes: noted, limited, spoiled by faults, handled, answered. */
@@ -59,13 +65,20 @@ export class Desk {
     if (spoiler?.kind === 'drop-before') return this.#drop(reply, open)
     if (spoiler?.kind === 'status' && spoiler.when !== 'after') return this.#send(reply, open, spoiled(spoiler))
 
-    const genuine = act()
+    const genuine = this.#refuseStranger(request, subject) ?? act()
     open.call.handled = genuine.status
     if (!await pauses.wait(after, reply)) return this.#drop(reply, open)
     if (spoiler === undefined) return this.#send(reply, open, genuine)
     if (spoiler.kind === 'drop-after') return this.#drop(reply, open)
     if (spoiler.kind === 'drop-during') return this.#breakOff(reply, open, genuine)
     return this.#send(reply, open, spoiled(spoiler, genuine))
+  }
+
+  /** Source: https://docs.clover.com/dev/docs/making-rest-api-calls */
+  #refuseStranger ({ headers }: FastifyRequest, { endpoint }: CallSubject): Outcome | undefined {
+    const { missingUserAgent } = this.#parts
+    if (missingUserAgent === false || isPage(endpoint) || !userAgentsOfNode.includes(headers['user-agent'])) return undefined
+    return refusal(missingUserAgent, 'The User-Agent header must name the app: <product>/<version> <comment>.')
   }
 
   #begin (request: FastifyRequest, reply: FastifyReply, subject: CallSubject): OpenCall {

@@ -71,7 +71,8 @@ export class CloverSimulator {
       limits: this.#limits,
       pauses,
       latency: this.#settings.latency,
-      date: () => httpDate(now())
+      date: () => httpDate(now()),
+      missingUserAgent: this.#settings.unknowns.missingUserAgent
     })
     const world: World = {
       settings: this.#settings,

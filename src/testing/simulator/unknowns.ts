@@ -35,6 +35,11 @@ export const Unknowns = Type.Object({
   foreignMerchant: Type.Union([Type.Literal(401), Type.Literal(404)], {
     default: 401, description: 'The status that another merchant\'s token gets at /v3/merchants/{mId}.'
   }),
+  missingUserAgent: Type.Union([Type.Literal(400), Type.Literal(403), Type.Literal(false)], {
+    default: 400,
+    description: 'The status that a call to the token endpoints and to the API gets without a User-Agent, or with the one that Node sends by itself. ' +
+      'Clover requires the header; what it does without is not documented. false: such a call is served.'
+  }),
   launchParameter: Type.Union([Type.Literal('merchant_id'), Type.Literal('merchantId')], {
     default: 'merchant_id', description: 'The name under which a launch brings the merchant.'
   }),

@@ -1,0 +1,6 @@
+import { createRequire } from 'node:module'
+
+const { version: own } = createRequire(import.meta.url)('../package.json') as { version: string }
+
+/** @internal The version of this package. The build (`postbuild` in package.json) replaces this module by one that holds the text alone. */
+export const version = own
