@@ -217,17 +217,22 @@ t.test('while the store fails an uninstall is answered with 503, and done when C
   }
 })
 
-t.test('a record that is another app\'s or broken stays, and is no 200', async t => {
+t.test('a record that is another app\'s, or sealed with a key that is not here, stays and is no 200; a broken one is forgotten', async t => {
   const storage = failing()
   const host = await startWebhookHost(t, { options: { storage } })
   const { clover, browser, time } = host
   await connect(browser(), clover, merchantA)
   time.pass(60_000)
-  const record = await storage.get(merchantA)
-  for (const [fields, status] of [[{ appId: 'OTHERAPP00000' }, 500], [{ sealed: { key: 'x' } }, 500], [{ accessToken: '' }, 503]] as const) {
-    storage.get = async () => ({ ...record, ...fields }) as typeof record
+  const { get } = storage
+  for (const [fields, status] of [[{ appId: 'OTHERAPP00000' }, 500], [{ sealed: { key: 'x' } }, 500], [{ accessToken: '' }, 200]] as const) {
+    t.ok(await get(merchantA))
+    storage.get = async merchantId => {
+      const stored = await get(merchantId)
+      return stored && { ...stored, ...fields } as typeof stored
+    }
     t.equal((await clover.sendWebhook({ merchantId: merchantA })).status, status)
   }
+  t.equal(await get(merchantA), undefined)
 })
 
 t.test('a body of another app is refused, and nothing of it is acted upon', async t => {
