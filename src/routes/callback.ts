@@ -17,6 +17,12 @@ type Given = Pick<CallbackQuery, 'error' | 'merchant_id' | 'employee_id'>
 /** Trades what Clover sent for a connection; undefined if it sent nothing to trade. */
 type Connect = ((merchantId: string) => ReturnType<Connections['connect']>) | undefined
 
+/**
+ * How often in a row a browser is sent to Clover without a person's click. A browser itself gives up after 20 redirects (Fetch Standard, "HTTP-redirect
+ * fetch"), of which a pass through Clover takes two to four, and its page would not say what to do.
+ */
+const mostRedirects = 4
+
 /** @internal Errors that a host's `onConnect` threw: they are the host's own. */
 export const hostErrors = new WeakSet<object>()
 
@@ -33,7 +39,8 @@ export function callbackHandlers (context: RouteContext) {
     const { code } = query
     forgetQuery(request)
     setPrivateHeaders(reply)
-    if (app.implicit && code === undefined && query.error === undefined) return sendImplicitPage(reply)
+    // What Clover adds in the implicit flow is in the fragment, which only a page can read. The cookie test does not come from Clover.
+    if (app.implicit && code === undefined && query.error === undefined && states.roundOf(query.state) !== Round.asking) return sendImplicitPage(reply)
     checkClientId(context, query.client_id)
     const own = open(query.state, request)
     if (own === undefined) return startOver(request, reply)
@@ -51,7 +58,7 @@ export function callbackHandlers (context: RouteContext) {
     checkClientId(context, body.client_id)
     const own = open(body.state, request)
     if (own === undefined) {
-      onStateRefused(refusedState(body.state), body.merchant_id)
+      onStateRefused(states.trace(body.state, request.headers.cookie).reason, body.merchant_id)
       // The form may lead nowhere but to this site, so that the merchant has to begin anew.
       throw body.error !== undefined ? denial(body.error) : badState('The authorization was not begun in this browser, took too long, or was used already: open the app from Clover again.')
     }
@@ -67,7 +74,7 @@ export function callbackHandlers (context: RouteContext) {
 
   async function finish (request: FastifyRequest, reply: FastifyReply, given: Given, own: OwnState, connect: Connect): Promise<FastifyReply> {
     reply.header('set-cookie', states.clear(own))
-    if (own.round === Round.asking) return redirectToClover(context, request, reply, again(own.merchantId))
+    if (own.round === Round.asking) return redirectToClover(context, request, reply, again(own.merchantId, own.redirects))
     // The merchant is the one that the flight verified, whatever a second request that joins it says.
     const { merchantId, result } = await (used.get(own.id)?.flight ?? begin(given, own, connect))
     if (result === 'again') return redirectToClover(context, request, reply, fullRound(merchantId, own))
@@ -75,19 +82,29 @@ export function callbackHandlers (context: RouteContext) {
     return path === undefined ? reply : reply.redirect(basePath + (path || own.returnTo || '/'), request.method === 'GET' ? 302 : 303)
   }
 
-  /** A callback without a state of this browser: its code is dropped, since a stranger may have sent it, and a fresh authorization begins. */
+  /**
+   * A callback without a valid state of this browser: its code is dropped, since a stranger may have sent it, and a new authorization begins.
+   *
+   * A browser that sends a cookie of this site goes to Clover. Any other is first sent to the callback once more, with a cookie to bring back:
+   * Clover would only send it here again, and again without a cookie.
+   */
   function startOver (request: FastifyRequest<{ Querystring: CallbackQuery }>, reply: FastifyReply): FastifyReply {
-    const { state, error, merchant_id: merchantId } = request.query
-    onStateRefused(refusedState(state), merchantId)
+    const { code, state, error, merchant_id: merchantId } = request.query
+    const { keepsCookies, failedCookieTest, redirects, reason } = states.trace(state, request.headers.cookie)
+    onStateRefused(reason, merchantId)
     if (error !== undefined) throw denial(error)
-    if (states.round(state, request.headers.cookie) !== Round.first) {
+    if (redirects >= mostRedirects) {
+      throw badState('The browser went back and forth between this site and Clover several times without success: wait half a minute, and open the app from Clover again.')
+    }
+    if (keepsCookies) return redirectToClover(context, request, reply, again(merchantId, redirects))
+    if (failedCookieTest) {
       throw badState('The browser did not send back the cookie that this site set: allow cookies for this site, and open the app from Clover again.')
     }
-    // With neither a state nor a cookie nothing would tell a second start from the first, were both to be missing again.
-    const isKnown = app.implicit || state !== undefined || states.keepsCookies(request.headers.cookie)
-    return isKnown
-      ? redirectToClover(context, request, reply, again(merchantId))
-      : redirectToSelf(context, request, reply, { ...again(merchantId), round: Round.asking })
+    // The state of the cookie test would be lost as well, so nothing would tell a second test from the first.
+    if (code === undefined && state === undefined && merchantId === undefined) {
+      throw badState('The address lacks what Clover adds to it: open the app from Clover again.')
+    }
+    return redirectToSelf(context, request, reply, { round: Round.asking, redirects, ...(merchantId !== undefined && { merchantId }) })
   }
 
   /** Uses the code or the token; the same callback loaded twice shares this one flight. */
@@ -133,19 +150,17 @@ export function callbackHandlers (context: RouteContext) {
   }
 }
 
-function again (merchantId: string | undefined): Attempt {
-  return { round: Round.again, ...(merchantId !== undefined && { merchantId }) }
+function again (merchantId: string | undefined, redirects: number): Attempt {
+  return { round: Round.again, redirects: redirects + 1, ...(merchantId !== undefined && { merchantId }) }
 }
 
 /**
  * The round in which the code is exchanged for a whole pair. It is for the merchant that Clover has just confirmed, whether the launch named one or
  * not, and ends where the launch would have ended.
  */
-function fullRound (merchantId: string, { returnTo }: OwnState): Attempt {
-  return { round: Round.full, merchantId, ...(returnTo !== undefined && { returnTo }) }
+function fullRound (merchantId: string, { redirects, returnTo }: OwnState): Attempt {
+  return { round: Round.full, redirects: redirects + 1, merchantId, ...(returnTo !== undefined && { returnTo }) }
 }
-
-const refusedState = (state: string | undefined) => state === undefined ? 'no state' : 'the state is not this browser\'s, is too old, or was used'
 
 /** The error parameter is shown only where it is a code, as OAuth has them (RFC 6749, section 4.1.2.1); its description never. */
 function denial (error: string): Error {

@@ -22,7 +22,7 @@ export function launchHandler (context: RouteContext) {
     if (returnTo !== undefined && path === undefined) throw badState('return_to must be a path of this app, such as /orders.')
     if (framed.has(String(request.headers['sec-fetch-dest']))) return leaveFrame(context, reply, merchantId, path)
     return redirectToClover(context, request, reply, {
-      round: Round.first, ...(merchantId !== undefined && { merchantId }), ...(path !== undefined && { returnTo: path })
+      round: Round.first, redirects: 0, ...(merchantId !== undefined && { merchantId }), ...(path !== undefined && { returnTo: path })
     })
   }
 }

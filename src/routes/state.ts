@@ -21,6 +21,8 @@ export interface Attempt {
   returnTo?: string
   /** One of `Round`. */
   round: number
+  /** How often in a row the browser was sent to Clover without a person's click: a loop must end. */
+  redirects: number
 }
 
 /** @internal A state whose cookie is in this browser. */
@@ -44,11 +46,29 @@ export interface StateOptions {
   random: (bytes: number) => string
 }
 
-interface CookieContent extends Attempt {
+/** @internal What is known of the redirects that led to a callback without a valid state of this browser. */
+export interface Trace {
+  /** The browser sent back a state cookie that was set here. */
+  keepsCookies: boolean
+  /** The browser was sent here just now to show whether it keeps cookies, and has sent none. */
+  failedCookieTest: boolean
+  /** How often in a row the browser was sent to Clover without a person's click. */
+  redirects: number
+  /** Why the state is not valid, for the log. */
+  reason: string
+}
+
+/** What a state says by itself. */
+interface StateContent {
   id: string
-  name: string
-  /** Unix seconds. */
+  round: number
+  redirects: number
+  /** Unix seconds; 0 in a state of an older version, which had no time. */
   issuedAt: number
+}
+
+interface CookieContent extends Attempt, StateContent {
+  name: string
   keys: StateKeys
 }
 
@@ -58,14 +78,15 @@ const lifetime = 600
 const maxCookies = 5
 /** Cookies that one reply ends at most: proxies take 4 KiB of headers from a server, and a flood of cookies must not fill them. */
 const maxEnded = 12
-/** Seconds within which a cookie counts as the trace of a loop. */
-const loopTime = 60
+/** Seconds after which a redirect no longer counts as one of a row: a redirect that nobody clicks for comes back sooner. */
+const rowTime = 30
 
 /**
  * @internal The state parameter (RFC 6749, section 10.12), bound to the browser by a signed cookie of its own for each attempt.
  *
- * The state is `random.round.signature`; the cookie holds the same random part and what the launch was for. Neither works without
- * the other, after ten minutes, or for another app or environment.
+ * The state is `random.round.redirects.time.signature`; the cookie holds the same random part and what the launch was for. Neither works without
+ * the other, after ten minutes, or for another app or environment. Fields are only ever added at the end, so that servers of two versions can run
+ * at once.
  */
 export class States {
   readonly #options: StateOptions
@@ -85,9 +106,10 @@ export class States {
     const keys = this.#keys[0]
     if (keys === undefined) throw new Error('a state needs a cookie secret')
     const id = this.#options.random(16)
-    const state = urlSafe(keys.state.sign(`${id}.${attempt.round}`))
-    const { merchantId = '', returnTo = '' } = attempt
-    const content = [id, attempt.round, Math.floor(this.#options.now() / 1000), merchantId, Buffer.from(returnTo).toString('base64url')].join('.')
+    const { round, redirects, merchantId = '', returnTo = '' } = attempt
+    const issuedAt = Math.floor(this.#options.now() / 1000)
+    const state = urlSafe(keys.state.sign([id, round, redirects, issuedAt].join('.')))
+    const content = [id, round, issuedAt, merchantId, Buffer.from(returnTo).toString('base64url'), redirects].join('.')
     const cookie = this.#serialize(this.#nameOf(id), keys.cookie.sign(content), lifetime)
     return { state, verifier: keys.verifier(id), setCookies: [...this.#endSurplus(cookieHeader), cookie] }
   }
@@ -98,8 +120,8 @@ export class States {
     if (id === undefined) return undefined
     const own = this.#read(cookieHeader).valid.find(cookie => cookie.id === id)
     if (own === undefined) return undefined
-    const { merchantId, returnTo, round, keys } = own
-    return { id, round, verifier: keys.verifier(id), ...(merchantId !== undefined && { merchantId }), ...(returnTo !== undefined && { returnTo }) }
+    const { merchantId, returnTo, round, redirects, keys } = own
+    return { id, round, redirects, verifier: keys.verifier(id), ...(merchantId !== undefined && { merchantId }), ...(returnTo !== undefined && { returnTo }) }
   }
 
   /** Ends the cookie of a state; it works once. */
@@ -107,25 +129,40 @@ export class States {
     return this.#serialize(this.#nameOf(id), '', 0)
   }
 
-  /** How far this authorization came already, as far as the state or the cookies tell: one of `Round`. */
-  round (state: string | undefined, cookieHeader: string | undefined): number {
-    const told = state === undefined ? undefined : this.#verify(state)
-    if (told) return told.round
-    const lately = this.#options.now() / 1000 - loopTime
-    return Math.max(0, ...this.#read(cookieHeader).valid.filter(cookie => cookie.issuedAt > lately).map(cookie => cookie.round))
+  /** The round of a state that was signed here, whichever browser it is for; undefined if it was not. */
+  roundOf (state: string | undefined): number | undefined {
+    return state === undefined ? undefined : this.#verify(state)?.round
   }
 
-  /** Whether the browser sends back any cookie that was set here. */
-  keepsCookies (cookieHeader: string | undefined): boolean {
-    return this.#read(cookieHeader).valid.length > 0
+  /**
+   * What a state that is not valid, and the cookies beside it, tell about how the browser came here.
+   *
+   * A state of a server with another cookie secret counts too: two such servers behind one address would otherwise send the browser round without
+   * end. A stranger who makes up such a state can only bring about an error page.
+   */
+  trace (state: string | undefined, cookieHeader: string | undefined): Trace {
+    const { valid } = this.#read(cookieHeader)
+    const newest = valid.filter(cookie => cookie.issuedAt === valid.at(-1)?.issuedAt)
+    const verified = state === undefined ? undefined : this.#verify(state)
+    const claimed = verified ?? (state === undefined ? undefined : claimOf(state))
+    const isRecent = ({ issuedAt }: StateContent) => issuedAt === 0 || issuedAt > this.#options.now() / 1000 - rowTime
+    const recent = [...(claimed ? [claimed] : []), ...newest].filter(isRecent)
+    return {
+      keepsCookies: valid.length > 0,
+      failedCookieTest: valid.length === 0 && recent.some(({ round }) => round === Round.asking),
+      redirects: Math.max(0, ...recent.map(({ redirects }) => redirects)),
+      reason: state === undefined
+        ? 'no state'
+        : claimed && !verified ? 'the state was signed with another cookieSecret' : 'the state is not this browser\'s, is too old, or was used'
+    }
   }
 
-  #verify (state: string): { id: string, round: number } | undefined {
+  #verify (state: string): StateContent | undefined {
     for (const keys of this.#keys) {
       const { valid, value } = keys.state.unsign(plain(state))
       if (!valid || value === null) continue
-      const [id = '', round] = value.split('.')
-      return { id, round: Number(round) }
+      const [id = '', round, redirects, issuedAt = 0] = value.split('.')
+      return { id, round: Number(round), redirects: redirectsOf(round, redirects), issuedAt: Number(issuedAt) }
     }
     return undefined
   }
@@ -147,12 +184,12 @@ export class States {
     for (const keys of this.#keys) {
       const { valid, value } = keys.cookie.unsign(text)
       if (!valid || value === null) continue
-      const [id = '', round, issued, merchantId, returnTo = ''] = value.split('.')
+      const [id = '', round, issued, merchantId, returnTo = '', redirects] = value.split('.')
       const issuedAt = Number(issued)
       const age = this.#options.now() / 1000 - issuedAt
       if (name !== this.#nameOf(id) || age > lifetime || age < -lifetime) return undefined
       return {
-        id, name, issuedAt, keys, round: Number(round), ...(merchantId && { merchantId }), ...(returnTo && { returnTo: Buffer.from(returnTo, 'base64url').toString() })
+        id, name, issuedAt, keys, round: Number(round), redirects: redirectsOf(round, redirects), ...(merchantId && { merchantId }), ...(returnTo && { returnTo: Buffer.from(returnTo, 'base64url').toString() })
       }
     }
     return undefined
@@ -175,6 +212,18 @@ export class States {
       path: '/', httpOnly: true, sameSite: 'lax', secure: this.#options.secure, maxAge, encode: (text: string) => text, ...(maxAge === 0 && { expires: new Date(0) })
     })
   }
+}
+
+/** Older versions counted no redirects, and sent the browser to Clover once again at most. */
+function redirectsOf (round: string | undefined, redirects: string | undefined): number {
+  if (redirects !== undefined) return Number(redirects)
+  return Number(round) === Round.again ? 1 : 0
+}
+
+/** What a state says whose signature no secret of this server has made; undefined if it has not the form of a state. */
+function claimOf (state: string): StateContent | undefined {
+  const [, id = '', round, redirects, issuedAt] = /^([0-9a-f]{32})\.(\d)\.(\d{1,2})\.(\d{10})\.[\w-]{43}$/.exec(state) ?? []
+  return id === '' ? undefined : { id, round: Number(round), redirects: Number(redirects), issuedAt: Number(issuedAt) }
 }
 
 /** The signer's base64 holds characters that some servers change in a query. */

@@ -1,5 +1,8 @@
 import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright-core'
+import type { Test } from 'tap'
 
 const places = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome']
 
@@ -33,4 +36,16 @@ export async function newPhone (browser: Browser, options: { javaScriptEnabled?:
     if (message.type() === 'error' && !isPageItself) errors.push(`${page.url()}: ${message.text()}`)
   })
   return { page, errors }
+}
+
+/** A page of a Chromium whose settings block all cookies. */
+export async function newPageWithoutCookies (t: Test, path: string): Promise<Page> {
+  const folder = t.testdir()
+  await mkdir(join(folder, 'Default'), { recursive: true })
+  await writeFile(join(folder, 'Default', 'Preferences'), JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }))
+  const context = await chromium.launchPersistentContext(folder, { executablePath: path, args: flags })
+  t.teardown(() => context.close())
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
+  return page
 }

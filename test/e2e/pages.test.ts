@@ -6,7 +6,7 @@ import type { CloverOptions } from '../../src/options.js'
 import { plugin } from '../../src/plugin.js'
 import { memoryStorage } from '../../src/storage/index.js'
 import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
-import { findChromium, newPhone, startChromium } from './browser.js'
+import { findChromium, newPageWithoutCookies, newPhone, startChromium } from './browser.js'
 import { freePort } from './daybook.js'
 
 /*
@@ -58,6 +58,74 @@ t.test('a merchant who did not approve finds the app in the App Market', { skip,
   await page.getByRole('link', { name: 'See the app in Clover\'s App Market' }).click()
   await page.getByText('App Market').first().waitFor()
   t.equal(page.url(), `${clover.origin}/appmarket/apps/SIMULATORAPP1`)
+  t.same(errors, [])
+})
+
+/** Clover opens an app that has no Alternate Launch Path: the browser comes to the callback with a code of the old flow. */
+function openByOldFlow (clover: CloverSimulator, url: string): string {
+  return `${url}/clover/callback?${new URLSearchParams({ ...clover.authorize({ merchantId: 'LARKSTREET001', legacy: true }) })}`
+}
+
+t.test('without an Alternate Launch Path a merchant may leave the approval page, open the app again, and again, and then approve', { skip, timeout: 60_000 }, async t => {
+  const { url, clover, app } = await startSite(t, () => ({ onConnect: () => '/orders' }), { alwaysAsk: true }, app => {
+    app.get('/orders', (_request, reply) => reply.type('text/html').send('<!doctype html><title>Orders</title><link rel="icon" href="data:,"><h1>Your orders</h1>'))
+  })
+  const browser = await startChromium(path)
+  t.teardown(() => browser.close())
+  const { page, errors } = await newPhone(browser)
+  await page.goto(openByOldFlow(clover, url))
+  await page.getByRole('button', { name: 'Robin Reyes' }).click()
+  const approve = page.getByRole('button', { name: 'Approve' })
+  await approve.waitFor()
+  for (let again = 1; again <= 2; again++) {
+    await page.goto(openByOldFlow(clover, url))
+    await approve.waitFor()
+    t.equal(new URL(page.url()).origin, clover.origin)
+  }
+  await approve.click()
+  await page.getByRole('heading', { name: 'Your orders' }).waitFor()
+  t.ok(await app.clover.installation('LARKSTREET001'))
+  t.same((await page.context().cookies()).filter(({ name, value }) => name.startsWith('clover-') && value === ''), [])
+  t.same(errors, [])
+})
+
+t.test('a callback that this server did not ask for leads to Clover each time that it is opened', { skip, timeout: 60_000 }, async t => {
+  const { url, clover } = await startSite(t, () => ({}))
+  const browser = await startChromium(path)
+  t.teardown(() => browser.close())
+  const { page, errors } = await newPhone(browser)
+  for (let visit = 1; visit <= 3; visit++) {
+    await page.goto(`${url}/clover/callback?code=abc&state=xyz`)
+    await page.getByRole('button', { name: 'Robin Reyes' }).waitFor()
+    t.equal(new URL(page.url()).origin, clover.origin)
+  }
+  t.same(errors, [])
+})
+
+t.test('a browser that is set to keep no cookies sees how to help itself', { skip, timeout: 60_000 }, async t => {
+  const { url, clover } = await startSite(t, () => ({}))
+  const page = await newPageWithoutCookies(t, path)
+  for (const address of [openByOldFlow(clover, url), `${url}/clover/callback?code=abc&state=xyz`]) {
+    await page.goto(address)
+    await page.getByText('allow cookies for this site').waitFor()
+    t.equal(new URL(page.url()).origin, url)
+  }
+  await look(page, 'no-cookies')
+})
+
+t.test('a browser whose state is lost on the way is not sent round without end', { skip, timeout: 60_000 }, async t => {
+  const { url } = await startSite(t, () => ({}), { unknowns: { echoState: false } })
+  const browser = await startChromium(path)
+  t.teardown(() => browser.close())
+  const { page, errors } = await newPhone(browser)
+  await page.goto(`${url}/clover/launch`)
+  await page.getByRole('button', { name: 'Robin Reyes' }).click()
+  await page.getByRole('link', { name: 'Lark Street Books' }).click()
+  await page.getByRole('button', { name: 'Approve' }).click()
+  // From here on nobody clicks: the merchant is logged in and has approved.
+  await page.getByText('wait half a minute, and open the app from Clover again').waitFor()
+  await look(page, 'lost-state')
+  t.equal(new URL(page.url()).pathname, '/clover/callback')
   t.same(errors, [])
 })
 

@@ -69,6 +69,17 @@ export function authorizeRequest (reply: LightMyRequestResponse): URL {
   return new URL(location)
 }
 
+/** Whether a reply sends the browser to the callback once more, with nothing but a state, to see whether it keeps cookies. */
+export function isCookieTest (reply: LightMyRequestResponse): boolean {
+  return reply.statusCode === 302 && /\/callback\?state=[\w.-]+$/.test(String(reply.headers.location))
+}
+
+/** Visits a callback without a state of this browser, and follows the redirect of the cookie test. */
+export async function startOver (browser: Browser, address: string): Promise<LightMyRequestResponse> {
+  const reply = await browser.visit(address)
+  return isCookieTest(reply) ? await browser.visit(String(reply.headers.location)) : reply
+}
+
 /** Approves at Clover, and returns the address of the callback that Clover sends the browser to. */
 export function approve (clover: CloverSimulator, reply: LightMyRequestResponse, { merchantId, employeeId, edit = {} }: Approval = {}): string {
   const { pathname, searchParams } = authorizeRequest(reply)
@@ -93,9 +104,12 @@ export function callbackUrl (reply: LightMyRequestResponse, query: Record<string
   return url.href
 }
 
-/** Clover sends a merchant's browser to the app and it goes all the way, through Clover once more where the app asks for it: the reply of the callback. */
+/**
+ * Clover sends a merchant's browser to the app and it goes all the way, through Clover once more where the stored tokens no longer work: the reply of
+ * the last callback.
+ */
 export async function connect (browser: Browser, clover: CloverSimulator, merchantId: string, launch = '/clover/launch'): Promise<LightMyRequestResponse> {
   const start = await browser.visit(`${launch}${launch.includes('?') ? '&' : '?'}merchant_id=${merchantId}`)
   const reply = await browser.visit(approve(clover, start))
-  return reply.headers.location?.includes('/authorize?') ? browser.visit(approve(clover, reply)) : reply
+  return reply.headers.location?.includes('/authorize?') ? await browser.visit(approve(clover, reply)) : reply
 }

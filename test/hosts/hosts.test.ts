@@ -90,7 +90,9 @@ t.test('a host with a query parser of its own works', async t => {
     const calls = clover.calls.length
     for (const query of ['merchant_id[x]=1', 'state[x]=y', 'code[]=a', 'error[x]=y', 'return_to[]=/x', 'client_id[a]=b']) {
       const path = query.startsWith('return') ? 'launch' : 'callback'
-      t.equal((await browser().visit(`/clover/${path}?${query}`)).statusCode, querystringParser === nested ? 400 : 302, query)
+      // To a parser that knows no brackets they are other fields, which are ignored.
+      const reply = await browser().visit(`/clover/${path}?code=x&${query}`)
+      t.equal(reply.statusCode, querystringParser === nested ? 400 : 302, query)
     }
     t.equal(clover.calls.length, calls)
     const merchant = browser()

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { isCloverError } from '../../src/errors.js'
 import type { Fault, FaultKind } from '../../src/testing/index.js'
-import { approve, authorizeRequest, callbackUrl, connect } from '../helpers/browser.js'
+import { approve, callbackUrl, connect, startOver } from '../helpers/browser.js'
 import { highTrust, merchantA, merchantB, startHost } from '../helpers/host.js'
 
 const json = { headers: { accept: 'application/json' } }
@@ -256,8 +256,7 @@ t.test('a callback that failed can be begun again from its page', async t => {
   const callback = approve(clover, launch)
   const failed = await merchant.visit(callback)
   t.equal(failed.statusCode, 503)
-  const reload = await merchant.visit(callback)
-  authorizeRequest(reload)
+  const reload = await startOver(merchant, callback)
   t.equal((await merchant.visit(approve(clover, reload))).headers.location, '/')
   t.ok(await storage.get(merchantA))
 })

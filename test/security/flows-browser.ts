@@ -54,9 +54,9 @@ export const callbacks: Flow[] = [
       await two.visit(callback, { headers: json })
       const blocked = stage.browser()
       blocked.blocksCookies = true
-      const again = await blocked.visit(approve(stage.clover, await blocked.visit(launchFor(merchantA))))
-      await blocked.visit(approve(stage.clover, again))
-      await blocked.visit(approve(stage.clover, again), { headers: json })
+      const cookieTest = await blocked.visit(approve(stage.clover, await blocked.visit(launchFor(merchantA))))
+      await blocked.visit(String(cookieTest.headers.location))
+      await blocked.visit(String(cookieTest.headers.location), { headers: json })
     }
   },
   {
