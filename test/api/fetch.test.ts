@@ -189,7 +189,7 @@ t.test('a stored token that no header can hold is an error that does not quote i
   for (const accessToken of ['canary-to\nken', 'canary-\u2028token']) {
     if (record) await storage.put({ ...record, accessToken }, record.revision)
     const error: unknown = await app.clover.fetch(merchantA, orders).catch((error: unknown) => error)
-    t.match(error, { code: 'FST_CLOVER_STORAGE', merchantId: merchantA })
+    t.match(error, { code: 'FST_CLOVER_UNREADABLE', merchantId: merchantA })
     t.notMatch(inspect(error, { showHidden: true, depth: 9 }), /canary/)
   }
   t.equal(clover.count('rest'), 0)
