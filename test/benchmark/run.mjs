@@ -71,7 +71,7 @@ const own = JSON.parse(readFileSync(join(folder, '../../package.json'), 'utf8'))
 const ownLock = JSON.parse(readFileSync(join(folder, '../../package-lock.json'), 'utf8')).packages
 const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 const versions = Object.fromEntries([
-  ...['fastify', 'libsql', 'pg', 'ioredis'].map(name => [name, ownLock[`node_modules/${name}`]?.version ?? 'not installed']),
+  ...['fastify', '@photostructure/sqlite', 'pg', 'ioredis'].map(name => [name, ownLock[`node_modules/${name}`]?.version ?? 'not installed']),
   ...Object.keys(dependencies).map(name => [name, versionOf(name) ?? 'not installed'])
 ])
 const head = `

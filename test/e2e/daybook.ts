@@ -45,7 +45,7 @@ export async function startDaybook (options: { database: string, accessTokenLife
   await started
   const find = (pattern: RegExp) => pattern.exec(printed)?.[1] ?? ''
   return {
-    url: find(/^Open (\S+)/),
+    url: find(/^Open (\S+)/m),
     dashboard: find(/simulator is at (\S+):/),
     operatorPassword: find(/password (\S+)/),
     stop: async () => {

@@ -1,2 +1,2 @@
 export { storageConformance } from './conformance.js'
-export type { ConformanceCase, ConformanceOptions, MakeStorage, SkipContext, StorageUnderTest, Unlock } from './types.js'
+export type { ConformanceCase, ConformanceOptions, MakeStorage, SkipContext, StorageUnderTest } from './types.js'

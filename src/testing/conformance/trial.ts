@@ -2,7 +2,6 @@ import type { Installation } from '../../storage/contract.js'
 import type { CheckedStorage } from './checked-storage.js'
 import { difference } from './difference.js'
 import { CannotTry, check, fail } from './failure.js'
-import type { Unlock } from './types.js'
 
 /** A fresh store, as a case sees it. */
 export interface Store {
@@ -10,7 +9,7 @@ export interface Store {
   /** Throws CannotTry if there is none. */
   another: () => CheckedStorage
   /** Locks the data, and resolves with what ends the lock. Throws CannotTry if the caller has given no lock. */
-  lock: () => Promise<Unlock>
+  lock: () => Promise<() => unknown>
 }
 
 /** A case before it has a store. */

@@ -1,8 +1,5 @@
 import type { CloverStorage } from '../../storage/contract.js'
 
-/** Ends a lock. */
-export type Unlock = () => unknown
-
 /** A store for one case, and what to do when the case is over. */
 export interface StorageUnderTest {
   /** The adapter, over data that holds no record yet. */
@@ -17,7 +14,7 @@ export interface StorageUnderTest {
    * returns a function that ends the lock: `BEGIN IMMEDIATE` and `ROLLBACK` in SQLite, `LOCK TABLE` in a transaction elsewhere. Called when
    * a record has been stored, and ended within a second. Without it, the cases about locks are skipped; they also need `another`.
    */
-  lock?: () => Unlock | Promise<Unlock>
+  lock?: () => (() => unknown) | Promise<() => unknown>
   /** Called when the case is over, however it ended: drops the data, closes connections. */
   cleanup?: () => unknown
 }

@@ -33,10 +33,10 @@ function memory () {
 }
 
 async function sqlite () {
-  const { default: Database } = await import('libsql')
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite') ?? await import('@photostructure/sqlite')
   const folder = mkdtempSync(join(tmpdir(), 'clover-benchmark-'))
-  const database = new Database(join(folder, 'store.db'), { timeout: 20_000 })
-  database.pragma('journal_mode = WAL')
+  const database = new DatabaseSync(join(folder, 'store.db'))
+  database.exec('PRAGMA journal_mode = WAL')
   const storage = sqliteStorage(database)
   await storage.setup()
   const statement = database.prepare('SELECT document FROM clover_installations WHERE merchant_id = ?')

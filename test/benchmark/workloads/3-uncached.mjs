@@ -3,7 +3,8 @@ import { rateText, ratioText, verdict } from '../harness/report.mjs'
 import { makeStore, storeKinds } from '../harness/stores.mjs'
 import { concurrent, interleave, processorRatio, ratio, repeated, spread } from '../harness/windows.mjs'
 
-const names = { memory: 'memory', sqlite: 'SQLite (libsql, a file)', postgres: 'PostgreSQL (pg, a pool of 10)', redis: 'Redis (ioredis)' }
+const sqliteClient = process.getBuiltinModule('node:sqlite') ? 'node:sqlite' : '@photostructure/sqlite'
+const names = { memory: 'memory', sqlite: `SQLite (${sqliteClient}, a file in WAL mode)`, postgres: 'PostgreSQL (pg, a pool of 10)', redis: 'Redis (ioredis)' }
 const merchants = Array.from({ length: 200 }, (_, n) => merchantOf(n))
 const environment = { name: 'provider', authorize: 'http://localhost:1', api: 'http://localhost:1', legacy: 'http://localhost:1' }
 
