@@ -113,7 +113,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     accessToken: (merchantId, options) => keeper.accessToken(merchantId, options),
     refresh: merchantId => keeper.refresh(merchantId),
     fetch: (merchantId, path, init) => api.fetch(merchantId, path, init),
-    paginate: (merchantId, path, options) => paginate(api, merchantId, path, options),
+    paginate: (merchantId, path, options) => paginate({ api, environment, clock }, merchantId, path, options),
     ecommercePublicKey: (merchantId, options) => ecommerceKeys.key(merchantId, options),
     installation: merchantId => keeper.installation(merchantId),
     installations: (options => keeper.installations(options?.unusable)) as Clover['installations'],

@@ -42,10 +42,13 @@ export interface Clover {
    * All elements of one of Clover's collections, page by page; other parameters of the path are kept. The elements are not checked:
    * `T` is what the caller expects.
    *
-   * Clover pages by offset, so elements that come or go meanwhile shift the rest: some may come twice, or be missed.
+   * Clover pages by offset, so elements that come or go meanwhile shift the rest: some may come twice, or be missed. Of orders, payments and
+   * authorizations it gives the last 90 days only, unless `since` says otherwise. URLs of the environment's `ecommerce` origin are paged as
+   * the ecommerce API does, by cursors.
    *
    * @throws as {@link Clover.fetch} does; FST_CLOVER_PERMISSION after 401 or 403, FST_CLOVER_UNAVAILABLE after 429 or 5xx,
-   * FST_CLOVER_BAD_REPLY after any other status or without elements, FST_CLOVER_INVALID_OPTIONS for a limit that is not 1 to 1000
+   * FST_CLOVER_BAD_REPLY after any other status, without elements, or for pages that lead nowhere, FST_CLOVER_INVALID_OPTIONS for a limit that is not 1 to 1000
+   * (ecommerce: 1 to 100) and for times that cannot be right
    */
   paginate<T = Record<string, unknown>> (merchantId: string, path: string | URL, options?: PaginateOptions): AsyncIterableIterator<T>
   /**

@@ -119,7 +119,7 @@ export interface CloverEvent {
   merchantId: string
   /** As Clover sent it, such as `O:GHIVJT2ABCRSC`. */
   objectId: string
-  /** What stands before the colon of `objectId`, such as `O` for an order, `I` for an item, `A` for the app itself; empty without one. */
+  /** What stands before the colon of `objectId`, such as `O` for an order, `I` for an item, `IS` for its stock, `A` for the app itself; empty without one. */
   kind: string
   /** What stands behind the colon. */
   id: string

@@ -18,3 +18,11 @@ export function apiUrl ({ api, ecommerce }: Environment, path: string | URL, mer
   if (url === undefined || !isOwn) throw foreignUrl(merchantId)
   return url
 }
+
+/**
+ * @internal Whether a URL belongs to the ecommerce API, whose collections have a form of their own. Where it shares its origin with the REST
+ * API, as at the simulator, the path decides.
+ */
+export function isEcommerceUrl ({ ecommerce }: Environment, { origin, pathname }: URL): boolean {
+  return origin === ecommerce && !pathname.startsWith('/v3/')
+}

@@ -19,8 +19,9 @@ export async function addItem (clover: Clover, merchantId: string, item: { name:
   return response.ok
 }
 
-export async function turnover (clover: Clover, merchantId: string): Promise<number> {
+export async function turnover (clover: Clover, merchantId: string, since: Date): Promise<number> {
   let cents = 0
-  for await (const { total } of clover.paginate<Order>(merchantId, '/v3/merchants/{mId}/orders', { limit: 1000 })) cents += total
+  // Without `since` Clover gives the orders of the last 90 days only.
+  for await (const { total } of clover.paginate<Order>(merchantId, '/v3/merchants/{mId}/orders', { since, limit: 1000 })) cents += total
   return cents
 }

@@ -112,7 +112,7 @@ t.test('the functions that call Clover\'s API run', async t => {
   await connect()
   t.match(await newestOrders(app.clover, merchantA), [{ id: 'ORDER00000003' }, { id: 'ORDER00000002' }, { id: 'ORDER00000001' }])
   t.equal(await addItem(app.clover, merchantA, { name: 'Tea', price: 250 }), true)
-  t.equal(await turnover(app.clover, merchantA), 3090)
+  t.equal(await turnover(app.clover, merchantA, new Date('2026-01-01')), 3090)
 })
 
 t.test('the README names every option and every error', async t => {

@@ -590,7 +590,7 @@ t.test('a browser\'s odd Host is no trouble to the REST API', async t => {
   const clover = await simulator(t)
   const { access_token: token } = clover.connect({ merchantId })
   const status = await new Promise(resolve => {
-    httpRequest(`${clover.origin}/v3/merchants/${merchantId}`, { headers: { host: 'evil.example', authorization: `Bearer ${token}` } }, response => {
+    httpRequest(`${clover.origin}/v3/merchants/${merchantId}`, { headers: { host: 'evil.example', authorization: `Bearer ${token}`, 'user-agent': 'Mozilla/5.0' } }, response => {
       response.resume()
       resolve(response.statusCode)
     }).end()

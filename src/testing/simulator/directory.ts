@@ -3,7 +3,7 @@ import { isMerchantId } from '../../tokens/installation.js'
 import { SimulatorMisuse } from './errors.js'
 import { AppOptions, check, checkUrl, MerchantOptions, type Employee, type Permissions } from './options.js'
 import type { Mint } from './random.js'
-import { defaultItems, defaultMerchants, defaultOrders } from './seed.js'
+import { defaultCharges, defaultItems, defaultMerchants, defaultOrders } from './seed.js'
 
 const fits = TypeCompiler.Compile(MerchantOptions)
 
@@ -29,6 +29,8 @@ export interface SimulatedMerchant {
   readonly employees: readonly [Employee, ...Employee[]]
   items: readonly Readonly<Record<string, unknown>>[]
   orders: readonly Readonly<Record<string, unknown>>[]
+  /** Of the ecommerce API, the newest first. */
+  charges: readonly Readonly<Record<string, unknown>>[]
 }
 
 /** The apps and the merchants. */
@@ -36,16 +38,21 @@ export class Directory {
   readonly apps: readonly SimulatedApp[]
   readonly merchants: readonly SimulatedMerchant[]
   readonly #mint: Mint
+  readonly #orders: ReturnType<typeof defaultOrders>
+  readonly #charges: ReturnType<typeof defaultCharges>
   readonly #apps = new Map<string, SimulatedApp>()
   readonly #list: SimulatedMerchant[] = []
   readonly #merchants = new Map<string, SimulatedMerchant>()
 
-  constructor (apps: readonly AppOptions[], merchants: readonly MerchantOptions[] = defaultMerchants, mint: Mint) {
+  /** @param now Unix milliseconds: the orders that are made up are of the last hours */
+  constructor (apps: readonly AppOptions[], merchants: readonly MerchantOptions[] | undefined, mint: Mint, now: number) {
     this.#mint = mint
+    this.#orders = defaultOrders(now)
+    this.#charges = defaultCharges(now)
     for (const app of apps) this.#addApp(app)
     this.apps = [...this.#apps.values()]
     this.merchants = this.#list
-    for (const merchant of merchants) this.addMerchant(merchant)
+    for (const merchant of merchants ?? defaultMerchants(now)) this.addMerchant(merchant)
   }
 
   app (id: string): SimulatedApp | undefined {
@@ -88,7 +95,8 @@ export class Directory {
       name: options.name ?? `Shop ${id.slice(0, 4)}`,
       employees: [first, ...others],
       items: options.items ?? defaultItems,
-      orders: options.orders ?? defaultOrders
+      orders: options.orders ?? this.#orders,
+      charges: options.charges ?? this.#charges
     }
     this.#merchants.set(id, merchant)
     this.#list.push(merchant)

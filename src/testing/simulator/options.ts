@@ -17,7 +17,7 @@ export const Permissions = Type.Object({
   writeInventory: Type.Boolean({ default: true, description: 'POST /v3/merchants/{mId}/items' }),
   readOrders: Type.Boolean({ default: true, description: 'GET /v3/merchants/{mId}/orders' }),
   writeOrders: Type.Boolean({ default: true, description: 'POST /v3/merchants/{mId}/orders' }),
-  ecommerce: Type.Boolean({ default: true, description: 'GET /pakms/apikey' })
+  ecommerce: Type.Boolean({ default: true, description: 'GET /pakms/apikey and GET /v1/charges' })
 }, { additionalProperties: false })
 export type Permissions = Static<typeof Permissions>
 
@@ -47,7 +47,8 @@ export const MerchantOptions = Type.Object({
   name: Type.Optional(Type.String({ minLength: 1 })),
   employees: Type.Optional(Type.Array(Employee, { minItems: 1 })),
   items: Type.Optional(Rows),
-  orders: Type.Optional(Rows)
+  orders: Type.Optional(Rows),
+  charges: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown()), { description: 'Of the ecommerce API, the newest first' }))
 }, { additionalProperties: false })
 export type MerchantOptions = Static<typeof MerchantOptions>
 

@@ -1,14 +1,16 @@
+import type { Static } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
+import { filtered, list, page, parseFilters, recent, type Row } from './collections.js'
+import type { SimulatedMerchant } from './directory.js'
 import type { Permissions } from './options.js'
 import { refusal, type Outcome } from './outcome.js'
 import type { Endpoint } from './calls.js'
 import type { Access } from './ledger.js'
-import { Element, ElementsReply, ErrorReply, MerchantParams, MerchantReply, PageQuery, PakmsReply } from './wire.js'
+import { Element, ElementsReply, ErrorReply, ListQuery, ListReply, MerchantParams, MerchantReply, PageQuery, PakmsReply } from './wire.js'
 import type { App, World } from './world.js'
 
 type Act = (access: Access) => Outcome
-type Row = Record<string, unknown>
-type Page = { limit?: string, offset?: string, orderBy?: string }
+type PageOfQuery = Static<typeof PageQuery>
 
 const errors = { '4xx': ErrorReply, '5xx': ErrorReply }
 const notFound = () => refusal(404, 'Not Found')
@@ -35,8 +37,10 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
       schema: { params: MerchantParams, querystring: PageQuery, response: { 200: ElementsReply, ...errors } }, errorHandler: desk.refuse('rest')
     }, (request, reply) => {
       const { mId } = request.params
-      return desk.serve(request, reply, subject('rest', request, mId), permitted(request, permission, mId, ({ holding: { merchant } }) =>
-        ({ status: 200, body: { elements: page(merchant[collection], request.query), href: href(request) } })))
+      return desk.serve(request, reply, subject('rest', request, mId), permitted(request, permission, mId, ({ holding: { merchant } }) => {
+        const rows = select(merchant, collection, request.query)
+        return 'status' in rows ? rows : { status: 200, body: { elements: page(rows, request.query), href: href(request) } }
+      }))
     })
 
     app.post(`/v3/merchants/:mId/${collection}`, {
@@ -44,7 +48,7 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
     }, (request, reply) => {
       const { mId } = request.params
       return desk.serve(request, reply, subject('rest', request, mId), permitted(request, writePermission, mId, ({ holding: { merchant } }) => {
-        const created = { ...request.body, id: mint.id() }
+        const created = { ...(collection === 'orders' && { createdTime: now() }), ...request.body, id: mint.id() }
         merchant[collection] = [...merchant[collection], created]
         return { status: 200, body: created }
       }))
@@ -64,6 +68,22 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
         }
       }
     })))
+
+  app.get('/v1/charges', { schema: { querystring: ListQuery, response: { 200: ListReply, ...errors } }, errorHandler: desk.refuse('rest') }, (request, reply) =>
+    desk.serve(request, reply, subject('rest', request), permitted(request, 'ecommerce', undefined, ({ holding: { merchant } }) => {
+      const { 'created.gte': since = '0', 'created.lte': until = 'Infinity' } = request.query
+      const charges = merchant.charges.filter(({ created }) => typeof created !== 'number' || (created >= Number(since) && created <= Number(until)))
+      const found = list(charges, request.query, settings.unknowns.startingAfter)
+      return found === undefined ? refusal(400, 'starting_after names no charge.') : { status: 200, body: { object: 'list', url: '/v1/charges', ...found } }
+    })))
+
+  /** The rows of a collection that a query asks for, or a refusal. */
+  function select (merchant: SimulatedMerchant, collection: 'items' | 'orders', { filter }: PageOfQuery): readonly Row[] | Outcome {
+    const filters = parseFilters(filter)
+    if (filters === undefined) return refusal(400, 'A filter is malformed.')
+    const rows = collection === 'orders' ? recent(merchant.orders, filters, now(), settings.unknowns.longWindow) : merchant.items
+    return rows === undefined ? refusal(400, 'The window of time is longer than 90 days.') : filtered(rows, filters)
+  }
 
   function foreign (): Outcome {
     return settings.unknowns.foreignMerchant === 401 ? unauthorized() : notFound()
@@ -96,16 +116,4 @@ function bearer ({ headers }: FastifyRequest): string {
 
 function href ({ protocol, host, url }: FastifyRequest): string {
   return `${protocol}://${host}${url}`
-}
-
-/** Source: https://docs.clover.com/dev/docs/sorting-collections; without orderBy the rows keep their order. */
-function page (rows: readonly Row[], { limit = '100', offset = '0', orderBy = '' }: Page): Row[] {
-  const orders = orderBy.split(',').filter(Boolean).map(order => order.trim().split(/\s+/))
-  const compare = (a: Row, b: Row) => orders.reduce((result, [field = '', direction]) =>
-    result || (direction?.toUpperCase() === 'DESC' ? -1 : 1) * rank(a[field], b[field]), 0)
-  return rows.toSorted(compare).slice(Number(offset), Number(offset) + Math.min(1000, Number(limit)))
-}
-
-function rank (a: unknown, b: unknown): number {
-  return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b))
 }

@@ -9,15 +9,27 @@ export const defaultItems = Object.freeze([
   { id: 'ITEM000000005', name: 'Beans, 250 g', price: 1250, priceType: 'FIXED', hidden: false }
 ])
 
-/** A merchant's orders when nothing else is said: shared by all of them. Totals in cents, times in milliseconds. */
-export const defaultOrders = Object.freeze([
-  { id: 'ORDER00000001', currency: 'USD', total: 810, state: 'locked', createdTime: 1767254400000 },
-  { id: 'ORDER00000002', currency: 'USD', total: 350, state: 'locked', createdTime: 1767258000000 },
-  { id: 'ORDER00000003', currency: 'USD', total: 1930, state: 'open', createdTime: 1767261600000 }
+const hour = 3_600_000
+
+/**
+ * A merchant's orders when nothing else is said: shared by all of them. Totals in cents.
+ *
+ * @param now Unix milliseconds: they are of the last hours
+ */
+export const defaultOrders = (now: number) => Object.freeze([
+  { id: 'ORDER00000001', currency: 'USD', total: 810, state: 'locked', createdTime: now - 3 * hour },
+  { id: 'ORDER00000002', currency: 'USD', total: 350, state: 'locked', createdTime: now - 2 * hour },
+  { id: 'ORDER00000003', currency: 'USD', total: 1930, state: 'open', createdTime: now - hour }
+])
+
+/** A merchant's ecommerce charges when nothing else is said, the newest first. */
+export const defaultCharges = (now: number) => Object.freeze([
+  { id: 'CHARGE0000002', amount: 2599, currency: 'usd', created: now - hour, captured: true, paid: true },
+  { id: 'CHARGE0000001', amount: 1200, currency: 'usd', created: now - 2 * hour, captured: true, paid: true }
 ])
 
 /** The merchants that a simulator has unless it is given others. */
-export const defaultMerchants: readonly MerchantOptions[] = [
+export const defaultMerchants = (now: number): readonly MerchantOptions[] => [
   {
     id: 'FERNFILTER001',
     name: 'Fern & Filter Coffee',
@@ -33,8 +45,8 @@ export const defaultMerchants: readonly MerchantOptions[] = [
       { id: 'BOOK000000003', name: 'Postcard', price: 150, priceType: 'FIXED', hidden: false }
     ],
     orders: [
-      { id: 'BOOKORDER0001', currency: 'USD', total: 2349, state: 'locked', createdTime: 1767250800000 },
-      { id: 'BOOKORDER0002', currency: 'USD', total: 150, state: 'open', createdTime: 1767265200000 }
+      { id: 'BOOKORDER0001', currency: 'USD', total: 2349, state: 'locked', createdTime: now - 4 * hour },
+      { id: 'BOOKORDER0002', currency: 'USD', total: 150, state: 'open', createdTime: now }
     ]
   },
   {
@@ -46,7 +58,7 @@ export const defaultMerchants: readonly MerchantOptions[] = [
       { id: 'TACO000000002', name: 'Horchata', price: 300, priceType: 'FIXED', hidden: false }
     ],
     orders: [
-      { id: 'TACOORDER0001', currency: 'USD', total: 1485, state: 'locked', createdTime: 1767261600000 }
+      { id: 'TACOORDER0001', currency: 'USD', total: 1485, state: 'locked', createdTime: now - hour }
     ]
   }
 ]

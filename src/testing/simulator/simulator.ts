@@ -59,7 +59,7 @@ export class CloverSimulator {
     const now = () => this.#clock()
     const pauses = new Pauses()
     this.#mint = new Mint(options.random)
-    this.#directory = new Directory(this.#settings.apps, this.#settings.merchants, this.#mint)
+    this.#directory = new Directory(this.#settings.apps, this.#settings.merchants, this.#mint, now())
     this.#ledger = new Ledger(this.#settings, this.#mint, now)
     this.#calls = new Calls(this.#settings.callsKept, now)
     this.#limits = new Limits(this.#settings, now)

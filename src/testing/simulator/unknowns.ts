@@ -40,6 +40,14 @@ export const Unknowns = Type.Object({
     description: 'The status that a call to the token endpoints and to the API gets without a User-Agent, or with the one that Node sends by itself. ' +
       'Clover requires the header; what it does without is not documented. false: such a call is served.'
   }),
+  longWindow: Type.Union([Type.Literal('cut'), Type.Literal('refused')], {
+    default: 'cut',
+    description: 'Orders of a window of more than 90 days. "cut": the last 90 days of it. "refused": status 400.'
+  }),
+  startingAfter: Type.Union([Type.Literal('inclusive'), Type.Literal('exclusive')], {
+    default: 'inclusive',
+    description: 'Whether a page of the ecommerce API begins with the element that starting_after names, as in Clover\'s examples, or after it.'
+  }),
   launchParameter: Type.Union([Type.Literal('merchant_id'), Type.Literal('merchantId')], {
     default: 'merchant_id', description: 'The name under which a launch brings the merchant.'
   }),

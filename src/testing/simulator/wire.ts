@@ -100,7 +100,23 @@ export const MerchantReply = Type.Object({
 export const PageQuery = Type.Object({
   limit: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$', description: 'At most 1000; default 100' })),
   offset: Type.Optional(Type.String({ pattern: '^[0-9]{1,9}$' })),
-  orderBy: Type.Optional(Type.String({ maxLength: 200, description: 'Such as createdTime DESC, or several with commas' }))
+  orderBy: Type.Optional(Type.String({ maxLength: 200, description: 'Such as createdTime DESC, or several with commas' })),
+  filter: Type.Optional(Type.Union([Type.String({ maxLength: 200 }), Type.Array(Type.String({ maxLength: 200 }), { maxItems: 20 })], {
+    description: 'Such as createdTime>=1700000000000; several are all met'
+  }))
+})
+
+/** Paging and filters of the ecommerce API. Source: https://docs.clover.com/docs/get-charges */
+export const ListQuery = Type.Object({
+  limit: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$', description: 'At most 100; default 10' })),
+  starting_after: Type.Optional(Type.String({ maxLength: 200, description: 'The id of an element' })),
+  'created.gte': Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$', description: 'Unix milliseconds' })),
+  'created.lte': Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$', description: 'Unix milliseconds' }))
+})
+
+/** A page of the ecommerce API. */
+export const ListReply = Type.Object({
+  object: Type.Literal('list'), url: Type.String(), has_more: Type.Boolean(), data: Type.Array(Type.Record(Type.String(), Type.Unknown()))
 })
 
 /** A page of a collection. */
