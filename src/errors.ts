@@ -51,7 +51,7 @@ export const errorCodes = {
   FST_CLOVER_REAUTHORIZATION_REQUIRED: createError('FST_CLOVER_REAUTHORIZATION_REQUIRED',
     'Clover accepts no stored token of merchant %s any more: send the merchant\'s browser to the launch route to authorize again.', 409),
   FST_CLOVER_UNAVAILABLE: createError('FST_CLOVER_UNAVAILABLE',
-    'Clover gave no usable answer (%s): try again in %s seconds.', 503),
+    'Clover gave no usable answer (%s): try again in %s.', 503),
   FST_CLOVER_BAD_REPLY: createError('FST_CLOVER_BAD_REPLY',
     'Clover\'s reply does not have the documented form (%s): nothing of it was used. Check that the environment\'s origins are right.', 502),
   FST_CLOVER_STORAGE: createError('FST_CLOVER_STORAGE',
@@ -108,7 +108,7 @@ export const reauthorizationRequired = (merchantId: string, launchUrl?: string) 
 /** @internal `retryAfter` in seconds, at least 1. */
 export function unavailable (reason: string, retryAfter = 1, merchantId?: string): CloverError {
   const seconds = Math.max(1, Math.ceil(retryAfter))
-  return make('FST_CLOVER_UNAVAILABLE', [reason, String(seconds)], {
+  return make('FST_CLOVER_UNAVAILABLE', [reason, seconds === 1 ? '1 second' : `${seconds} seconds`], {
     retryAfter: seconds, headers: { 'retry-after': String(seconds) }, ...(merchantId !== undefined && { merchantId })
   })
 }

@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import { EnvironmentOption } from './environments.js'
+import type { CloverError } from './errors.js'
 import { KeepAliveSchedule } from './jobs/keep-alive-options.js'
 import type { CloverStorage } from './storage/contract.js'
 
@@ -197,7 +198,7 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'appId' | 'appSec
    *
    * By default a browser gets a short page, and any other client what the host's error handler makes of the error.
    */
-  onError?: (request: FastifyRequest, reply: FastifyReply, error: Error) => unknown
+  onError?: (request: FastifyRequest, reply: FastifyReply, error: CloverError) => unknown
   /** Told once when Clover refuses every stored token of a merchant. Not awaited. */
   onReauthorizationRequired?: (notice: { merchantId: string, since: number }) => unknown
   /**

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, HTTPMethods, RouteHandlerMethod } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, HTTPMethods, RouteHandlerMethod, RouteShorthandOptions } from 'fastify'
 import type { CloverRouteOptions } from '../options.js'
 import { setPrivateHeaders } from './pages.js'
 import { redactingSerializers } from './redaction.js'
@@ -6,8 +6,11 @@ import { redactingSerializers } from './redaction.js'
 /** Keeps `@fastify/swagger` from handing JSON schemas to a transform that the host has for its own, such as Zod's. */
 const plainDocument = { swaggerTransform: false } as NonNullable<CloverRouteOptions['config']>
 
-/** @internal */
-export type ErrorHandler = NonNullable<CloverRouteOptions['errorHandler']>
+/** @internal What a route does with errors, its own and those of its validation. */
+export interface RouteErrors {
+  errorHandler: NonNullable<CloverRouteOptions['errorHandler']>
+  schemaErrorFormatter: NonNullable<RouteShorthandOptions['schemaErrorFormatter']>
+}
 
 /**
  * @internal Adds one of the plugin's routes, and what keeps a request that comes near it from the host's 404 handler, which would log and echo
@@ -17,7 +20,7 @@ export type ErrorHandler = NonNullable<CloverRouteOptions['errorHandler']>
  */
 export function addRoute (
   scope: FastifyInstance, method: 'GET' | 'POST', { path, schema, guard, ...options }: CloverRouteOptions & { path: string, guard?: string, bodyLimit?: number },
-  own: FastifySchema, handler: unknown, errorHandler?: ErrorHandler,
+  own: FastifySchema, handler: unknown, errors?: RouteErrors,
   answered: string[] = [method]
 ): void {
   const logSerializers = redactingSerializers(scope.log)
@@ -25,7 +28,7 @@ export function addRoute (
   const refuse = (_request: FastifyRequest, reply: FastifyReply) => refuseMethod(reply, answered)
   for (const url of paths(scope, path)) {
     scope.route({
-      ...(errorHandler && { errorHandler }),
+      ...errors,
       ...options,
       method,
       url,

@@ -2,8 +2,8 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import type { CloverRouteOptions } from '../options.js'
 import type { ResolvedRoutes } from '../resolve-routes.js'
-import { addRoute, type ErrorHandler } from './add-route.js'
-import { browserErrorHandler } from './browser-errors.js'
+import { addRoute, type RouteErrors } from './add-route.js'
+import { browserErrors } from './browser-errors.js'
 import { callbackHandlers } from './callback.js'
 import type { RouteContext } from './context.js'
 import { takeForm } from './implicit.js'
@@ -21,13 +21,14 @@ import { webhookRoute } from './webhook.js'
 export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, context: RouteContext): void {
   scope.setValidatorCompiler(TypeBoxValidatorCompiler)
   scope.setSerializerCompiler(() => serialize)
+  scope.setReplySerializer(serialize) // a host's own would come before the compiler's
   scope.setSchemaErrorFormatter((errors, part) => new Error(errors.slice(0, 1).map(({ instancePath, message }) => `${part}${instancePath}: ${message}`).join()))
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: 1024 }, scope.getDefaultJsonParser('error', 'error'))
 
-  const onBrowserError = browserErrorHandler(context)
-  if (routes.launch) addRoute(scope, 'GET', routes.launch, routeSchemas.launch, launchHandler(context), onBrowserError)
-  if (routes.callback) addCallback(scope, routes.callback, context, onBrowserError)
+  const errors = browserErrors(context)
+  if (routes.launch) addRoute(scope, 'GET', routes.launch, routeSchemas.launch, launchHandler(context), errors)
+  if (routes.callback) addCallback(scope, routes.callback, context, errors)
   if (routes.refresh) addRoute(scope, 'POST', routes.refresh, routeSchemas.refresh, refreshHandler(context))
   if (routes.webhook) {
     const { options, handler } = webhookRoute(routes.webhook, context)
@@ -37,13 +38,13 @@ export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, conte
 }
 
 /** In the implicit flow the callback's page posts to the callback's path, in a scope of its own that takes forms. */
-function addCallback (scope: FastifyInstance, route: CloverRouteOptions & { path: string }, context: RouteContext, onBrowserError: ErrorHandler): void {
+function addCallback (scope: FastifyInstance, route: CloverRouteOptions & { path: string }, context: RouteContext, errors: RouteErrors): void {
   const { callback, implicit } = callbackHandlers(context)
-  if (!context.app.implicit) return addRoute(scope, 'GET', route, routeSchemas.callback, callback, onBrowserError)
-  addRoute(scope, 'GET', route, routeSchemas.callback, callback, onBrowserError, ['GET', 'POST'])
+  if (!context.app.implicit) return addRoute(scope, 'GET', route, routeSchemas.callback, callback, errors)
+  addRoute(scope, 'GET', route, routeSchemas.callback, callback, errors, ['GET', 'POST'])
   scope.register(async forms => {
     takeForm(forms)
-    addRoute(forms, 'POST', route, routeSchemas.implicit, implicit, onBrowserError, [])
+    addRoute(forms, 'POST', route, routeSchemas.implicit, implicit, errors, [])
   })
 }
 

@@ -3,7 +3,7 @@ import { badState } from '../errors.js'
 import { checkClientId, redirectToClover, type RouteContext } from './context.js'
 import { sendPage } from './pages.js'
 import { forgetQuery } from './redaction.js'
-import { safePath } from './return-to.js'
+import { safePath, wrongReturnTo } from './return-to.js'
 import type { LaunchQuery } from './schemas.js'
 import { Round } from './state.js'
 
@@ -19,7 +19,7 @@ export function launchHandler (context: RouteContext) {
     if (first !== undefined && second !== undefined && first !== second) throw badState('merchant_id and merchantId are different: send one of them.')
     const merchantId = first ?? second
     const path = returnTo === undefined ? undefined : safePath(returnTo)
-    if (returnTo !== undefined && path === undefined) throw badState('return_to must be a path of this app, such as /orders.')
+    if (returnTo !== undefined && path === undefined) throw badState(wrongReturnTo)
     if (framed.has(String(request.headers['sec-fetch-dest']))) return leaveFrame(context, reply, merchantId, path)
     return redirectToClover(context, request, reply, {
       round: Round.first, redirects: 0, ...(merchantId !== undefined && { merchantId }), ...(path !== undefined && { returnTo: path })

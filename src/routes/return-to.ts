@@ -1,6 +1,9 @@
 /** The most characters of a path to return to. */
 export const maxReturnTo = 256
 
+/** What an error says of a path that is none of this app's, or too long. */
+export const wrongReturnTo = `return_to must be a path of this app, such as /orders, of ${maxReturnTo} characters at most.`
+
 /**
  * @internal A path of this app, in the form that a browser would make of it; undefined if it is anything else.
  *

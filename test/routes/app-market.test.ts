@@ -21,24 +21,24 @@ t.test('every error page that the merchant can do something about links to the A
     const merchant = browser()
     return { merchant, launch: await merchant.visit(`/clover/launch?merchant_id=${merchantA}`) }
   }
-  const fails: Record<string, () => Promise<{ statusCode: number, body: string }>> = {
-    FST_CLOVER_DENIED: async () => { const { merchant, launch } = await launched(); return merchant.visit(callbackUrl(launch, { error: 'access_denied' })) },
-    FST_CLOVER_MERCHANT_MISMATCH: async () => { const { merchant, launch } = await launched(); return merchant.visit(approve(clover, launch, { edit: { merchant_id: merchantB } })) },
-    FST_CLOVER_PERMISSION: async () => {
+  const fails: Array<[string, () => Promise<{ statusCode: number, body: string }>]> = [
+    ['FST_CLOVER_DENIED', async () => { const { merchant, launch } = await launched(); return merchant.visit(callbackUrl(launch, { error: 'access_denied' })) }],
+    ['FST_CLOVER_MERCHANT_MISMATCH', async () => { const { merchant, launch } = await launched(); return merchant.visit(approve(clover, launch, { edit: { merchant_id: merchantB } })) }],
+    ['FST_CLOVER_PERMISSION', async () => {
       clover.fault({ on: 'merchant', kind: 'status', status: 401 })
       return connect(browser(), clover, merchantA)
-    },
+    }],
     // An expired launch starts over, if the browser keeps cookies.
-    FST_CLOVER_STATE: async () => {
+    ['FST_CLOVER_STATE', async () => {
       const { merchant, launch } = await launched()
       const late = approve(clover, launch)
       time.pass(601_000)
       merchant.blocksCookies = true
       return startOver(merchant, late)
-    },
-    FST_ERR_VALIDATION: () => browser().visit('/clover/launch?merchant_id=short')
-  }
-  for (const [code, fail] of Object.entries(fails)) {
+    }],
+    ['FST_CLOVER_STATE', () => browser().visit('/clover/launch?merchant_id=short')]
+  ]
+  for (const [code, fail] of fails) {
     const { statusCode, body } = await fail()
     t.ok(statusCode >= 400 && statusCode < 500, `${code}: ${statusCode}`)
     t.match(body, `<code>${code}</code>`)

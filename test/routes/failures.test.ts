@@ -105,7 +105,7 @@ t.test('a browser gets a page: short, escaped, framed by nobody, kept by nobody 
   const launch = await merchant.visit('/open')
   for (const [query, statusCode, title, code] of [
     [{ error: 'access_denied' }, 403, 'The app was not connected', 'FST_CLOVER_DENIED'],
-    [{ merchant_id: '"><script>alert(1)</script>' }, 400, 'The app could not be opened', 'FST_ERR_VALIDATION'],
+    [{ merchant_id: '"><script>alert(1)</script>' }, 400, 'The app could not be opened', 'FST_CLOVER_STATE'],
     [{ client_id: '<b>other</b>' }, 400, 'The app could not be opened', 'FST_CLOVER_STATE']
   ] as const) {
     const url = callbackUrl(launch, query)
@@ -157,7 +157,7 @@ t.test('a client that wants no HTML gets what the host\'s error handler makes of
   const invalid = await browser().visit('/clover/callback?merchant_id=x', json)
   t.equal(invalid.statusCode, 418)
   t.ok(seen.slice(0, 3).every(error => isCloverError(error, 'FST_CLOVER_DENIED')))
-  t.match(seen[3], { code: 'FST_ERR_VALIDATION', statusCode: 400 })
+  t.match(seen[3], { code: 'FST_CLOVER_STATE', statusCode: 400 })
   t.same(leaks(JSON.stringify(seen)), [])
 })
 
@@ -167,7 +167,7 @@ t.test('without an error handler of the host an error has Fastify\'s form', asyn
     statusCode: 403, code: 'FST_CLOVER_DENIED', error: 'Forbidden', message: 'The authorization was not granted: the app was not approved (access_denied). To connect, open the app from Clover again and approve it.'
   })
   t.same((await browser().visit('/clover/launch?merchant_id=x', json)).json(), {
-    statusCode: 400, code: 'FST_ERR_VALIDATION', error: 'Bad Request', message: "querystring/merchant_id: Expected string to match '^[A-Z0-9]{13}$'"
+    statusCode: 400, code: 'FST_CLOVER_STATE', error: 'Bad Request', message: 'The link that led here is damaged (merchant_id): open the app from Clover again.'
   })
 })
 
@@ -192,8 +192,34 @@ t.test('onError replies for launch and callback, whatever the client accepts', a
   replies.push(await connect(merchant, clover, merchantA))
   t.same(replies.map(({ statusCode, body }) => [statusCode, body]), [[403, 'mine'], [403, 'mine'], [400, 'mine'], [400, 'mine'], [503, 'mine']])
   t.same(seen, [['FST_CLOVER_DENIED', '/clover/callback'], ['FST_CLOVER_DENIED', '/clover/callback'], ['FST_CLOVER_STATE', '/clover/launch'],
-    [undefined, '/clover/launch'], ['FST_CLOVER_UNAVAILABLE', '/clover/callback']])
+    ['FST_CLOVER_STATE', '/clover/launch'], ['FST_CLOVER_UNAVAILABLE', '/clover/callback']])
   t.match(replies[0]?.headers, { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
+})
+
+t.test('a parameter of a wrong form is a sentence for a merchant, with its name and without a pattern, wherever the error goes', async t => {
+  const handed: unknown[] = []
+  const cases: Array<[string, RegExp]> = [
+    ['/clover/launch?merchant_id=short', /\(merchant_id\): open the app from Clover again/],
+    ['/clover/launch?merchantId=short', /\(merchantId\)/],
+    ['/clover/launch?client_id=a&client_id=b', /\(client_id\)/],
+    ['/clover/callback?code=a&code=b', /\(code\)/],
+    [`/clover/callback?state=${'x'.repeat(513)}`, /\(state\)/],
+    [`/clover/launch?return_to=/${'x'.repeat(256)}`, /return_to must be a path of this app, such as \/orders, of 256 characters at most/],
+    ['/clover/launch?return_to=//evil.example', /return_to must be a path of this app, such as \/orders, of 256 characters at most/]
+  ]
+  const plain = await startHost(t)
+  const own = await startHost(t, { options: { onError: (_request, reply, error) => { handed.push(error.code); return reply.send(error.message) } } })
+  for (const [address, message] of cases) {
+    const page = await plain.browser().visit(address)
+    const data = await plain.browser().visit(address, json)
+    t.match(page, { statusCode: 400, body: /<code>FST_CLOVER_STATE<\/code>/ }, address)
+    t.match(data, { statusCode: 400 })
+    t.match(data.json(), { code: 'FST_CLOVER_STATE', message })
+    const { body, statusCode } = await own.browser().visit(address)
+    t.match([statusCode, body], [400, message])
+    for (const text of [page.body, data.body, body]) t.notMatch(text, /Expected|\^\[|querystring|VALIDATION|evil|xxx/)
+  }
+  t.same(handed, cases.map(() => 'FST_CLOVER_STATE'))
 })
 
 t.test('onError may be async, may return what to send, and its own errors are the host\'s', async t => {

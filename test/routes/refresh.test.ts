@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { CloverRefreshRouteOptions } from '../../src/options.js'
 import { connect } from '../helpers/browser.js'
-import { merchantA, startHost } from '../helpers/host.js'
+import { merchantA, merchantB, startHost } from '../helpers/host.js'
 
 const guarded = (key: 'onRequest' | 'preParsing' | 'preValidation' | 'preHandler'): CloverRefreshRouteOptions => {
   const refuse = async (request: FastifyRequest) => {
@@ -100,6 +100,21 @@ t.test('a wrong body is 400 and makes no call to Clover (security 14)', async t 
   }
   t.equal((await app.inject({ method: 'POST', url: '/clover/refresh' })).statusCode, 400, 'no body at all')
   t.equal(clover.calls.length, calls)
+})
+
+t.test('the reply of a refresh, and an error, keep their form where the host has a reply serializer of its own', async t => {
+  const serialized: unknown[] = []
+  const { app, clover, browser } = await startHost(t, {
+    before: app => app.setReplySerializer(payload => { serialized.push(payload); return '"the host\'s own"' }),
+    after: app => { app.get('/own', async () => ({ any: 'payload' })) }
+  })
+  await connect(browser(), clover, merchantA)
+  const post = (merchantId: string) => app.inject({ method: 'POST', url: '/clover/refresh', payload: { merchant_id: merchantId } })
+  t.match((await post(merchantA)).json(), { merchant_id: merchantA, access_token_expiration: Number })
+  t.match((await post(merchantB)).json(), { statusCode: 409, code: 'FST_CLOVER_NOT_CONNECTED' })
+  t.match((await browser().visit('/clover/launch?client_id=other', { headers: { accept: 'application/json' } })).json(), { code: 'FST_CLOVER_STATE' })
+  t.same(serialized, [])
+  t.equal((await app.inject('/own')).body, '"the host\'s own"')
 })
 
 t.test('an error of a refresh is typed and goes to the host\'s error handler', async t => {
