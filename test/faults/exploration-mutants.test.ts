@@ -10,7 +10,7 @@ import { exhaustive, thorough } from './exploration/scenarios.js'
  * break. exploration.test.ts goes through the same scenarios with the sources as they are.
  */
 Error.stackTraceLimit = 0
-t.setTimeout(240_000)
+t.setTimeout(840_000)
 
 const table: string[] = []
 const folder = t.testdir()

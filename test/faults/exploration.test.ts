@@ -16,7 +16,7 @@ const firstSeed = Number(process.env.FASTIFY_CLOVER_SEED ?? (times > 0 ? Math.fl
 
 // Errors are part of the traffic here, and nobody looks at where they came from.
 Error.stackTraceLimit = 0
-t.setTimeout(times > 0 ? 0 : 280_000)
+t.setTimeout(times > 0 ? 0 : 840_000)
 
 function explain ({ property, what, scenario, choices, trace }: Failure): string {
   return [`${property}: ${what}`, `scenario: ${JSON.stringify(scenario)}`, `choices: ${JSON.stringify(choices)}`, ...trace].join('\n')
