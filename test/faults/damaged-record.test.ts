@@ -39,7 +39,7 @@ async function damage (address: StoreAddress, merchantId: string): Promise<void>
 
 for (const { kind, skip, make } of await findStores()) {
   for (const isSealed of [false, true]) {
-    t.test(`${kind}${isSealed ? ', sealed' : ''}: one damaged document among ${count} merchants`, { skip }, async t => {
+    t.test(`${kind}${isSealed ? ', sealed' : ''}: one damaged document among ${count} merchants (security 40)`, { skip }, async t => {
       const address = make(t)
       const { storage: plain, close } = await openStore(address)
       const sealing = encryptedStorage(plain, { keys: [{ id: 'one', key: Buffer.alloc(32, 1) }] })
