@@ -22,7 +22,8 @@ export interface ListPage {
  * Where installations are kept: implemented by the host, or taken from `fastify-clover/storage`.
  *
  * An adapter keeps the whole record as one JSON document, and beside it `merchantId` (the key), `revision` and `dueAt` as columns
- * of their own. Each method rejects if the database does not answer; the plugin then finds out for itself what was stored.
+ * of their own. Each method rejects if the database does not answer; the plugin then finds out for itself what was stored. In place of a
+ * record whose document cannot be read, `get` and `list` should give what these columns say: `{ merchantId, revision, dueAt }`.
  */
 export interface CloverStorage {
   /**

@@ -32,7 +32,7 @@ export function fromRow ({ revision, dueAt, document }: StoredRow, merchantId: s
   if (isRecord(record)) return record
   const due = Number.parseFloat(String(dueAt))
   const damaged: DamagedInstallation = { merchantId, revision: String(revision), dueAt: Number.isFinite(due) ? due : null }
-  // The only place where something else passes for a record: CloverStorage has no type for it, and whoever reads a store checks the form of each record.
+  // CloverStorage has no type for it: this is the only cast, and the plugin checks the form of each record that it reads.
   return damaged as Installation
 }
 
@@ -41,7 +41,7 @@ export function isDamaged (record: Partial<Installation>): boolean {
   return typeof record.accessToken !== 'string'
 }
 
-/** Without these two nobody could tell whose record it is, or replace it. The rest of its form is not for an adapter to judge. */
+/** Only these two fields are needed to replace a record or to delete it. The plugin checks the rest of its form. */
 function isRecord (value: unknown): value is Installation {
   return typeof value === 'object' && value !== null && 'merchantId' in value && typeof value.merchantId === 'string' &&
     'revision' in value && typeof value.revision === 'string'

@@ -17,7 +17,10 @@ interface Waiting {
   until: number
 }
 
-/** Milliseconds between two attempts: random, so that processes do not meet again and again, and short, since the gaps between the locks of a busy process are. */
+/**
+ * Milliseconds between two attempts. Random, so that processes do not keep colliding; short, because a process that writes all the time leaves
+ * only short gaps between its locks.
+ */
 const [shortestPause, longestPause] = [1, 10]
 
 const realTime: LockTime = { now: () => performance.now(), sleep: milliseconds => sleep(milliseconds), random: Math.random }

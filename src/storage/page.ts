@@ -14,8 +14,8 @@ export function pageOf (items: Installation[], cursor: string | undefined): List
 /**
  * A page of rows that were read in the order of their merchant ids, whose cursor is the last id.
  *
- * Unlike an offset, a key stays where it is when records before it come and go: none is skipped. A damaged document is listed by what its
- * row still says: a listing that left the merchant out in silence would let that merchant's tokens expire.
+ * Unlike an offset, a key stays where it is when records before it come and go: none is skipped. A damaged document is listed as a
+ * `DamagedInstallation`: nobody would notice a merchant whom a listing leaves out.
  */
 export function keysetPage (rows: ListRow[], limit: number): ListPage {
   return pageOf(rows.map(row => fromRow(row, row.merchantId)), rows.length < limit ? undefined : rows.at(-1)?.merchantId)

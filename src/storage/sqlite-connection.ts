@@ -45,7 +45,7 @@ export class SqliteConnection {
     }
   }
 
-  /** Runs statements that only read. With a write-ahead log they wait for nobody, which saves the three statements around them. */
+  /** Runs statements that only read. In WAL mode they do not wait, so `busy_timeout` need not be read and set: that makes them faster. */
   read<T> (work: () => T): T {
     if (!this.#readsNeverWait) return this.write(work)
     try {
