@@ -1,4 +1,4 @@
-import type { CloverFetchInit } from './clover/api.js'
+import type { CloverFetchInit } from './clover/fetch-init.js'
 import type { KeepAliveOptions, KeepAliveSummary } from './jobs/keep-alive-options.js'
 import type { LegacyToken, MigrationOptions, MigrationOutcome } from './jobs/migration-types.js'
 import type { InstallationSummary, UnusableInstallation } from './tokens/installation.js'
@@ -34,8 +34,10 @@ export interface Clover {
    * for each try up to the headers, `maxWait` for all of them; for the body give a signal.
    *
    * @param path a path of the environment's `api` origin, in which `{mId}` stands for the merchant, or a URL of its `api` or `ecommerce` origin
-   * @param init options of `fetch()`; a body that is a stream is sent once, without retries. Never add `authorization`: it is replaced
-   * @throws as {@link Clover.accessToken} does; FST_CLOVER_FOREIGN_URL; FST_CLOVER_UNAVAILABLE if Clover did not answer
+   * @param init options of `fetch()`, or a `Request`, of which all but the URL is used. A body that is a stream, as that of a `Request` is, is
+   * sent once, without retries. Never add `authorization`: it is replaced
+   * @throws as {@link Clover.accessToken} does; FST_CLOVER_FOREIGN_URL; FST_CLOVER_INVALID_OPTIONS for options that are no object;
+   * FST_CLOVER_UNAVAILABLE if Clover did not answer
    */
   fetch (merchantId: string, path: string | URL, init?: CloverFetchInit): Promise<Response>
   /**

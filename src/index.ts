@@ -23,5 +23,5 @@ export { diagnosticsSchemas, type DiagnosticsEvent, type DiagnosticsEventType } 
 export { Installation, InstallationSummary, UnusableInstallation, MerchantId, isMerchantId } from './tokens/installation.js'
 export { AdoptedTokens } from './tokens/connections.js'
 export type { AccessTokenOptions } from './tokens/keeper.js'
-export type { CloverFetchInit } from './clover/api.js'
+export type { CloverFetchInit } from './clover/fetch-init.js'
 export type { PaginateOptions } from './tokens/pages.js'

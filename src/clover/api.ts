@@ -3,13 +3,8 @@ import { startDeadline, type Timing } from '../concurrency/deadline.js'
 import { closing, unavailable } from '../errors.js'
 import { parseRetryAfter } from './client.js'
 import type { CloverClock } from './clock.js'
+import { isReplayable, type CloverFetchInit } from './fetch-init.js'
 import { networkReason } from './http.js'
-
-/**
- * Options of `clover.fetch()`: those of `fetch()`. Redirects are never followed, and an `authorization` header is replaced by the
- * merchant's. A `user-agent` header is sent instead of the plugin's.
- */
-export type CloverFetchInit = Omit<RequestInit, 'redirect'>
 
 /** @internal */
 export interface CloverApiOptions {
@@ -146,11 +141,6 @@ export class CloverApi {
       return { reason: networkReason(error) }
     }
   }
-}
-
-/** @internal Whether a body can be sent again: a stream is consumed by its first try. */
-export function isReplayable (body: CloverFetchInit['body']): boolean {
-  return typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body)
 }
 
 /** @internal Lets go of an answer that nobody will read, and of its connection. */

@@ -1,6 +1,7 @@
-import { discard, isReplayable, type CloverApi, type CloverFetchInit } from '../clover/api.js'
+import { discard, type CloverApi } from '../clover/api.js'
 import { apiUrl } from '../clover/api-url.js'
 import { parseRetryAfter } from '../clover/client.js'
+import { isReplayable, readInit, type CloverFetchInit } from '../clover/fetch-init.js'
 import type { Environment } from '../environments.js'
 import { badReply, invalidMerchantId, permissionMissing, unavailable } from '../errors.js'
 import { isMerchantId } from './installation.js'
@@ -26,8 +27,8 @@ export class MerchantApi {
   }
 
   /** Backs `fetch()` of the decorator. */
-  async fetch (merchantId: string, path: string | URL, init: CloverFetchInit = {}): Promise<Response> {
-    return this.#request(merchantId, this.url(merchantId, path), init, false)
+  async fetch (merchantId: string, path: string | URL, init?: CloverFetchInit): Promise<Response> {
+    return this.#request(merchantId, this.url(merchantId, path), readInit(init), false)
   }
 
   /**
