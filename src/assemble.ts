@@ -77,7 +77,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const identity = { appId, environment: environment.name, flow }
   const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
   const connections = new Connections({
-    store, placements, reader, flights, clover: client, clock, runtime: timing, make, slots, notify, trustMerchantId: options.trustMerchantId, trust, maxWait
+    store, placements, flights, clover: client, clock, runtime: timing, make, slots, notify, trustMerchantId: options.trustMerchantId, trust, maxWait
   })
   const disconnects = new Disconnects({ store, reader, flights, notify })
   const { basePath, redirectUri, launchPath, launchUrl } = addresses(fastify.prefix.replace(/\/$/, ''), options)

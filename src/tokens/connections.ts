@@ -10,7 +10,6 @@ import { remaining } from './freshness.js'
 import { isMerchantId, MerchantId, type Installation } from './installation.js'
 import { OneAtATime } from './one-at-a-time.js'
 import type { Placements } from './placements.js'
-import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
 import { elapsed, type Runtime } from './runtime.js'
 import type { Slots } from './slots.js'
@@ -21,7 +20,6 @@ import { within } from './within.js'
 export interface ConnectionOptions {
   store: Pick<Store, 'find' | 'get' | 'put'>
   placements: Pick<Placements, 'prepare' | 'place'>
-  reader: Pick<Reader, 'keep'>
   flights: Pick<Flights, 'held' | 'refresh'>
   clover: Pick<CloverClient, 'exchange' | 'merchant'>
   clock: { now (): number }
@@ -182,18 +180,17 @@ export class Connections {
       if (answer.outcome === 'unclear') throw unclearError(answer, merchantId)
       if (answer.outcome === 'ok' && answer.value === merchantId) return true
     }
-    return this.#survivesRefresh(merchantId, refreshToken)
+    return await this.#refreshed(merchantId, refreshToken) !== undefined
   }
 
-  /** Whether a pair whose refresh token is not `refreshToken` could be had. */
-  async #survivesRefresh (merchantId: string, refreshToken: string | null): Promise<boolean> {
+  /** Resolves with the record once its refresh token is not `refreshToken` any more; with undefined if Clover refuses to refresh. */
+  async #refreshed (merchantId: string, refreshToken: string | null): Promise<Installation | undefined> {
     const { flights, maxWait } = this.#use
     const late = () => unavailable('another server is refreshing this merchant', 1, merchantId)
     try {
-      await within(flights.refresh(merchantId, { enough: current => current.refreshToken !== refreshToken }), maxWait, late)
-      return true
+      return await within(flights.refresh(merchantId, { enough: current => current.refreshToken !== refreshToken }), maxWait, late)
     } catch (error) {
-      if (isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED') || isCloverError(error, 'FST_CLOVER_UNREADABLE')) return false
+      if (isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED') || isCloverError(error, 'FST_CLOVER_UNREADABLE')) return undefined
       if (isCloverError(error, 'FST_CLOVER_NOT_CONNECTED')) throw recordChanged(merchantId)
       throw error
     }
@@ -201,15 +198,14 @@ export class Connections {
 
   /** Writes that the merchant was here, so that a disconnect which began before does not end this connection. */
   async #noteVisit (merchantId: string): Promise<void> {
-    const { store, reader, make, clock } = this.#use
+    const { store, make, clock } = this.#use
     const visitId = make.id()
     for (let round = 1; ; round++) {
       const record = await store.get(merchantId)
       if (record === undefined || round > maxRounds) throw recordChanged(merchantId)
       if (record.visitId === visitId) return
-      const next = make.returned(record, visitId, clock.now())
       try {
-        if (await store.put(next, record.revision)) return reader.keep(next)
+        if (await store.put(make.returned(record, visitId, clock.now()), record.revision)) return
       } catch (error) {
         if (round === maxRounds) throw error
       }
@@ -218,24 +214,33 @@ export class Connections {
 
   /**
    * Stores the tokens of an exchange. If another server's authorization was faster, this exchange may have ended the refresh token that is
-   * stored: then this pair takes its place.
+   * stored: then this pair takes its place, unless a third server's does so first, which is checked in turn.
    */
   async #store (merchantId: string, pair: TokenPair, before: Installation | UnreadableRecord | undefined, began?: number): Promise<{ isNew: boolean }> {
     const { placements, notify, runtime } = this.#use
     const placement = placements.prepare(merchantId, pair, before)
-    const isStored = await placements.place(placement)
-    if (!isStored && pair.refreshToken !== null && !await this.#survived(merchantId)) await placements.place(placement)
+    let isStored = await placements.place(placement)
     const isNew = isStored && before === undefined
+    for (let round = 1; !isStored && pair.refreshToken !== null && !await this.#survived(merchantId); round++) {
+      if (round > maxRounds) throw recordChanged(merchantId)
+      isStored = await placements.place(placement)
+    }
     notify({ type: 'connected', merchantId, isNew, ...(began !== undefined && { duration: elapsed(runtime, began) }) })
     return { isNew }
   }
 
   /** Whether the pair that another server stored outlived an exchange of this one. */
   async #survived (merchantId: string): Promise<boolean> {
-    const current = await this.#use.store.find(merchantId)
-    if (current === undefined) throw recordChanged(merchantId)
-    if (!hasPair(current) || current.reauthorizationRequired) return false
-    return this.#survivesRefresh(merchantId, current.refreshToken)
+    while (true) {
+      const current = await this.#use.store.find(merchantId)
+      if (current === undefined) throw recordChanged(merchantId)
+      if (!hasPair(current)) return false
+      const refreshed = await this.#refreshed(merchantId, current.refreshToken)
+      if (refreshed === undefined) return false
+      // A refresh that was in progress already may have reached Clover before this exchange did, and so may another authorization: neither
+      // proves anything.
+      if (current.refreshLease === undefined && refreshed.connectionId === current.connectionId) return true
+    }
   }
 
   readonly #ask = (call: () => Promise<Answer<string>>): Promise<Answer<string>> => this.#use.slots.run(call)
