@@ -32,6 +32,7 @@ import { RefreshProtocol } from './tokens/refresh.js'
 import type { Runtime } from './tokens/runtime.js'
 import { Slots } from './tokens/slots.js'
 import { Store } from './tokens/store.js'
+import { VisitQueue } from './tokens/visit-queue.js'
 
 /**
  * Clover's limits of calls at once, for one token and for an app. Refreshes are counted apart (`maxCalls`): they must not wait behind
@@ -39,6 +40,9 @@ import { Store } from './tokens/store.js'
  * Source: https://docs.clover.com/dev/docs/api-usage-rate-limits
  */
 const callsAtOnce = { each: 5, total: 10 }
+
+/** The most visits that wait for their turn: at ten a second the last waits ten seconds, after which few people still look at the page. */
+const mostVisitsWaiting = 100
 
 /** @internal Puts the parts together; each gets what it needs and no more. */
 export function assemble (fastify: FastifyInstance, options: ResolvedOptions, runtime: Runtime) {
@@ -57,6 +61,9 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const store = new Store({ storage, appId, environment: environment.name, timeout: storageTimeout, onUnreadable: unreadableNotice(notify, elapsed) })
   const make = new RecordMaker(runtime.random)
   const slots = new Slots(options.maxCalls)
+  const visits = new VisitQueue({
+    atOnce: Math.max(1, Math.floor(options.maxCalls / 4)), rate: runtime.visitRate, mostWaiting: mostVisitsWaiting, maxWait, runtime: timing, closing: shutdown.signal
+  })
   const cache = options.cache ? new RecordCache({ ...options.cache, minValidity, refreshAhead, now: elapsed, clock }) : undefined
   const reader = new Reader(store, cache)
   const trust = appSecret === false ? 'low' : 'high'
@@ -77,7 +84,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const identity = { appId, environment: environment.name, flow }
   const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
   const connections = new Connections({
-    store, placements, flights, clover: client, clock, runtime: timing, make, slots, notify, trustMerchantId: options.trustMerchantId, trust, maxWait
+    store, placements, flights, clover: client, clock, runtime: timing, make, visits, slots, notify, trustMerchantId: options.trustMerchantId, trust, maxWait
   })
   const disconnects = new Disconnects({ store, reader, flights, notify })
   const { basePath, redirectUri, launchPath, launchUrl } = addresses(fastify.prefix.replace(/\/$/, ''), options)

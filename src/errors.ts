@@ -51,7 +51,7 @@ export const errorCodes = {
   FST_CLOVER_REAUTHORIZATION_REQUIRED: createError('FST_CLOVER_REAUTHORIZATION_REQUIRED',
     'Clover accepts no stored token of merchant %s any more: send the merchant\'s browser to the launch route to authorize again.', 409),
   FST_CLOVER_UNAVAILABLE: createError('FST_CLOVER_UNAVAILABLE',
-    'Clover gave no usable answer (%s): try again in %s.', 503),
+    '%s: try again in %s.', 503),
   FST_CLOVER_BAD_REPLY: createError('FST_CLOVER_BAD_REPLY',
     'Clover\'s reply does not have the documented form (%s): nothing of it was used. Check that the environment\'s origins are right.', 502),
   FST_CLOVER_STORAGE: createError('FST_CLOVER_STORAGE',
@@ -106,9 +106,18 @@ export const reauthorizationRequired = (merchantId: string, launchUrl?: string) 
   make('FST_CLOVER_REAUTHORIZATION_REQUIRED', [merchantId], launchUrl === undefined ? { merchantId } : { merchantId, launchUrl })
 
 /** @internal `retryAfter` in seconds, at least 1. */
-export function unavailable (reason: string, retryAfter = 1, merchantId?: string): CloverError {
+export function unavailable (reason: string, retryAfter?: number, merchantId?: string): CloverError {
+  return tryAgain(`Clover gave no usable answer (${reason})`, retryAfter, merchantId)
+}
+
+/** @internal `retryAfter` in seconds, at least 1. */
+export function tooManyVisits (retryAfter: number, merchantId?: string): CloverError {
+  return tryAgain('Too many people are opening the app at once', retryAfter, merchantId)
+}
+
+function tryAgain (what: string, retryAfter = 1, merchantId?: string): CloverError {
   const seconds = Math.max(1, Math.ceil(retryAfter))
-  return make('FST_CLOVER_UNAVAILABLE', [reason, seconds === 1 ? '1 second' : `${seconds} seconds`], {
+  return make('FST_CLOVER_UNAVAILABLE', [what, seconds === 1 ? '1 second' : `${seconds} seconds`], {
     retryAfter: seconds, headers: { 'retry-after': String(seconds) }, ...(merchantId !== undefined && { merchantId })
   })
 }
@@ -120,9 +129,6 @@ export const badReply = (reason: string, merchantId?: string) =>
 /** @internal Somebody disconnected the merchant, or connected it, while an authorization was stored. */
 export const recordChanged = (merchantId: string) =>
   unavailable('the merchant\'s record changed while the authorization was stored: open the app from Clover again', 1, merchantId)
-
-/** @internal */
-export const tooManyVisits = (merchantId: string) => unavailable('too many people open the app at once', 5, merchantId)
 
 /**
  * @internal `reason` and `cause` must already be free of secrets. They are for the log alone: a database's message names hosts and users,

@@ -33,7 +33,8 @@ const made: Array<[CloverError, keyof typeof errorCodes, number, RegExp, object]
   [otherApp(merchantId), 'FST_CLOVER_OTHER_APP', 500, /give each app and environment a store/, { merchantId }],
   [recordSealed(merchantId, 'accessToken', 'why'), 'FST_CLOVER_SEALED', 500, /MERCHANT0000A/, { merchantId }],
   [recordUnreadable(merchantId, 'why'), 'FST_CLOVER_UNREADABLE', 500, /MERCHANT0000A cannot be read \(why\): send the merchant's browser to the launch route/, { merchantId }],
-  [tooManyVisits(merchantId), 'FST_CLOVER_UNAVAILABLE', 503, /too many people open the app at once\): try again in 5 seconds/, { merchantId, headers: { 'retry-after': '5' } }],
+  [tooManyVisits(5, merchantId), 'FST_CLOVER_UNAVAILABLE', 503, /^Too many people are opening the app at once: try again in 5 seconds\.$/, { merchantId, headers: { 'retry-after': '5' } }],
+  [tooManyVisits(0.2), 'FST_CLOVER_UNAVAILABLE', 503, /at once: try again in 1 second\.$/, { retryAfter: 1 }],
   [foreignUrl(merchantId), 'FST_CLOVER_FOREIGN_URL', 500, /goes to Clover alone: give a path such as/, { merchantId }],
   [noEcommerce('A sentence.', merchantId), 'FST_CLOVER_NO_ECOMMERCE', 500, /no ecommerce key: A sentence\.$/, { merchantId }],
   [closing(), 'FST_CLOVER_CLOSING', 503, /closing/, {}]

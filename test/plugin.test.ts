@@ -161,7 +161,7 @@ t.test('a store that is registered before the plugin is still open when the last
   const app = Fastify()
   app.addHook('onClose', async () => { order.push('store closed') })
   const watched = { ...storage, put: async (...args: Parameters<typeof storage.put>) => { order.push('put'); return storage.put(...args) } }
-  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { now: time.now } } as CloverOptions)
+  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { now: time.now, visitRate: Infinity } } as CloverOptions)
   await adopt(app, clover, merchantA)
   clover.fault({ on: 'refresh', kind: 'latency', ms: 60 })
   app.clover.refresh(merchantA).catch(() => {})
@@ -178,7 +178,7 @@ t.test('even a store that is closed first is still open then, since the plugin d
   const { storage } = options
   const app = Fastify()
   const watched = { ...storage, put: async (...args: Parameters<typeof storage.put>) => { order.push('put'); return storage.put(...args) } }
-  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { now: time.now } } as CloverOptions)
+  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { now: time.now, visitRate: Infinity } } as CloverOptions)
   app.addHook('onClose', async () => { order.push('store closed') })
   await adopt(app, clover, merchantA)
   clover.fault({ on: 'refresh', kind: 'latency', ms: 60 })

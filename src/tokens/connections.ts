@@ -14,6 +14,7 @@ import type { RecordMaker } from './record.js'
 import { elapsed, type Runtime } from './runtime.js'
 import type { Slots } from './slots.js'
 import { UnreadableRecord, type Store } from './store.js'
+import type { VisitQueue } from './visit-queue.js'
 import { within } from './within.js'
 
 /** @internal */
@@ -25,6 +26,9 @@ export interface ConnectionOptions {
   clock: { now (): number }
   runtime: Pick<Runtime, 'now'>
   make: RecordMaker
+  /** For the calls by which a visit proves itself: a stranger can cause them. */
+  visits: Pick<VisitQueue, 'run'>
+  /** For all other calls. */
   slots: Pick<Slots, 'run'>
   notify: Notify
   /** `true`: the merchant id is believed without asking Clover. */
@@ -51,13 +55,14 @@ export type Visit = { isNew: boolean } | 'again'
 /** The most times that a visit is noted while others change the record. */
 const maxRounds = 10
 
-/** The most callbacks of one merchant that wait for a full exchange. */
+/** The most callbacks of one merchant that wait for a full exchange, and the seconds after which one that is too many may try again. */
 const mostWaiting = 32
+const retryAfter = 5
 
 /** @internal Merchants who connect, and those who come back. */
 export class Connections {
   readonly #use: ConnectionOptions
-  readonly #fullExchanges = new OneAtATime({ most: mostWaiting, tooMany: merchantId => tooManyVisits(merchantId) })
+  readonly #fullExchanges = new OneAtATime({ most: mostWaiting, tooMany: merchantId => tooManyVisits(retryAfter, merchantId) })
 
   constructor (options: ConnectionOptions) {
     this.#use = options
@@ -90,7 +95,7 @@ export class Connections {
   async connectWithToken (merchantId: string, accessToken: string): Promise<{ isNew: boolean }> {
     const before = await this.#use.store.find(merchantId)
     const token = { accessToken, accessTokenExpiration: null, refreshToken: null, refreshTokenExpiration: null }
-    await this.bind(merchantId, token)
+    await this.#use.visits.run(() => this.bind(merchantId, token, atOnce))
     return this.#store(merchantId, token, before)
   }
 
@@ -149,16 +154,20 @@ export class Connections {
     return this.#store(merchantId, pair, before, began)
   }
 
-  /** Resolves with the tokens once Clover has said that they are this merchant's. */
-  async #exchange (merchantId: string, exchange: Exchange): Promise<TokenPair> {
-    const { clover, slots, notify } = this.#use
-    const answer = await slots.run(() => clover.exchange(exchange))
+  /** Resolves with the tokens once Clover has said that they are this merchant's. One turn in the queue is for both calls. */
+  #exchange (merchantId: string, exchange: Exchange): Promise<TokenPair> {
+    return this.#use.visits.run(() => this.#prove(merchantId, exchange))
+  }
+
+  async #prove (merchantId: string, exchange: Exchange): Promise<TokenPair> {
+    const { clover, notify } = this.#use
+    const answer = await clover.exchange(exchange)
     if (answer.outcome === 'unclear') throw unclearError(answer, merchantId)
     if (answer.outcome === 'refused') {
       notify({ type: 'exchange-refused', merchantId, status: answer.status })
       throw denied('Clover did not accept the authorization code. Open the app from Clover again; if that does not help, check the App ID and the App Secret.', merchantId)
     }
-    await this.bind(merchantId, answer.value)
+    await this.bind(merchantId, answer.value, atOnce)
     return answer.value
   }
 
@@ -245,6 +254,9 @@ export class Connections {
 
   readonly #ask = (call: () => Promise<Answer<string>>): Promise<Answer<string>> => this.#use.slots.run(call)
 }
+
+/** For a call that has its turn already. */
+const atOnce = (call: () => Promise<Answer<string>>) => call()
 
 function hasPair (found: Installation | UnreadableRecord | undefined): found is Installation {
   return found !== undefined && !(found instanceof UnreadableRecord) && found.refreshToken !== null

@@ -16,6 +16,8 @@ export interface Runtime {
   jitter (): number
   /** Milliseconds after which a call to the storage adapter counts as failed. */
   storageTimeout: number
+  /** How many visits a second have their code exchanged. */
+  visitRate: number
 }
 
 /** @internal Milliseconds since a moment by the local clock; 0 if that was set back meanwhile. */
@@ -32,5 +34,6 @@ export const realRuntime: Runtime = {
   sleep: (milliseconds, signal, options) => setTimeout(milliseconds, undefined, { ...options, ...(signal && { signal }) }).catch(() => {}),
   random: bytes => randomBytes(bytes).toString('hex'),
   jitter: () => Math.random(),
-  storageTimeout: 5_000
+  storageTimeout: 5_000,
+  visitRate: 10
 }

@@ -107,7 +107,7 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
   t.teardown(() => app.close())
   app.addHook('onRequest', async request => { noteQuery(request.url, secrets) })
   await before?.(app)
-  const register = async (scope: FastifyInstance) => { await scope.register(plugin, { ...all, storage, [kRuntime]: { now: time.now, ...runtime } } as CloverOptions) }
+  const register = async (scope: FastifyInstance) => { await scope.register(plugin, { ...all, storage, [kRuntime]: { now: time.now, visitRate: Infinity, ...runtime } } as CloverOptions) }
   if (prefix === undefined) await register(app)
   else app.register(register, { prefix })
   await after?.(app)

@@ -97,7 +97,7 @@ async function start (t: Test, options: Partial<CloverOptions> = {}, { boots = t
     await promise
   }
   const all = { ...ordinaryOptions(clover), ...options }
-  await app.register(plugin, { ...all, [kRuntime]: { now: time.now, sleep, jitter: () => 0.5 } } as CloverOptions)
+  await app.register(plugin, { ...all, [kRuntime]: { now: time.now, visitRate: Infinity, sleep, jitter: () => 0.5 } } as CloverOptions)
   if (boots) await app.ready()
   const warnings = logs.map(line => (JSON.parse(line) as { msg: string }).msg)
   return { app, clover, time, storage: all.storage, pauses, warnings }

@@ -259,7 +259,7 @@ export async function setStage (t: Test, variant: Variant, { appId = highTrust, 
   }
   const { state, cookie } = deriveStateKeys(stage.cookieSecret, appId, clover.environment.name)
   for (const { signingKey } of [state, cookie] as unknown as Array<{ signingKey: string }>) canaries.note('key', signingKey)
-  await stage.app.register(plugin, { ...all, [kRuntime]: { now: stage.time.now, sleep: hurried, ...runtime, fetch: recordingFetch } } as CloverOptions)
+  await stage.app.register(plugin, { ...all, [kRuntime]: { now: stage.time.now, visitRate: Infinity, sleep: hurried, ...runtime, fetch: recordingFetch } } as CloverOptions)
   stage.app.get('/handler/:merchantId', async request => {
     await request.clover.accessToken((request.params as { merchantId: string }).merchantId)
     return 'done'

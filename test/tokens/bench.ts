@@ -163,7 +163,7 @@ export function server (options: BenchOptions = {}) {
     store, reader, cache, flights, clover: client, clock, make, slots, notify, minValidity, refreshAhead, maxWait, launchUrl: options.launchUrl, trustMerchantId
   })
   const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
-  const connections = new Connections({ store, placements, flights, clover: client, clock, runtime, make, slots, notify, trustMerchantId, trust, maxWait })
+  const connections = new Connections({ store, placements, flights, clover: client, clock, runtime, make, visits: slots, slots, notify, trustMerchantId, trust, maxWait })
   const disconnects = new Disconnects({ store, reader, flights, notify })
   return { storage, clover, events, clock, store, cache, reader, make, slots, protocol, flights, keeper, placements, connections, disconnects, connect, mark, eventsOf }
 

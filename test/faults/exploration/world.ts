@@ -181,7 +181,7 @@ export class World {
       const store = this.#store(self, began)
       const placements = new Placements({ store, reader, flights, clock, make, notify, identity })
       return new Connections({
-        store, placements, flights, clover, clock, runtime, make, slots, notify, trustMerchantId: false, trust: this.scenario.trust, maxWait: 30_000
+        store, placements, flights, clover, clock, runtime, make, visits: slots, slots, notify, trustMerchantId: false, trust: this.scenario.trust, maxWait: 30_000
       })
     }
     const disconnects = (began: { step: number }) => new Disconnects({ store: this.#store(self, began), reader, flights, notify })
