@@ -16,7 +16,8 @@ export function isDue (record: Installation, within: number, now: number): boole
   if (refreshToken === null || isRefusedFor(reauthorizationRequired, now)) return false
   if (refreshLease) return !isAhead(refreshLease.until, now, limits.lease)
   if (reauthorizationRequired || isToBeConfirmed(record, now)) return true
-  if (refreshTokenExpiration === null) return dueAt === null || now >= dueAt
-  // Otherwise a token that lives no longer than that would be refreshed at every pass.
-  return refreshTokenExpiration - now <= Math.min(within, (refreshTokenExpiration - updatedAt) / 2)
+  if (refreshTokenExpiration === null) return dueAt === null || !isAhead(dueAt, now, limits.unknownEnd)
+  // Otherwise a token that lives no longer than that would be refreshed at every pass. Its life is not known where a wrong clock wrote its beginning.
+  const half = isAhead(updatedAt, now, 0) || updatedAt <= now ? (refreshTokenExpiration - updatedAt) / 2 : Infinity
+  return refreshTokenExpiration - now <= Math.min(within, half)
 }

@@ -43,7 +43,9 @@ export const limits = {
   /** The pause before a refused merchant is tried again. */
   mark: 86_400,
   /** The confirmation of a doubtful pair. */
-  confirmation: 900
+  confirmation: 900,
+  /** The refresh of a pair for whose refresh token Clover named no end. */
+  unknownEnd: 86_400
 }
 
 /** Seconds by which a time may lie further ahead than its limit: it is written as a whole second, by a clock that may be corrected since. */

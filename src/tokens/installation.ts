@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { limits } from './freshness.js'
 
 /** A merchant id as Clover gives it. Source: https://docs.clover.com/dev/docs/merchant-id-and-api-token-for-development */
 export const MerchantId = Type.String({ pattern: '^[A-Z0-9]{13}$', description: 'Clover\'s merchant id: 13 characters of A-Z and 0-9' })
@@ -84,10 +85,7 @@ export function summarize (installation: Installation): InstallationSummary {
   }
 }
 
-/** Seconds after which a refresh token whose end is unknown is exchanged for one whose end is known. */
-const unknownEnd = 86_400
-
 /** When keep-alive must look at a record, in Unix seconds: the lease's end, the mark's next try, the confirmation, or the refresh token's end. */
 export function dueAt ({ refreshLease, reauthorizationRequired, confirmAt, refreshToken, refreshTokenExpiration, updatedAt }: Omit<Installation, 'dueAt'>): number | null {
-  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? confirmAt ?? refreshTokenExpiration ?? (refreshToken === null ? null : updatedAt + unknownEnd)
+  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? confirmAt ?? refreshTokenExpiration ?? (refreshToken === null ? null : updatedAt + limits.unknownEnd)
 }

@@ -70,7 +70,8 @@ export class RecordMaker {
   /** The mark that Clover refused every stored token; the time to the next try doubles from a minute to a day. */
   marked (record: Installation, now: number): Installation {
     const { refreshLease, ...kept } = record
-    const since = record.reauthorizationRequired?.since ?? Math.floor(now)
+    // A wrong clock may have dated the mark before in the future: the time to the next try would not grow.
+    const since = Math.min(record.reauthorizationRequired?.since ?? now, Math.floor(now))
     const wait = Math.min(limits.mark, Math.max(60, now - since))
     return this.#seal({ ...kept, reauthorizationRequired: { since, retryAt: Math.ceil(now + wait) } })
   }

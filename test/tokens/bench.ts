@@ -40,7 +40,8 @@ export class BenchStorage implements CloverStorage {
 
   async put (next: Installation, expected: string | undefined): Promise<boolean> {
     return await this.#call('put', async () => {
-      if (this.records.get(next.merchantId)?.revision !== expected) return false
+      const stored = this.records.get(next.merchantId)
+      if (expected === undefined ? stored !== undefined : stored?.revision !== expected) return false
       this.records.set(next.merchantId, structuredClone(next))
       return true
     }) as boolean
