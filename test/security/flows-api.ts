@@ -30,7 +30,7 @@ export async function key (stage: Stage, options?: { renew?: boolean }): Promise
 /** All calls of Clover's API. */
 export async function callAll (stage: Stage): Promise<void> {
   const body = { method: 'POST', body: JSON.stringify({ title: canary('payload') }), headers: { 'content-type': 'application/json' } }
-  await call(stage, `${orders}?filter=${canary('payload')}`)
+  await call(stage, `${orders}?note=${canary('payload')}`)
   await call(stage, orders, body)
   await list(stage, orders)
   await key(stage, { renew: true })
@@ -46,7 +46,7 @@ export const apiCalls: Flow[] = [
       stage.sawObject('an answer', response)
       await response.text()
       const secret = () => canary('payload')
-      must(await call(stage, `${orders}?filter=${secret()}`, { headers: { 'x-own': secret(), authorization: `Bearer ${canary()}` } }) === 200, '200')
+      must(await call(stage, `${orders}?note=${secret()}`, { headers: { 'x-own': secret(), authorization: `Bearer ${canary()}` } }) === 200, '200')
       must(await call(stage, orders, { method: 'POST', body: JSON.stringify({ title: secret() }), headers: { 'content-type': 'application/json' } }) === 200, 'a new order')
     }
   },
@@ -125,12 +125,12 @@ export const apiCalls: Flow[] = [
       stage.clover.addMerchant({ id: merchantA, orders: Array.from({ length: 250 }, (_, index) => ({ id: `ORDER${index}`, note: canary() })) })
       await join(stage, merchantA)
       must(await list(stage, orders) === 250, 'three pages')
-      must(await list(stage, `${orders}?filter=${canary('payload')}`, { limit: 200 }) === 250, 'two pages')
+      must(await list(stage, `${orders}?note=${canary('payload')}`, { limit: 200 }) === 250, 'two pages')
       for (const options of [{ limit: 0 }, { limit: canary() as unknown as number }, { signal: AbortSignal.abort(new Error('mine')) }]) await list(stage, orders, options)
       for (const query of [`limit=${canary('payload')}`, `offset=${canary('payload')}`]) await list(stage, `${orders}?${query}`)
       for (const status of [401, 403, 404, 302, 429, 500]) {
         stage.clover.fault({ on: 'rest', kind: 'status', status, body: { message: canary() }, headers: { location: `https://evil.example/${canary()}`, 'retry-after': canary() }, times: 20 })
-        await list(stage, `${orders}?filter=${canary('payload')}`)
+        await list(stage, `${orders}?note=${canary('payload')}`)
         stage.clover.clearFaults()
       }
       for (const body of [{ elements: canary() }, { [canary()]: [] }, [canary()], `{"elements":["${canary()}`, `<html>${canary()}</html>`, '']) {

@@ -81,7 +81,7 @@ t.test('a mark that follows one of the future waits ever longer, as any other', 
     waits.push(Math.round(retryAt - now()))
     await leap(retryAt - now() + 1)
   }
-  t.ok(Number(waits[5]) > 1000, waits.join())
+  t.ok(Number(waits[5]) > 900, waits.join())
 })
 
 t.test('keep-alive refreshes under a lease a year ahead once a real one would have ended', async t => {

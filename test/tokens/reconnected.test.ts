@@ -185,7 +185,7 @@ t.test('the check of a v1 token that Clover refused does not mark the token of a
   await leap(11)
   const answer = gate()
   const asked: string[] = []
-  clover.intercept = async (call, _run, token) => {
+  clover.intercept = async (_call, _run, token) => {
     asked.push(token)
     if (token !== record.accessToken) return { outcome: 'ok', value: merchantId }
     await answer.promise
