@@ -135,6 +135,19 @@ t.test('a notice is told of each disconnect, and not awaited', async t => {
   t.match(events(logs).at(-1), { event: 'disconnected', merchantId: merchantA })
 })
 
+t.test('a merchant whom Clover had refused, and who authorizes again, is reported once', async t => {
+  const notices: Array<{ merchantId: string, since: number, by: string }> = []
+  const { app, clover, browser, time } = await startHost(t, { options: { onReconnected: notice => { notices.push(notice) } } })
+  await connect(browser(), clover, merchantA)
+  clover.uninstall(merchantA)
+  await t.rejects(app.clover.refresh(merchantA), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  const since = Math.floor(time.now() / 1000)
+  await connect(browser(), clover, merchantA)
+  await connect(browser(), clover, merchantA)
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(notices.map(notice => ({ ...notice, since: Math.abs(notice.since - since) <= 1 })), [{ merchantId: merchantA, since: true, by: 'authorization' }])
+})
+
 t.test('closing waits until a refresh under way is stored', async t => {
   const { app, clover, browser, storage } = await startHost(t)
   await connect(browser(), clover, merchantA)

@@ -209,16 +209,19 @@ export class Connections {
   async #noteVisit (merchantId: string): Promise<void> {
     const { store, make, clock } = this.#use
     const visitId = make.id()
-    for (let round = 1; ; round++) {
+    for (let round = 1; round <= maxRounds; round++) {
       const record = await store.get(merchantId)
-      if (record === undefined || round > maxRounds) throw recordChanged(merchantId)
+      if (record === undefined) break
       if (record.visitId === visitId) return
+      let isStored = false
       try {
-        if (await store.put(make.returned(record, visitId, clock.now()), record.revision)) return
+        isStored = await store.put(make.returned(record, visitId, clock.now()), record.revision)
       } catch (error) {
         if (round === maxRounds) throw error
       }
+      if (isStored) return
     }
+    throw recordChanged(merchantId)
   }
 
   /**

@@ -65,7 +65,7 @@ export class Placements {
     const { store } = this.#use
     const { next, before, overwriteUnknown } = placement
     const { merchantId, connectionId } = next
-    for (let round = 1; ; round++) {
+    for (let round = 1; round <= maxRounds; round++) {
       let isStored = false
       try {
         isStored = await store.put(next, placement.expected)
@@ -73,19 +73,15 @@ export class Placements {
         placement.isUnknown = true
         if (round >= maxRounds) throw error
       }
-      if (!isStored && round > maxRounds) throw recordChanged(merchantId)
       const current = isStored ? next : await store.find(merchantId)
       if (current instanceof UnreadableRecord) {
         // Without its revision it can be deleted, but not replaced.
         if (current.revision === undefined) await store.delete(merchantId)
         placement.expected = current.revision
-        continue
-      }
-      if (current?.connectionId === connectionId) {
+      } else if (current?.connectionId === connectionId) {
         this.#stored(placement)
         return true
-      }
-      if (current === undefined) {
+      } else if (current === undefined) {
         // A disconnect came between, or may have: it is not undone behind the merchant's back.
         if (before !== undefined || (placement.isUnknown && !overwriteUnknown)) throw recordChanged(merchantId)
         placement.expected = undefined
@@ -96,6 +92,7 @@ export class Placements {
         return false
       }
     }
+    throw recordChanged(merchantId)
   }
 
   #stored ({ next: { merchantId, connectionId }, refusedSince }: Placement): void {

@@ -11,7 +11,7 @@ function numbersOf (source: string): number[] {
 }
 
 /** The numbers of the statements. */
-const all = [...Array.from({ length: 37 }, (_, index) => index + 1), 39, 40]
+const all = Array.from({ length: 40 }, (_, index) => index + 1)
 
 t.test('each statement about security has a test that is named after it', async t => {
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.test.ts'))
