@@ -1,7 +1,37 @@
 import neostandard from 'neostandard'
 
+/** The rooms of src, from the ground up: a file may import from its own room and from those below. Files of src itself that are not named are the roof. */
+const rooms = [
+  ['errors', 'environments', 'escape-html', 'installation', 'runtime', 'shutdown', 'version'],
+  ['checks'],
+  ['concurrency', 'events'],
+  ['clover', 'storage'],
+  ['tokens'],
+  ['api', 'jobs'],
+  ['options'],
+  ['routes'],
+  ['testing']
+]
+/** What rooms on one level may not import: each other. The package for tests knows storage and what is below it. */
+const apart = { testing: ['clover', 'tokens', 'api', 'jobs', 'options', 'routes'] }
+const roof = ['index', 'plugin', 'assemble', 'decorator']
+
+const isFile = name => rooms[0].includes(name)
+const directions = rooms.flatMap((level, i) => level.map(room => {
+  const above = [...rooms.slice(i + 1).flat(), ...level.filter(other => other !== room && !isFile(room)), ...roof, ...apart[room] ?? []]
+  const way = isFile(room) ? '\\./' : '(?:\\.\\./)+'
+  return {
+    files: [isFile(room) ? `src/${room}.ts` : `src/${room}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': ['error', {
+        patterns: [{ regex: `^${way}(?:${above.join('|')})(?:/|\\.js$)`, message: `src/${room} must not import from the rooms above it: see src/README.md.` }]
+      }]
+    }
+  }
+}))
+
 export default [
-  ...neostandard({ ts: true, ignores: ['dist/**', '.tap/**', 'node_modules/**', 'test/benchmark/node_modules/**'] }),
+  ...neostandard({ ts: true, ignores: ['dist/**', 'dist-docs/**', '.tap/**', 'node_modules/**', 'test/benchmark/node_modules/**'] }),
   {
     files: ['**/*.ts'],
     rules: {
@@ -10,5 +40,6 @@ export default [
       '@typescript-eslint/no-non-null-assertion': 'error',
       '@typescript-eslint/ban-ts-comment': 'error'
     }
-  }
+  },
+  ...directions
 ]

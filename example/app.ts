@@ -9,11 +9,11 @@ import { assetRoutes } from './routes/assets.js'
 import { operatorRoutes } from './routes/operator.js'
 import { shopRoutes } from './routes/shop.js'
 import { requireOperator, requireSameSite, sessionKey, sessions } from './session.js'
-import type { Settings } from './settings.js'
+import { freshness, type Settings } from './settings.js'
 import type { Clover } from './simulator.js'
 
 /** Puts the app together; the caller listens. */
-export async function buildApp (settings: Settings, { options, webhookAuth, api, dashboard, close }: Clover): Promise<FastifyInstance> {
+export async function buildApp (settings: Settings, { options, webhookAuth, dashboard, close }: Clover): Promise<FastifyInstance> {
   const { database, storage } = openDatabase(settings.database, { isSimulated: dashboard !== undefined })
   const app = Fastify({ logger: { level: settings.logLevel } })
 
@@ -41,6 +41,7 @@ export async function buildApp (settings: Settings, { options, webhookAuth, api,
     storage,
     baseUrl: settings.baseUrl,
     userAgent: 'daybook/1.0',
+    ...freshness,
     routes: {
       refresh: { onRequest: requireOperator },
       // A merchant who uninstalls the app in Clover's dashboard is disconnected.
@@ -48,6 +49,7 @@ export async function buildApp (settings: Settings, { options, webhookAuth, api,
     },
     // Clover has said who the merchant is: this is the log-in.
     onConnect: (request, _reply, { merchantId, isNew }) => {
+      request.session.regenerate(['operator']) // against session fixation; the operator's log-in has nothing to do with the merchant's
       request.session.set('merchantId', merchantId)
       request.session.set('notice', isNew ? 'The shop is connected.' : 'Welcome back.')
     },
@@ -55,7 +57,7 @@ export async function buildApp (settings: Settings, { options, webhookAuth, api,
   })
 
   await app.register(assetRoutes)
-  await app.register(shopRoutes, { api, dashboard })
+  await app.register(shopRoutes, { dashboard })
   await app.register(operatorRoutes, { password: settings.operatorPassword })
   return app
 }

@@ -3,9 +3,12 @@
  *
  *   npm run migrate -- legacy.csv
  *
- * Ctrl-C stops it cleanly, and the next run goes on. Who could not be moved is written to a file beside the first. With CLOVER_APP_ID set it
- * talks to the real Clover, like the example; otherwise, and without a file, to a simulator, which makes up merchants (MERCHANTS, 1000 by
- * default) and their file: the same ones at every start, so that here too the next run goes on. RATE is in requests a second.
+ * Merchants who could not be moved are written to a file beside the first. Ctrl-C stops it cleanly, and the next run goes on. The exit code is
+ * 0 after both; it is 1 for a setting that cannot be right.
+ *
+ * With CLOVER_APP_ID set it talks to the real Clover, like the example; otherwise, and without a file, to a simulator, which makes up
+ * merchants (MERCHANTS, 1000 by default) and their file: the same ones at every start, so that here too the next run goes on. RATE is in
+ * requests a second.
  */
 import { createCipheriv } from 'node:crypto'
 import { once } from 'node:events'
@@ -19,10 +22,13 @@ import Fastify from 'fastify'
 import clover, { type CloverOptions, type LegacyToken } from 'fastify-clover'
 import { cloverSimulator, type CloverSimulator, type RandomSource } from 'fastify-clover/testing'
 import { openDatabase } from './database.js'
-import { readSettings } from './settings.js'
+import { BadSettings, readMigrationSettings, type MigrationSettings } from './settings.js'
+import { onStop } from './stop.js'
 
-const settings = readSettings(process.env)
-const rate = Number(process.env.RATE || (settings.realClover ? 20 : 1000))
+const stop = new AbortController()
+onStop(() => stop.abort())
+
+const settings = read()
 const [,, given] = process.argv
 if (Boolean(given) !== Boolean(settings.realClover)) {
   console.error(given
@@ -32,7 +38,7 @@ if (Boolean(given) !== Boolean(settings.realClover)) {
 }
 const simulator = settings.realClover ? undefined : await cloverSimulator({ random: sameAtEveryStart() })
 const file = given ?? fileURLToPath(new URL('data/legacy.csv', import.meta.url))
-if (simulator) writeFile(simulator, Number(process.env.MERCHANTS || 1000))
+if (simulator) writeFile(simulator, settings.merchants)
 
 const { database, storage } = openDatabase(settings.database, { isSimulated: simulator !== undefined, simulatorTable: 'simulator_migration' })
 const app = Fastify({ logger: { level: settings.logLevel } })
@@ -43,8 +49,6 @@ app.addHook('onClose', async () => {
 // The server keeps merchants connected; this command leaves Clover's limit of calls to the migration.
 await app.register(clover, { ...credentials(), storage, routes: false, maxCalls: 16, keepAlive: false })
 
-const stop = new AbortController()
-process.once('SIGINT', () => stop.abort())
 const rejectsFile = `${file.replace(/\.csv$/, '')}.rejected.csv`
 const rejects = createWriteStream(rejectsFile).on('error', error => { throw error })
 rejects.write('merchantId,outcome,reason\n')
@@ -55,7 +59,7 @@ bar.start(total, 0, { speed: '-', left: '-', refused: 0, failed: 0 })
 const began = performance.now()
 const counts = { migrated: 0, 'already-connected': 0, refused: 0, failed: 0 }
 for await (const result of app.clover.migrateLegacy(rows(), {
-  rate,
+  rate: settings.rate,
   concurrency: 8,
   total,
   signal: stop.signal,
@@ -75,6 +79,16 @@ const memory = Math.round(process.resourceUsage().maxRSS / 1024)
 const { migrated, 'already-connected': before, refused, failed } = counts
 console.log(`${total} merchants: ${migrated} moved, ${before} had a pair already, ${refused} refused, ${failed} failed; in ${seconds} seconds, with ${memory} MB of memory at most.`)
 console.log(stop.signal.aborted ? 'Stopped: start it again to go on.' : `Who could not be moved is in ${rejectsFile}.`)
+
+function read (): MigrationSettings {
+  try {
+    return readMigrationSettings(process.env)
+  } catch (error) {
+    if (!(error instanceof BadSettings)) throw error
+    console.error(error.message)
+    process.exit(1)
+  }
+}
 
 /** Random bytes for the simulator alone, which nobody need guess: a key stream of zeros. */
 function sameAtEveryStart (): RandomSource {

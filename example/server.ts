@@ -6,6 +6,7 @@
 import { buildApp } from './app.js'
 import { BadSettings, readSettings } from './settings.js'
 import { connectToClover } from './simulator.js'
+import { onStop } from './stop.js'
 
 async function start (): Promise<void> {
   const settings = readSettings(process.env)
@@ -18,8 +19,8 @@ async function start (): Promise<void> {
     throw error
   }
 
-  // Closing waits until refreshes under way are finished and stored. A second signal ends the process at once.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => app.close())
+  // Closing waits until refreshes in progress are finished and stored.
+  onStop(() => { app.close() })
 
   console.log(`Open ${settings.baseUrl} and connect a shop.`)
   if (clover.dashboard) console.log(`The Clover simulator is at ${clover.dashboard}: its dashboard opens the app as Clover's does.`)

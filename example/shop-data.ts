@@ -1,6 +1,6 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { FastifyRequest } from 'fastify'
+import { isCloverError, type Clover } from 'fastify-clover'
 
 const Merchant = Type.Object({ id: Type.String(), name: Type.String(), defaultCurrency: Type.Optional(Type.String()) })
 
@@ -30,12 +30,11 @@ export interface Shop {
 }
 
 /** Reads a merchant's name, items and latest orders from Clover's REST API. */
-export async function readShop (request: FastifyRequest, api: string, merchantId: string): Promise<Shop> {
-  const shop = `${api}/v3/merchants/${merchantId}`
+export async function readShop (clover: Clover, merchantId: string): Promise<Shop> {
   const [merchant, items, orders] = await Promise.all([
-    read(request, merchantId, shop, Merchant),
-    read(request, merchantId, `${shop}/items?limit=8`, Items),
-    read(request, merchantId, `${shop}/orders?limit=5&orderBy=createdTime%20DESC`, Orders)
+    read(clover, merchantId, '/v3/merchants/{mId}', Merchant),
+    read(clover, merchantId, '/v3/merchants/{mId}/items?limit=8', Items),
+    read(clover, merchantId, '/v3/merchants/{mId}/orders?limit=5&orderBy=createdTime%20DESC', Orders)
   ])
   return {
     merchant,
@@ -45,27 +44,18 @@ export async function readShop (request: FastifyRequest, api: string, merchantId
 }
 
 /**
- * Reads one thing with the merchant's token. Resolves with a sentence if Clover does not give it; an error of the plugin, such as a
+ * Reads one thing with the merchant's token. Resolves with a sentence if Clover does not give it; any other error of the plugin, such as a
  * merchant who is not connected, is thrown for the error handler.
  */
-async function read<T extends TSchema> (request: FastifyRequest, merchantId: string, url: string, schema: T): Promise<Static<T> | string> {
-  const token = await request.clover.accessToken(merchantId)
-  let response = await get(url, token)
-  if (response?.status === 401) {
-    // Clover does not take this token any more. The plugin finds another one; if that is refused too, a permission is missing.
-    response = await get(url, await request.clover.accessToken(merchantId, { rejected: token }))
-  }
-  if (response === undefined) return 'Clover does not answer just now.'
-  if (response.status === 401) return 'Clover refused this: the app lacks a permission in Clover\'s developer dashboard.'
-  if (!response.ok) return `Clover answered ${response.status}.`
-  const body: unknown = await response.json().catch(() => undefined)
-  return Value.Check(schema, body) ? body : 'Clover answered in a form that this app does not know.'
-}
-
-async function get (url: string, token: string): Promise<Response | undefined> {
+async function read<T extends TSchema> (clover: Clover, merchantId: string, path: string, schema: T): Promise<Static<T> | string> {
   try {
-    return await fetch(url, { headers: { authorization: `Bearer ${token}`, 'user-agent': 'daybook/1.0' }, signal: AbortSignal.timeout(10_000) })
-  } catch {
-    return undefined
+    const response = await clover.fetch(merchantId, path, { signal: AbortSignal.timeout(10_000) })
+    if (response.status === 401) return 'Clover refused this: the app lacks a permission in Clover\'s developer dashboard.'
+    if (!response.ok) return `Clover answered ${response.status}.`
+    const body: unknown = await response.json()
+    return Value.Check(schema, body) ? body : 'Clover answered in a form that this app does not know.'
+  } catch (error) {
+    if (isCloverError(error) && error.code !== 'FST_CLOVER_UNAVAILABLE') throw error
+    return error instanceof SyntaxError ? 'Clover answered in a form that this app does not know.' : 'Clover does not answer just now.'
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { environments, type CloverOptions } from 'fastify-clover'
+import type { CloverOptions } from 'fastify-clover'
 import { cloverSimulator } from 'fastify-clover/testing'
 import type { Settings } from './settings.js'
 
@@ -8,8 +8,6 @@ export interface Clover {
   options: Pick<CloverOptions, 'environment' | 'appId' | 'appSecret' | 'cookieSecret'>
   /** The Clover Auth Code, by which the app knows Clover's webhooks; undefined: the webhook route is still to be set up. */
   webhookAuth: string | undefined
-  /** The origin of the REST API. */
-  api: string
   /** The simulator's dashboard; undefined for the real Clover. */
   dashboard?: string
   close (): Promise<void>
@@ -17,7 +15,7 @@ export interface Clover {
 
 /** Clover as the settings say. Without an App ID a simulator is started, a Clover of one's own on localhost. */
 export async function connectToClover ({ realClover, webhookAuth, simulatorPort, accessTokenLifetime, baseUrl }: Settings): Promise<Clover> {
-  if (realClover) return { options: realClover, webhookAuth, api: environments[realClover.environment].api, close: async () => {} }
+  if (realClover) return { options: realClover, webhookAuth, close: async () => {} }
 
   const simulator = await cloverSimulator({
     port: simulatorPort,
@@ -35,7 +33,6 @@ export async function connectToClover ({ realClover, webhookAuth, simulatorPort,
   return {
     options: { environment: simulator.environment, appId: app?.id, appSecret: app?.secret, cookieSecret: randomBytes(32).toString('hex') },
     webhookAuth: app?.webhookAuth,
-    api: simulator.environment.api,
     dashboard: simulator.origin,
     close: () => simulator.close()
   }

@@ -1,19 +1,36 @@
-import type { CloverFetchInit } from './clover/fetch-init.js'
+import type { CloverFetchInit } from './api/fetch-init.js'
 import type { KeepAliveOptions, KeepAliveSummary } from './jobs/keep-alive-options.js'
 import type { LegacyToken, MigrationOptions, MigrationOutcome } from './jobs/migration-types.js'
-import type { InstallationSummary, UnusableInstallation } from './tokens/installation.js'
-import type { AccessTokenOptions } from './tokens/keeper.js'
-import type { AdoptedTokens } from './tokens/connections.js'
-import type { PaginateOptions } from './tokens/pages.js'
+import type { MerchantHook, MerchantSource } from './routes/require-merchant.js'
+import type { InstallationSummary, UnusableInstallation } from './installation.js'
+import type { AccessTokenOptions } from './tokens/access-tokens.js'
+import type { AdoptedTokens } from './tokens/adoption.js'
+import type { PaginateOptions } from './api/paginate.js'
 
 /**
- * What handlers use: `request.clover`, which is the same object as `app.clover`.
+ * The functions for handlers: `request.clover`, which is the same object as `app.clover`.
  *
  * The plugin does not authorize the host's users: take the merchant id from a session, never from a URL that anybody can edit.
  */
 export interface Clover {
   /**
-   * A valid access token of a merchant, refreshed if need be.
+   * A `preHandler` hook for routes that are for connected merchants: it asks `merchantOf` for the visitor's merchant id, and puts it at
+   * `request.cloverMerchantId`.
+   *
+   * If there is none, or one that is not in Clover's form, a browser on its way to a page (GET or HEAD that accepts `text/html`) is
+   * redirected to the launch route, with the path that it asked for as `return_to` (left out if it has more than 256 characters). For any
+   * other request the hook throws FST_CLOVER_NOT_CONNECTED, a 409 with `launchUrl`. The store is not asked: for a merchant who has been
+   * disconnected meanwhile, `accessToken()` and `fetch()` throw FST_CLOVER_NOT_CONNECTED in the handler.
+   *
+   * As a hook of the whole app, `app.addHook('preHandler', ...)`, it lets everybody reach the plugin's launch, callback and webhook routes.
+   *
+   * @param merchantOf gives the merchant id from where `onConnect` put it, such as the session, or undefined or null; may be async. Never
+   * from a URL, a body or a header
+   * @throws FST_CLOVER_INVALID_OPTIONS, at once, if `routes.launch` is `false` or `merchantOf` is no function
+   */
+  requireMerchant (merchantOf: MerchantSource): MerchantHook
+  /**
+   * Resolves with a valid access token of a merchant, after a refresh if necessary. A caller waits for `maxWait` milliseconds at most.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_NOT_CONNECTED, FST_CLOVER_REAUTHORIZATION_REQUIRED, FST_CLOVER_UNAVAILABLE,
    * FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_CLOSING, or the reason of the signal
@@ -49,19 +66,22 @@ export interface Clover {
    * the ecommerce API does, by cursors.
    *
    * @throws as {@link Clover.fetch} does; FST_CLOVER_PERMISSION after 401 or 403, FST_CLOVER_UNAVAILABLE after 429 or 5xx,
-   * FST_CLOVER_BAD_REPLY after any other status, without elements, or for pages that lead nowhere, FST_CLOVER_INVALID_OPTIONS for a limit that is not 1 to 1000
+   * FST_CLOVER_BAD_REPLY after any other status, without elements, or for pages without an end, FST_CLOVER_INVALID_OPTIONS for a limit that is not 1 to 1000
    * (ecommerce: 1 to 100) and for times that cannot be right
    */
   paginate<T = Record<string, unknown>> (merchantId: string, path: string | URL, options?: PaginateOptions): AsyncIterableIterator<T>
   /**
    * The merchant's public key for ecommerce pages (Clover calls it apiAccessKey, or PAKMS key): asked for once, then kept with the
-   * installation until the merchant authorizes anew. `renew` asks again.
+   * installation until the merchant authorizes again. `renew` asks again.
    *
    * @throws as {@link Clover.paginate} does; FST_CLOVER_NO_ECOMMERCE if the environment has no such service or Clover has disabled the
    * key; FST_CLOVER_MERCHANT_MISMATCH
    */
-  ecommercePublicKey (merchantId: string, options?: { renew?: boolean }): Promise<string>
-  /** What is stored for a merchant, without secrets; undefined if the merchant is not connected. */
+  ecommercePublicKey (merchantId: string, options?: {
+    /** `true` asks Clover again. Default: `false`. */
+    renew?: boolean
+  }): Promise<string>
+  /** The stored record of a merchant without its secrets; undefined if the merchant is not connected. */
   installation (merchantId: string): Promise<InstallationSummary | undefined>
   /**
    * All merchants, page by page from the store. Any order; a merchant may come twice while records change. Records that cannot be used
@@ -69,40 +89,46 @@ export interface Clover {
    *
    * @throws FST_CLOVER_STORAGE if the adapter has no `list`
    */
-  installations (options?: { unusable?: false }): AsyncIterableIterator<InstallationSummary>
+  installations (options?: {
+    /** `true` lists records that cannot be used as well. Default: `false`. */
+    unusable?: false
+  }): AsyncIterableIterator<InstallationSummary>
   /**
-   * The same, with the records that cannot be used: they are damaged, sealed with a key that is not here, or of another app. Each can be
+   * The same, with the records that cannot be used: they are damaged, sealed with an unknown key, or of another app. Each can be
    * disconnected; a damaged or sealed one is replaced when its merchant opens the app again.
    *
    * @throws FST_CLOVER_STORAGE if the adapter has no `list`
    */
-  installations (options: { unusable: true }): AsyncIterableIterator<InstallationSummary | UnusableInstallation>
+  installations (options: {
+    /** `true` lists records that cannot be used as well. Default: `false`. */
+    unusable: true
+  }): AsyncIterableIterator<InstallationSummary | UnusableInstallation>
   /**
    * Takes over a pair of tokens that another integration holds, and which that integration must not use again.
    *
-   * Resolves with false, and changes nothing, if the merchant is connected already. A living access token is checked against its
-   * merchant first; for an expired one the caller answers.
+   * Resolves with false, and changes nothing, if the merchant is connected already. If the access token has not expired, Clover is asked
+   * whether it belongs to the merchant. For an expired one the caller is responsible.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION,
    * FST_CLOVER_UNAVAILABLE, FST_CLOVER_STORAGE
    */
   adopt (tokens: AdoptedTokens): Promise<boolean>
   /**
-   * Forgets a merchant, also if a refresh is under way. Resolves with whether there was anything to forget.
+   * Deletes a merchant's record, also while a refresh is in progress. Resolves with whether there was one.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE
    */
   disconnect (merchantId: string): Promise<boolean>
   /**
-   * Moves merchants from legacy (v1) tokens to pairs that are refreshed, and yields what came of each, in the order of completion. An item
+   * Moves merchants from legacy (v1) tokens to pairs that are refreshed, and yields the outcome of each, in the order of completion. An item
    * without `legacyToken` stands for the v1 token that is stored for the merchant.
    *
-   * A merchant who has a pair is left alone, so a run that was stopped is simply run again. It begins with the first outcome that is asked
-   * for, and reads no faster than outcomes are taken. It ends early without an error by its signal, or when the server closes: merchants
-   * under way are finished and stored first, also where the loop is left.
+   * A merchant who has a pair keeps it, so a stopped run can be run again. The run begins when the first outcome is requested, and reads no
+   * faster than outcomes are taken. Its signal, or the close of the server, ends it early without an error. Merchants in progress are finished
+   * and stored first, also if the loop is left.
    *
    * @throws FST_CLOVER_INVALID_OPTIONS and FST_CLOVER_CLOSING, at once; then, after three merchants in a row, FST_CLOVER_STORAGE if the store
-   * stays down and FST_CLOVER_PERMISSION if the app may not read its merchants; and whatever the source throws
+   * stays down and FST_CLOVER_PERMISSION if the app may not read its merchants; and the errors of the source
    */
   migrateLegacy (legacy: Iterable<LegacyToken> | AsyncIterable<LegacyToken>, options?: MigrationOptions): AsyncGenerator<MigrationOutcome, void, undefined>
   /**
@@ -122,5 +148,12 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     clover: Clover
+    /**
+     * The merchant id that `clover.requireMerchant()` let pass. It is not at `request.clover`, the one object that all requests and the
+     * server share, and not called `merchantId`, a name that a host is likely to use for a decorator of its own.
+     *
+     * @throws FST_CLOVER_INVALID_OPTIONS, when it is read in a route without that hook
+     */
+    readonly cloverMerchantId: string
   }
 }

@@ -11,27 +11,41 @@ export const EnvironmentName = Type.Union(
   { description: 'One of Clover\'s own environments' })
 export type EnvironmentName = Static<typeof EnvironmentName>
 
+/** @internal The same names, as a list. */
+export const environmentNames: readonly EnvironmentName[] = EnvironmentName.anyOf.map(({ const: name }) => name)
+
 const Origin = Type.String({ minLength: 1, description: 'An origin: https://host, or http://localhost:port' })
 
 const Origins = Type.Object({
+  /** Origin of the v2 authorize page, which the browser visits. */
   authorize: Type.String({ ...Origin, description: 'Origin of the v2 authorize page, which the browser visits' }),
+  /** Origin of the v2 token endpoints and of the REST API. */
   api: Type.String({ ...Origin, description: 'Origin of the v2 token endpoints and of the REST API' }),
+  /** Origin of v1's `/oauth/authorize` and `/oauth/token`. */
   legacy: Type.String({ ...Origin, description: 'Origin of v1\'s /oauth/authorize and /oauth/token' }),
+  /** Origin of the ecommerce key service (PAKMS) and of the ecommerce API. Default: that of `base`, or none. */
   ecommerce: Type.Optional(Type.String({ ...Origin, description: 'Origin of the ecommerce key service (PAKMS)' }))
 }, { additionalProperties: false })
 
-/** An environment with every origin spelled out: what the option `environment` resolves to. */
+/** An environment with all its origins, to which the option `environment` is resolved. */
 export const Environment = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 64, description: 'Kept in each record: a record serves its own environment only' }),
+  /** Kept in each record, 1 to 64 characters, none of them a control character: a record serves its own environment only. */
+  // JSONB columns refuse U+0000 and lone surrogates.
+  name: Type.String({
+    minLength: 1, maxLength: 64, pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$', description: 'Kept in each record: a record serves its own environment only. No control characters'
+  }),
   ...Origins.properties
 }, { additionalProperties: false, description: 'A custom environment: a simulator or a new region' })
 export type Environment = Static<typeof Environment>
 
-/** What the option `environment` takes: a name, a name with some origins overridden, or all origins. */
+/** The values of the option `environment`: a name, a name with some origins overridden, or all origins. */
 export const EnvironmentOption = Type.Union([
   EnvironmentName,
-  Type.Object({ base: EnvironmentName, ...Type.Partial(Origins).properties },
-    { additionalProperties: false, description: 'One of Clover\'s environments with some origins overridden' }),
+  Type.Object({
+    /** The environment of Clover whose origins are used unless they are overridden. */
+    base: EnvironmentName,
+    ...Type.Partial(Origins).properties
+  }, { additionalProperties: false, description: 'One of Clover\'s environments with some origins overridden' }),
   Environment
 ])
 export type EnvironmentOption = Static<typeof EnvironmentOption>
@@ -68,7 +82,7 @@ export const environments: Readonly<Record<EnvironmentName, Readonly<Environment
 
 const originNames = ['authorize', 'api', 'legacy', 'ecommerce'] as const
 
-/** @internal Resolves the option `environment`. Origins are not checked here: see {@link originProblem}. */
+/** @internal Resolves the option `environment`. Origins are not checked here: see {@link originProblems}. */
 export function resolveEnvironment (option: EnvironmentOption): Environment {
   if (typeof option === 'string') return { ...environments[option] }
   if (!('base' in option)) return { ...option }
@@ -77,13 +91,13 @@ export function resolveEnvironment (option: EnvironmentOption): Environment {
   return { ...environments[base], ...Object.fromEntries(Object.entries(overrides).filter(([, origin]) => origin !== undefined)) }
 }
 
-/** @internal The sentences for origins that are not https (plain http is for loopback alone) or not bare origins. */
+/** @internal The sentences for origins that are not https (plain http only for loopback) or not bare origins. */
 export function originProblems (environment: Environment): string[] {
   return originNames.flatMap(name => {
     const origin = environment[name]
     return origin === undefined || isOrigin(origin)
       ? []
-      : [`environment.${name} must be an https origin without a path, such as https://host (plain http is accepted for localhost alone).`]
+      : [`environment.${name} must be an https origin without a path, such as https://host (plain http is accepted only for localhost).`]
   })
 }
 
@@ -93,8 +107,8 @@ function isOrigin (text: string): boolean {
 }
 
 /**
- * @internal Whether no real merchant is behind an environment: each of its origins is the sandbox's or on loopback, and it does not bear the
- * name of a production environment.
+ * @internal Whether an environment has no real merchants: each of its origins is the sandbox's or on loopback, and its name is not that of a
+ * production environment.
  */
 export function isForTrials (environment: Environment): boolean {
   const sandbox: unknown[] = Object.values(environments.sandbox)

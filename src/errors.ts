@@ -34,20 +34,23 @@ export interface CloverError extends FastifyError {
   merchantId?: string
   /** Seconds after which another try makes sense (`FST_CLOVER_UNAVAILABLE`). */
   retryAfter?: number
-  /** Where the merchant's browser must go to authorize again (`FST_CLOVER_REAUTHORIZATION_REQUIRED`, where the launch route is on). */
+  /** Where the merchant's browser must go to authorize again (`FST_CLOVER_NOT_CONNECTED` and `FST_CLOVER_REAUTHORIZATION_REQUIRED`, where the launch route is on). */
   launchUrl?: string
   /** Sent with the reply: `retry-after` for `FST_CLOVER_UNAVAILABLE`. */
   headers?: Record<string, string>
 }
 
-/**
- * The error classes by code, for `instanceof`, as in `fastify.errorCodes`.
- *
- * The first argument of each is put into its message; only the plugin itself has reason to construct them.
- */
-export const errorCodes = {
+/** The class of the errors with one code, for `instanceof`. Its arguments are put into the message; a host never needs to construct one. */
+export interface CloverErrorClass<Code extends CloverErrorCode = CloverErrorCode> {
+  new (...args: string[]): CloverError & { code: Code }
+  readonly prototype: CloverError & { code: Code }
+}
+
+/** The error classes by code, for `instanceof`, as in `fastify.errorCodes`. */
+// The type is written out: the one that TypeScript would derive names a namespace of @fastify/error that some hosts' settings do not find.
+export const errorCodes: { readonly [Code in CloverErrorCode]: CloverErrorClass<Code> } = {
   FST_CLOVER_NOT_CONNECTED: createError('FST_CLOVER_NOT_CONNECTED',
-    'Merchant %s is not connected: send the merchant\'s browser to the launch route first.', 409),
+    '%s: send the merchant\'s browser to the launch route first.', 409),
   FST_CLOVER_REAUTHORIZATION_REQUIRED: createError('FST_CLOVER_REAUTHORIZATION_REQUIRED',
     'Clover accepts no stored token of merchant %s any more: send the merchant\'s browser to the launch route to authorize again.', 409),
   FST_CLOVER_UNAVAILABLE: createError('FST_CLOVER_UNAVAILABLE',
@@ -73,10 +76,10 @@ export const errorCodes = {
   FST_CLOVER_UNREADABLE: createError('FST_CLOVER_UNREADABLE',
     'The stored record of merchant %s cannot be read (%s): send the merchant\'s browser to the launch route, which replaces the record, or disconnect the merchant.', 500),
   FST_CLOVER_FOREIGN_URL: createError('FST_CLOVER_FOREIGN_URL',
-    'A merchant\'s token goes to Clover alone: give a path such as /v3/merchants/{mId}/orders, or a URL of the environment\'s api or ecommerce origin.', 500),
+    'A merchant\'s token goes only to Clover: give a path such as /v3/merchants/{mId}/orders, or a URL of the environment\'s api or ecommerce origin.', 500),
   FST_CLOVER_NO_ECOMMERCE: createError('FST_CLOVER_NO_ECOMMERCE', 'There is no ecommerce key: %s', 500),
   FST_CLOVER_CLOSING: createError('FST_CLOVER_CLOSING', 'The server is closing: send the request again, to another one.', 503)
-} as const satisfies Record<CloverErrorCode, unknown>
+}
 
 /**
  * Whether a value is an error of this plugin.
@@ -91,15 +94,17 @@ export function isCloverError (error: unknown, code?: CloverErrorCode): error is
 type Details = Pick<CloverError, 'merchantId' | 'retryAfter' | 'launchUrl' | 'headers'>
 
 function make (code: CloverErrorCode, args: string[], details: Details = {}, cause?: Error): CloverError {
-  const ErrorClass = errorCodes[code] as new (...args: unknown[]) => CloverError
-  const error = new ErrorClass(...args)
-  // Not enumerable, as JavaScript has it: a cause is for the log, not for whoever copies or sends the error.
+  const error: CloverError = new errorCodes[code](...args)
+  // Not enumerable, like JavaScript's own: a cause is for the log, and must not be copied or sent with the error.
   if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, writable: true, configurable: true })
   return Object.assign(error, details)
 }
 
 /** @internal */
-export const notConnected = (merchantId: string) => make('FST_CLOVER_NOT_CONNECTED', [merchantId], { merchantId })
+export const notConnected = (merchantId: string) => make('FST_CLOVER_NOT_CONNECTED', [`Merchant ${merchantId} is not connected`], { merchantId })
+
+/** @internal A request without a known merchant. */
+export const nobodyConnected = (launchUrl: string) => make('FST_CLOVER_NOT_CONNECTED', ['The request comes from no connected merchant'], { launchUrl })
 
 /** @internal */
 export const reauthorizationRequired = (merchantId: string, launchUrl?: string) =>
@@ -131,13 +136,13 @@ export const recordChanged = (merchantId: string) =>
   unavailable('the merchant\'s record changed while the authorization was stored: open the app from Clover again', 1, merchantId)
 
 /**
- * @internal `reason` and `cause` must already be free of secrets. They are for the log alone: a database's message names hosts and users,
+ * @internal `reason` and `cause` must already be free of secrets. They are only for the log: a database's message names hosts and users,
  * and the error's own message may reach a stranger.
  */
 export const storageFailed = (method: string, reason: string, merchantId?: string, cause = new Error(reason)) =>
   make('FST_CLOVER_STORAGE', [method], merchantId === undefined ? {} : { merchantId }, cause)
 
-/** @internal What an error says to an operator. */
+/** @internal The message of an error and its cause, for an operator. */
 export function reasonOf (error: unknown): string {
   const { message, cause } = error as Error
   return cause instanceof Error ? `${message} (${cause.message})` : message
@@ -163,7 +168,7 @@ export const denied = (reason: string, merchantId?: string) =>
 /** @internal */
 export const badState = (sentence: string) => make('FST_CLOVER_STATE', [sentence])
 
-/** @internal A webhook that is not Clover's, or with 400 not this app's. */
+/** @internal A webhook that is not Clover's (401), or not for this app (400). */
 export const webhookRefused = (sentence: string, statusCode = 401) => Object.assign(make('FST_CLOVER_WEBHOOK', [sentence]), { statusCode })
 
 /** @internal */
@@ -179,7 +184,7 @@ export const recordUnreadable = (merchantId: string, reason: string) => make('FS
 /** @internal */
 export const foreignUrl = (merchantId: string) => make('FST_CLOVER_FOREIGN_URL', [], { merchantId })
 
-/** @internal A sentence that says why, and what to do. */
+/** @internal `sentence` says why, and what to do. */
 export const noEcommerce = (sentence: string, merchantId: string) => make('FST_CLOVER_NO_ECOMMERCE', [sentence], { merchantId })
 
 /** @internal */

@@ -3,11 +3,12 @@ import fp from 'fastify-plugin'
 import { assemble } from './assemble.js'
 import type { Clover } from './decorator.js'
 import { invalidOptions } from './errors.js'
-import type { CloverOptions } from './options.js'
-import { resolveOptions } from './resolve-options.js'
+import type { CloverOptions } from './options/options.js'
+import { resolveOptions } from './options/resolve-options.js'
 import { addRoutes } from './routes/index.js'
+import { merchantIdOf } from './routes/require-merchant.js'
 import type { CloverStorage } from './storage/contract.js'
-import { realRuntime, type Runtime } from './tokens/runtime.js'
+import { realRuntime, type Runtime } from './runtime.js'
 
 /** @internal Time, randomness and network for tests, under a key that no host can set by accident. */
 export const kRuntime = Symbol('fastify-clover.runtime')
@@ -25,16 +26,17 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
     throw invalidOptions(['the scope\'s prefix must have no parameters while routes.callback is on: the redirect URI is made from it.'])
   }
   if (resolved.implicit) {
-    fastify.log.warn('fastify-clover: dangerouslyUseImplicitFlow is on, which is for trying things in the sandbox alone')
+    fastify.log.warn('fastify-clover: dangerouslyUseImplicitFlow is on, which is only for tests in the sandbox')
   }
   if (resolved.lacksKeepAlive) {
     fastify.log.warn('fastify-clover: the storage adapter has no method list, so keep-alive is off: a merchant whom nobody asks for in a year, or in the two weeks after a crash during a refresh, must authorize again. Add list to the adapter; or, if that is as intended, set the option keepAlive: false')
   }
-  const runtime = { ...realRuntime, ...(given?.now && { elapsed: given.now }), ...given }
+  const runtime = { ...realRuntime, ...(given?.wallClock && { monotonic: given.wallClock }), ...given }
   const { clover, parts } = assemble(fastify, resolved, runtime)
 
   fastify.decorate('clover', clover)
   fastify.decorateRequest('clover', { getter: () => clover })
+  fastify.decorateRequest('cloverMerchantId', { getter () { return merchantIdOf(this) } })
   fastify.addHook('onReady', async () => {
     if (users.has(storage)) {
       throw invalidOptions(['storage must not be given to two registrations: make an adapter object for each, and for another app or environment with a table or key prefix of its own.'])
@@ -43,9 +45,9 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
     // Not awaited, since it waits for this hook too. Another hook may still fail, and a host whose boot failed need not call close().
     rootOf(fastify).ready().then(() => { if (keepAlive) parts.keepAlive.start(keepAlive, parts.shutdown.signal) }, () => { users.delete(storage) })
   })
-  parts.shutdown.addHooks(fastify, [parts.jobs, parts.flights], () => {
-    parts.flights.close()
-    parts.keeper.close()
+  parts.shutdown.addHooks(fastify, [parts.jobs, parts.refreshes], () => {
+    parts.refreshes.close()
+    parts.accessTokens.close()
     parts.restApi.close()
     if (users.get(storage) === clover) users.delete(storage)
   })
@@ -55,8 +57,8 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
 }
 
 /**
- * The server that a scope is in. Each scope inherits from the one around it, but not `ready()`: a scope's own knows nothing of hooks, and ends the
- * process if it is called while they run (Fastify 5.0 to 5.12).
+ * The server that a scope is in. Each scope inherits from the one around it, but has a `ready()` of its own, which ends the process if it
+ * is called while hooks run (Fastify 5.0 to 5.12).
  */
 function rootOf (scope: FastifyInstance): FastifyInstance {
   const around = Object.getPrototypeOf(scope) as FastifyInstance

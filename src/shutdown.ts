@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import type { Runtime } from './tokens/runtime.js'
+import type { Runtime } from './runtime.js'
 
 /** @internal Work that a closing server waits for. */
 export interface Drainable {
-  /** Resolves once everything in progress is finished, and after so many milliseconds at the latest. Must not reject. */
+  /** Resolves once everything in progress is finished, and after the given milliseconds at the latest. Must not reject. */
   drain (milliseconds: number): Promise<unknown>
 }
 
@@ -14,14 +14,14 @@ const usedShare = 0.9
  * @internal The shutdown of one registration, with one deadline for all waiting. The deadline is set when the server begins to close.
  */
 export class Shutdown {
-  readonly #elapsed: Runtime['elapsed']
+  readonly #monotonic: Runtime['monotonic']
   readonly #timeout: number
   readonly #controller = new AbortController()
   #endsAt = Infinity
 
   /** @param timeout milliseconds from the beginning to the deadline */
-  constructor ({ elapsed }: Pick<Runtime, 'elapsed'>, timeout: number) {
-    this.#elapsed = elapsed
+  constructor ({ monotonic }: Pick<Runtime, 'monotonic'>, timeout: number) {
+    this.#monotonic = monotonic
     this.#timeout = timeout
   }
 
@@ -32,12 +32,12 @@ export class Shutdown {
 
   /** Milliseconds until the deadline, negative after it; Infinity while the server is not closing. */
   timeLeft (): number {
-    return this.#endsAt - this.#elapsed()
+    return this.#endsAt - this.#monotonic()
   }
 
   /** Waits for the work until the deadline, and for `atMost` milliseconds. The first call sets the deadline. */
   async drain (work: readonly Drainable[], atMost = Infinity): Promise<void> {
-    this.#endsAt = Math.min(this.#endsAt, this.#elapsed() + this.#timeout)
+    this.#endsAt = Math.min(this.#endsAt, this.#monotonic() + this.#timeout)
     this.#controller.abort()
     const milliseconds = Math.max(0, Math.min(atMost, this.timeLeft()))
     await Promise.all(work.map(part => part.drain(milliseconds)))

@@ -2,16 +2,17 @@ import { inspect } from 'node:util'
 import Fastify from 'fastify'
 import t from 'tap'
 import {
-  badReply, badState, closing, denied, errorCodes, foreignUrl, invalidMerchantId, invalidOptions, isCloverError, merchantMismatch, noEcommerce, notConnected, otherApp, permissionMissing, reauthorizationRequired, recordSealed,
+  badReply, badState, closing, denied, errorCodes, foreignUrl, invalidMerchantId, invalidOptions, isCloverError, merchantMismatch, noEcommerce, nobodyConnected, notConnected, otherApp, permissionMissing, reauthorizationRequired, recordSealed,
   recordUnreadable, storageFailed, tooManyVisits, unavailable, webhookRefused, type CloverError
 } from '../src/errors.js'
-import { logEvents } from '../src/logging.js'
-import { eventTypes, type TokenEvent } from '../src/tokens/events.js'
+import { logEvents } from '../src/events/log.js'
+import { eventTypes, type TokenEvent } from '../src/events/table.js'
 
 const merchantId = 'MERCHANT0000A'
 
 const made: Array<[CloverError, keyof typeof errorCodes, number, RegExp, object]> = [
   [notConnected(merchantId), 'FST_CLOVER_NOT_CONNECTED', 409, /MERCHANT0000A is not connected: send the merchant's browser/, { merchantId }],
+  [nobodyConnected('https://x.example/l'), 'FST_CLOVER_NOT_CONNECTED', 409, /^The request comes from no connected merchant: send/, { launchUrl: 'https://x.example/l' }],
   [reauthorizationRequired(merchantId), 'FST_CLOVER_REAUTHORIZATION_REQUIRED', 409, /MERCHANT0000A any more: send/, { merchantId }],
   [reauthorizationRequired(merchantId, 'https://x.example/l'), 'FST_CLOVER_REAUTHORIZATION_REQUIRED', 409, /authorize again/, { merchantId, launchUrl: 'https://x.example/l' }],
   [unavailable('why'), 'FST_CLOVER_UNAVAILABLE', 503, /\(why\): try again in 1 second\.$/, { retryAfter: 1, headers: { 'retry-after': '1' } }],
@@ -35,7 +36,7 @@ const made: Array<[CloverError, keyof typeof errorCodes, number, RegExp, object]
   [recordUnreadable(merchantId, 'why'), 'FST_CLOVER_UNREADABLE', 500, /MERCHANT0000A cannot be read \(why\): send the merchant's browser to the launch route/, { merchantId }],
   [tooManyVisits(5, merchantId), 'FST_CLOVER_UNAVAILABLE', 503, /^Too many people are opening the app at once: try again in 5 seconds\.$/, { merchantId, headers: { 'retry-after': '5' } }],
   [tooManyVisits(0.2), 'FST_CLOVER_UNAVAILABLE', 503, /at once: try again in 1 second\.$/, { retryAfter: 1 }],
-  [foreignUrl(merchantId), 'FST_CLOVER_FOREIGN_URL', 500, /goes to Clover alone: give a path such as/, { merchantId }],
+  [foreignUrl(merchantId), 'FST_CLOVER_FOREIGN_URL', 500, /goes only to Clover: give a path such as/, { merchantId }],
   [noEcommerce('A sentence.', merchantId), 'FST_CLOVER_NO_ECOMMERCE', 500, /no ecommerce key: A sentence\.$/, { merchantId }],
   [closing(), 'FST_CLOVER_CLOSING', 503, /closing/, {}]
 ]

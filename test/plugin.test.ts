@@ -5,8 +5,9 @@ import type { Clover } from '../src/decorator.js'
 import fastifyClover, { isCloverError, type CloverOptions } from '../src/index.js'
 import { kRuntime } from '../src/plugin.js'
 import type { CloverSimulator } from '../src/testing/index.js'
-import { connect } from './helpers/browser.js'
-import { events, lowTrust, merchantA, merchantB, ordinaryOptions, startClover, startHost, Time } from './helpers/host.js'
+import { connect } from './harness/browser.js'
+import { events, lowTrust, merchantA, merchantB, ordinaryOptions, startClover, startHost } from './harness/host.js'
+import { Time } from './harness/time.js'
 
 /** Gives a host a merchant that is connected at Clover. */
 async function adopt (app: FastifyInstance, clover: CloverSimulator, merchantId: string): Promise<void> {
@@ -174,7 +175,7 @@ t.test('a store that is registered before the plugin is still open when the last
   const app = Fastify()
   app.addHook('onClose', async () => { order.push('store closed') })
   const watched = { ...storage, put: async (...args: Parameters<typeof storage.put>) => { order.push('put'); return storage.put(...args) } }
-  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { now: time.now, visitRate: Infinity } } as CloverOptions)
+  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { wallClock: time.now, visitRate: Infinity } } as CloverOptions)
   await adopt(app, clover, merchantA)
   clover.fault({ on: 'refresh', kind: 'latency', ms: 60 })
   app.clover.refresh(merchantA).catch(() => {})
@@ -191,7 +192,7 @@ t.test('even a store that is closed first is still open then, since the plugin d
   const { storage } = options
   const app = Fastify()
   const watched = { ...storage, put: async (...args: Parameters<typeof storage.put>) => { order.push('put'); return storage.put(...args) } }
-  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { now: time.now, visitRate: Infinity } } as CloverOptions)
+  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { wallClock: time.now, visitRate: Infinity } } as CloverOptions)
   app.addHook('onClose', async () => { order.push('store closed') })
   await adopt(app, clover, merchantA)
   clover.fault({ on: 'refresh', kind: 'latency', ms: 60 })

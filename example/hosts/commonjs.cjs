@@ -40,26 +40,26 @@ async function main () {
   const database = new DatabaseSync(DATABASE)
   app.addHook('onClose', async () => { database.close() })
 
-  app.register(clover, {
+  await app.register(clover, {
     ...settings,
     storage: sqliteStorage(database),
     cookieSecret: COOKIE_SECRET,
     baseUrl: BASE_URL,
     routes: { refresh: false },
     onConnect: (request, _reply, { merchantId }) => {
+      request.session.regenerate() // against session fixation
       request.session.set('merchantId', merchantId)
-      return '/orders'
     }
   })
 
-  app.get('/orders', async (request, reply) => {
-    const merchantId = request.session.get('merchantId')
-    if (merchantId === undefined) return reply.redirect('/clover/launch')
-    const response = await request.clover.fetch(merchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
+  app.get('/', (_request, reply) => reply.redirect('/orders')) // where a merchant arrives from Clover's dashboard
+
+  app.get('/orders', { preHandler: app.clover.requireMerchant(request => request.session.get('merchantId')) }, async request => {
+    const response = await request.clover.fetch(request.cloverMerchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
     return response.json()
   })
 
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => app.close())
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => app.close())
   await app.listen({ port: Number(PORT) })
   console.log(`Open ${BASE_URL}/orders`)
 }

@@ -1,15 +1,15 @@
 /*
- * A TypeScript host over a database without a ready adapter: MariaDB, with mysql2 and the adapter in ../adapters/mariadb.ts.
+ * A TypeScript host on MariaDB or MySQL, through @fastify/mysql.
  * Start it with: npx tsx --tsconfig example/tsconfig.json example/hosts/mariadb.ts
  *
  * Without CLOVER_ENVIRONMENT it talks to the simulator that `node example/hosts/simulator.mjs` starts.
  */
 import { randomBytes } from 'node:crypto'
+import mysql, { type MySQLPromisePool } from '@fastify/mysql'
 import secureSession from '@fastify/secure-session'
 import Fastify from 'fastify'
 import clover, { environments, type EnvironmentName } from 'fastify-clover'
-import mysql from 'mysql2/promise'
-import { mariadbStorage } from '../adapters/mariadb.js'
+import { mysqlStorage } from 'fastify-clover/storage'
 
 const {
   PORT = '3000',
@@ -23,6 +23,9 @@ const {
   MARIADB_URL = 'mysql://root@127.0.0.1:3306/test'
 } = process.env
 
+declare module 'fastify' {
+  interface FastifyInstance { mysql: MySQLPromisePool }
+}
 declare module '@fastify/secure-session' {
   interface SessionData { merchantId: string }
 }
@@ -39,33 +42,27 @@ const app = Fastify()
 await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: BASE_URL.startsWith('https:') } })
 
 // Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
-const pool = mysql.createPool(MARIADB_URL)
-app.addHook('onClose', () => pool.end())
-await pool.query(`create table if not exists clover_installations (
-  merchant_id char(13) character set ascii collate ascii_bin primary key,
-  revision char(32) character set ascii collate ascii_bin not null,
-  due_at double, document longtext character set utf8mb4 not null, key (due_at)
-)`)
+await app.register(mysql, { promise: true, connectionString: MARIADB_URL })
 
 await app.register(clover, {
   ...settings,
-  storage: mariadbStorage(pool),
+  storage: mysqlStorage(app.mysql), // makes its table at the first use
   cookieSecret: COOKIE_SECRET,
   baseUrl: BASE_URL,
   routes: { refresh: false },
   onConnect: (request, _reply, { merchantId }) => {
+    request.session.regenerate() // against session fixation
     request.session.set('merchantId', merchantId)
-    return '/orders'
   }
 })
 
-app.get('/orders', async (request, reply) => {
-  const merchantId = request.session.get('merchantId')
-  if (merchantId === undefined) return reply.redirect('/clover/launch')
-  const response = await request.clover.fetch(merchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
+app.get('/', (_request, reply) => reply.redirect('/orders')) // where a merchant arrives from Clover's dashboard
+
+app.get('/orders', { preHandler: app.clover.requireMerchant(request => request.session.get('merchantId')) }, async request => {
+  const response = await request.clover.fetch(request.cloverMerchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
   return response.json()
 })
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => app.close())
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => app.close())
 await app.listen({ port: Number(PORT) })
 console.log(`Open ${BASE_URL}/orders`)

@@ -44,7 +44,7 @@ function explain (error: Error, statusCode: number): Problem {
     return {
       title: 'This shop is not connected',
       text: 'Daybook holds no tokens for it. Connect it, and you are back in a moment.',
-      link: { href: `/clover/launch?merchant_id=${error.merchantId ?? ''}`, text: 'Connect with Clover' }
+      link: { href: error.launchUrl ?? '/clover/launch', text: 'Connect with Clover' }
     }
   }
   if (isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED')) {

@@ -1,8 +1,8 @@
 import type { InstallationSummary } from 'fastify-clover'
 import type { Item, Order, Shop } from '../shop-data.js'
-import { money, time } from './format.js'
+import { duration, money, time } from './format.js'
 import { html, type Html } from './html.js'
-import { countdown, expirations } from './token.js'
+import { countdown, expirations, leftAtRefresh, lifeOf } from './token.js'
 
 /** For a visitor who has not come through Clover yet. */
 export function welcome (dashboard: string | undefined): Html {
@@ -38,13 +38,14 @@ export function nameOf ({ merchant }: Pick<Shop, 'merchant'>, merchantId: string
 }
 
 function tokenCard (installation: InstallationSummary, maskedToken: string): Html {
+  const { lifetime } = lifeOf(installation)
   return html`<section class="card" aria-labelledby="token" data-live>
 <h2 id="token">Access token</h2>
 ${countdown(installation)}
 <dl>
 ${expirations(installation, maskedToken)}
 </dl>
-<p class="soft" data-story>This page asks for the token now and then, as any handler would. When little of its life is left, the plugin refreshes it on the way.</p>
+${lifetime !== null && html`<p class="soft" data-story>This page asks for the token now and then, as any handler would. Once ${duration(leftAtRefresh(lifetime))} or less of its life is left, the plugin refreshes it on the way.</p>`}
 <noscript><p class="soft">Reload the page to see how much is left.</p></noscript>
 <div class="row">
 <form method="post" action="/refresh"><button class="primary">Refresh now</button></form>

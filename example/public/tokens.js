@@ -24,9 +24,9 @@ function setCountdown (element, left, lifetime) {
 
 function show (element) {
   const left = Math.max(0, (ends.get(element) - Date.now()) / 1000)
-  element.querySelector('output').textContent = duration(Math.ceil(left))
+  element.querySelector('.left').textContent = duration(Math.ceil(left))
   element.querySelector('progress').value = left
-  element.classList.toggle('low', left < element.querySelector('progress').max * 0.2)
+  element.classList.toggle('low', left <= Number(element.dataset.low))
 }
 
 /** The merchant's own token: shows what became of it since the last time. */

@@ -23,8 +23,10 @@ export async function operatorRoutes (instance: FastifyInstance, { password }: {
 
   app.post('/operator/login', { schema: { hide: true, body: LoginForm } }, async (request, reply) => {
     const isOperator = isSameText(request.body.password, password)
-    if (isOperator) request.session.set('operator', true)
-    else request.session.set('notice', 'That is not the password.')
+    if (isOperator) {
+      request.session.regenerate(['merchantId'])
+      request.session.set('operator', true)
+    } else request.session.set('notice', 'That is not the password.')
     return reply.redirect('/operator', 303)
   })
 

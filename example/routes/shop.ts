@@ -7,8 +7,6 @@ import { takeNotice } from '../session.js'
 import { readShop } from '../shop-data.js'
 
 interface ShopOptions {
-  /** The origin of Clover's REST API. */
-  api: string
   /** The simulator's dashboard. */
   dashboard: string | undefined
 }
@@ -24,33 +22,36 @@ const TokenReply = Type.Object({
  *
  * The merchant id comes from the session, which `onConnect` filled. Taken from the URL, it would let anybody read any merchant.
  */
-export async function shopRoutes (app: FastifyInstance, { api, dashboard }: ShopOptions): Promise<void> {
+export async function shopRoutes (app: FastifyInstance, { dashboard }: ShopOptions): Promise<void> {
+  const preHandler = app.clover.requireMerchant(request => request.session.get('merchantId'))
+
   app.get('/', { schema: { hide: true } }, async (request, reply) => {
     const merchantId = request.session.get('merchantId')
     const notice = takeNotice(request)
     if (merchantId === undefined) return sendPage(reply, { title: 'Connect a shop', main: welcome(dashboard), notice })
 
-    const shop = await readShop(request, api, merchantId)
+    const shop = await readShop(request.clover, merchantId)
     const { token, installation } = await tokenOf(merchantId)
     return sendPage(reply, { title: nameOf(shop, merchantId), main: shopPage(shop, installation, mask(token), dashboard), notice, isLoggedIn: true })
   })
 
   // What the page asks for every few seconds.
   app.get('/token', {
+    preHandler,
     schema: { summary: 'The end and the age of the merchant\'s access token', tags: ['daybook'], response: { 200: TokenReply } }
   }, async request => {
-    const { token, installation } = await tokenOf(merchantOf(request.session.get('merchantId')))
+    const { token, installation } = await tokenOf(request.cloverMerchantId)
     return { token: mask(token), ...lifeOf(installation) }
   })
 
-  app.post('/refresh', { schema: { hide: true } }, async (request, reply) => {
-    await request.clover.refresh(merchantOf(request.session.get('merchantId')))
+  app.post('/refresh', { preHandler, schema: { hide: true } }, async (request, reply) => {
+    await request.clover.refresh(request.cloverMerchantId)
     request.session.set('notice', 'Refreshed: both tokens are new.')
     return reply.redirect('/', 303)
   })
 
-  app.post('/disconnect', { schema: { hide: true } }, async (request, reply) => {
-    await request.clover.disconnect(merchantOf(request.session.get('merchantId')))
+  app.post('/disconnect', { preHandler, schema: { hide: true } }, async (request, reply) => {
+    await request.clover.disconnect(request.cloverMerchantId)
     request.session.set('merchantId', undefined)
     request.session.set('notice', 'The shop is disconnected: its tokens are forgotten.')
     return reply.redirect('/', 303)
@@ -65,16 +66,7 @@ export async function shopRoutes (app: FastifyInstance, { api, dashboard }: Shop
   async function tokenOf (merchantId: string) {
     const token = await app.clover.accessToken(merchantId)
     const installation = await app.clover.installation(merchantId)
-    if (installation === undefined) throw loggedOut()
+    if (installation === undefined) throw Object.assign(new Error('The shop was disconnected just now.'), { statusCode: 409 })
     return { token, installation }
   }
-}
-
-function merchantOf (merchantId: string | undefined): string {
-  if (merchantId === undefined) throw loggedOut()
-  return merchantId
-}
-
-function loggedOut (): Error {
-  return Object.assign(new Error('No shop is logged in here: open the app from Clover.'), { statusCode: 401 })
 }

@@ -1,6 +1,6 @@
 import { badReply, unavailable, type CloverError } from '../errors.js'
 
-/** @internal Clover refused: an answer that says something about the token or the code that was presented. */
+/** @internal Clover refused the token or the code that was presented. */
 export interface Refused {
   outcome: 'refused'
   status: number
@@ -8,22 +8,22 @@ export interface Refused {
   recoveryAvailable: boolean
 }
 
-/** @internal No answer, or one that says nothing about what was presented: it may or may not have been consumed. */
+/** @internal No answer, or one that says nothing about the presented token or code: it may or may not have been spent. */
 export interface Unclear {
   outcome: 'unclear'
   reason: string
   /** Clover answered with success, but not in the documented form. */
   malformed: boolean
-  /** Clover refused to look at it, since there are too many requests: nothing was consumed. */
+  /** Clover answered 429: it did not process the request, so nothing was spent. */
   limited?: true
-  /** Seconds, where Clover named them. */
+  /** Seconds, if the answer had `retry-after`. */
   retryAfter?: number
 }
 
-/** @internal What a call to Clover came to. */
+/** @internal The result of a call to Clover. */
 export type Answer<T> = { outcome: 'ok', value: T } | Refused | Unclear
 
-/** @internal The error that a caller sees when an answer was unclear. */
+/** @internal The error that a caller gets for an unclear answer. */
 export function unclearError (answer: Unclear, merchantId?: string): CloverError {
   return answer.malformed ? badReply(answer.reason, merchantId) : unavailable(answer.reason, answer.retryAfter, merchantId)
 }

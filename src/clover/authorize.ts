@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { CloverApp } from './client.js'
+import type { CloverApp } from './app.js'
 
-/** @internal What a visit to Clover's authorize page needs. */
+/** @internal The parameters of a visit to Clover's authorize page. */
 export interface Authorization {
   redirectUri: string
   state: string
@@ -14,7 +14,7 @@ export interface Authorization {
 /**
  * @internal The address of Clover's authorize page.
  *
- * Source: https://docs.clover.com/dev/docs/using-oauth; PKCE: RFC 7636, section 4.2 (S256 alone).
+ * Source: https://docs.clover.com/dev/docs/using-oauth; PKCE: RFC 7636, section 4.2 (only S256).
  */
 export function authorizeUrl (app: CloverApp, { redirectUri, state, verifier, merchantId }: Authorization): string {
   const url = app.flow === 'v1'

@@ -1,23 +1,13 @@
 import type { TypeCheck } from '@sinclair/typebox/compiler'
 import type { TSchema, Static } from '@sinclair/typebox'
 import type { Environment } from '../environments.js'
+import type { CloverApp } from './app.js'
 import type { Answer, Refused, Unclear } from './answer.js'
 import { challengeOf } from './authorize.js'
 import type { CloverHttp, CloverRequest, CloverResponse } from './http.js'
 import { checks, type OddPair, type TokenPair, type TokenReply } from './wire.js'
 
-/** @internal */
-export interface CloverApp {
-  environment: Environment
-  appId: string
-  /** `false`: a low-trust app, which proves itself by PKCE and has no recovery. */
-  appSecret: string | false
-  flow: 'v2' | 'v1'
-  /** v1's implicit flow: Clover answers with a token instead of a code. */
-  implicit?: boolean
-}
-
-/** @internal What an authorization code is exchanged for. */
+/** @internal The exchange of an authorization code. */
 export interface Exchange {
   code: string
   /** PKCE's verifier (RFC 7636, section 4.1), for low-trust apps. */
@@ -34,16 +24,16 @@ export interface LegacyGrant {
   verifier: string
 }
 
-/** @internal Answer to a refresh or a recovery: `odd` where the reply does not fit but its refresh token must be kept. */
+/** @internal Answer to a refresh or a recovery: `odd` if the reply does not have the documented form but has a refresh token, which must be kept. */
 export type PairAnswer = Answer<TokenPair> | { outcome: 'odd', value: OddPair, reason: string }
 
-/** @internal Clover's endpoints, each one call. None rejects. */
+/** @internal Clover's endpoints. Each method makes one call, and none rejects. */
 export interface CloverClient {
   /** `/oauth/v2/token`, or v1's `/oauth/token`. */
   exchange (exchange: Exchange): Promise<Answer<TokenPair>>
   /** `/oauth/v2/refresh`: spends the token. */
   refresh (refreshToken: string): Promise<PairAnswer>
-  /** `/oauth/v2/recovery`, high trust only: takes a refresh token that is spent, whose new pair was lost. */
+  /** `/oauth/v2/recovery`, high trust only: presents a spent refresh token whose new pair was lost. */
   recover (spentRefreshToken: string): Promise<PairAnswer>
   /** `/oauth/token/migrate_v2`: resolves with an authorization code, and its end in Unix seconds. */
   migrate (grant: LegacyGrant): Promise<Answer<{ code: string, expiration: number }>>
@@ -129,8 +119,8 @@ async function exchangeLegacy (environment: Environment, http: CloverHttp, query
 }
 
 /**
- * The statuses with which Clover, or OAuth in general (RFC 6749, section 5.2), says that a token or code is not accepted. Others, a
- * 404 of a wrong host among them, say nothing about it.
+ * The statuses with which Clover, or OAuth in general (RFC 6749, section 5.2), says that a token or code is not accepted. Others, such
+ * as a 404 of a wrong host, say nothing about it.
  */
 const tokenRefusals = [400, 401, 403]
 
@@ -151,7 +141,7 @@ function judge (endpoint: string, response: CloverResponse | Unclear, refusals =
   }
 }
 
-/** @internal Seconds of a `retry-after` header (RFC 9110, section 10.2.3); Clover sends seconds, a date is not understood. */
+/** @internal Seconds of a `retry-after` header (RFC 9110, section 10.2.3); Clover sends seconds; a date is ignored. */
 export function parseRetryAfter (value: string | null): number | undefined {
   return value !== null && /^\d{1,5}$/.test(value) ? Number(value) : undefined
 }
@@ -165,7 +155,7 @@ function toPair (reply: TokenReply): TokenPair {
   }
 }
 
-/** What is usable of a reply that does not fit; undefined if it has no refresh token, without which nothing is worth keeping. */
+/** The usable fields of a reply that does not have the documented form; undefined without a refresh token, since then nothing must be kept. */
 function salvage (body: unknown): OddPair | undefined {
   const reply = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
   if (!checks.token.Check(reply.refresh_token)) return undefined

@@ -14,7 +14,7 @@ export interface CloverRequest {
   accessToken?: string
 }
 
-/** @internal An answer whose status says something; `body` is undefined where it was not JSON. */
+/** @internal An answer of Clover, of any status; `body` is undefined if it was not JSON. */
 export interface CloverResponse {
   outcome: 'answered'
   status: number
@@ -26,7 +26,7 @@ export interface CloverResponse {
 export interface CloverHttpOptions {
   fetch: typeof globalThis.fetch
   clock: CloverClock
-  /** Milliseconds for one call, the reading of the body included. */
+  /** Milliseconds: timeout of one call, the read of the body included. */
   callTimeout: number
   /** The `User-Agent` of each call: Clover requires one (RFC 9110, section 10.1.5). */
   userAgent: string
@@ -38,14 +38,14 @@ export interface CloverHttpOptions {
 const maxBodyBytes = 256 * 1024
 
 /**
- * @internal The one way to Clover: a deadline, no redirects, a bounded body, and Clover's time noted from every answer.
+ * @internal Calls Clover's endpoints: with a deadline, without redirects, with a bounded body. Every answer sets Clover's clock.
  *
- * Resolves with an answer or with `unclear`; it never rejects, and no message holds the URL or what was sent.
+ * Resolves with an answer or with `unclear`; it never rejects, and no message contains the URL or the data of the request.
  */
 export function createCloverHttp ({ fetch, clock, callTimeout, userAgent, timing }: CloverHttpOptions) {
   return function call (request: CloverRequest): Promise<CloverResponse | Unclear> {
     const deadline = new AbortController()
-    // Unlike AbortSignal.timeout() it can be ended with the call: a hundred calls a second would keep a thousand signals.
+    // AbortSignal.timeout() cannot be cancelled when the call ends: at a hundred calls a second, a thousand signals would stay.
     const cancel = startDeadline(callTimeout, () => { deadline.abort() }, timing)
     return ask(request, deadline.signal).finally(cancel)
   }

@@ -2,12 +2,12 @@ import { Type, type Static } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 
 /*
- * What Clover replies. Clover documents no lengths and forbids to rely on any, so only what would do harm is refused: characters
- * that cannot stand in an HTTP header, sizes that no token has, and times that cannot be Unix seconds of our days.
+ * Schemas of Clover's replies. Clover documents no lengths and forbids to rely on any. So a reply is refused only for values that would do
+ * harm: characters that an HTTP header cannot hold, tokens of more than 16384 characters, and times outside the years 2000 to 9999.
  * Source: https://docs.clover.com/dev/docs/high-trust-app-auth-flow
  */
 
-/** @internal A token, as it can stand in an HTTP header. */
+/** @internal A token: 1 to 16384 characters that an HTTP header can hold. */
 export const Token = Type.String({ pattern: '^[\\x21-\\x7e]+$', minLength: 1, maxLength: 16_384 })
 const Expiration = Type.Number({ minimum: 946_684_800, maximum: 253_402_300_799, description: 'Unix seconds' })
 
@@ -15,7 +15,7 @@ const Expiration = Type.Number({ minimum: 946_684_800, maximum: 253_402_300_799,
 export const AccessTokenReply = Type.Object({
   access_token: Token,
   access_token_expiration: Expiration
-}, { $id: 'CloverAccessTokenReply', description: 'An access token alone' })
+}, { $id: 'CloverAccessTokenReply', description: 'An access token without a refresh token' })
 export type AccessTokenReply = Static<typeof AccessTokenReply>
 
 /** Reply of `/oauth/v2/token`, `/oauth/v2/refresh` and `/oauth/v2/recovery`. */
@@ -39,10 +39,10 @@ export const MigrationReply = Type.Object({
 }, { $id: 'CloverMigrationReply', description: 'An authorization code for a legacy token' })
 export type MigrationReply = Static<typeof MigrationReply>
 
-/** The part that is used of the reply of `GET /v3/merchants/{mId}`. */
+/** Reply of `GET /v3/merchants/{mId}`, of which only the id is used. */
 export const MerchantReply = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 64 })
-}, { $id: 'CloverMerchantReply', description: 'A merchant, of which only the id matters here' })
+}, { $id: 'CloverMerchantReply', description: 'A merchant; only the id is used' })
 export type MerchantReply = Static<typeof MerchantReply>
 
 /** Reply of `GET /pakms/apikey`: the key for ecommerce pages in a browser. */
@@ -68,7 +68,7 @@ export const checks = {
   ecommerceKeyReply: TypeCompiler.Compile(EcommerceKeyReply)
 }
 
-/** @internal What the token endpoints give, in the plugin's own terms. Expirations in Unix seconds. */
+/** @internal The tokens of a reply, in the plugin's own names. Expirations in Unix seconds; null: unknown, or there is no such token. */
 export interface TokenPair {
   accessToken: string
   accessTokenExpiration: number | null
@@ -76,7 +76,7 @@ export interface TokenPair {
   refreshTokenExpiration: number | null
 }
 
-/** @internal A reply to a refresh that does not fit, but holds a usable refresh token: the one sent is spent, so this one must be kept. */
+/** @internal A reply without the documented form but with a refresh token, which must be kept: the one that was sent is spent. */
 export interface OddPair extends Partial<TokenPair> {
   refreshToken: string
 }

@@ -1,14 +1,14 @@
-/** @internal The clock and the timers of a deadline: tests give their own. */
+/** @internal The clock and the timers of a deadline: tests inject their own. */
 export interface Timing {
-  /** Milliseconds on a clock that is never set back. */
-  now (): number
+  /** Monotonic milliseconds. */
+  monotonic (): number
   /** Runs a function after some milliseconds. Returns a function that cancels it. */
   after (milliseconds: number, run: () => void): () => void
 }
 
 /** @internal */
 export const realTiming: Timing = {
-  now: () => performance.now(),
+  monotonic: () => performance.now(),
   after: (milliseconds, run) => {
     const timer = setTimeout(run, milliseconds)
     return () => { clearTimeout(timer) }
@@ -18,8 +18,8 @@ export const realTiming: Timing = {
 /** @internal Milliseconds after which a timer counts as late: the process did not run, or its event loop was blocked. */
 export const lateness = 25
 
-/** Milliseconds between two looks at the clock while a deadline runs. */
-const lookInterval = 250
+/** Milliseconds between two checks of the clock while a deadline runs. */
+const checkInterval = 250
 
 /** The grace after a stall, in steps of some milliseconds. Each step is a turn of the event loop, in which Node reads its sockets. */
 const grace = { steps: 10, stepLength: 50 }
@@ -34,7 +34,7 @@ export const longestGrace = grace.steps * grace.stepLength
  * its sockets, so a plain timer would drop an answer that has arrived already. The deadline therefore notices such a stall, and then waits
  * for up to {@link longestGrace} milliseconds more. The grace has steps, since one long timer would end with a second stall.
  */
-export function startDeadline (milliseconds: number, onEnd: () => void, { now, after }: Timing = realTiming): () => void {
+export function startDeadline (milliseconds: number, onEnd: () => void, { monotonic, after }: Timing = realTiming): () => void {
   let left = milliseconds
   let hasStalled = false
   let stepsLeft = grace.steps
@@ -42,10 +42,10 @@ export function startDeadline (milliseconds: number, onEnd: () => void, { now, a
   return () => { cancel() }
 
   function step (): () => void {
-    const length = left > 0 ? Math.min(left, lookInterval) : grace.stepLength
-    const began = now()
+    const length = left > 0 ? Math.min(left, checkInterval) : grace.stepLength
+    const began = monotonic()
     return after(length, () => {
-      const passed = now() - began
+      const passed = monotonic() - began
       hasStalled ||= passed > length + lateness
       left -= Math.max(length, passed) // a timer may fire a fraction of a millisecond early
       if (left > 0 || (hasStalled && stepsLeft-- > 0)) cancel = step()

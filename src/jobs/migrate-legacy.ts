@@ -1,14 +1,14 @@
 import { Value } from '@sinclair/typebox/value'
 import type { FastifyBaseLogger } from 'fastify'
+import { checkOptions } from '../checks/arguments.js'
 import { invalidMerchantId, invalidOptions, isCloverError, reasonOf } from '../errors.js'
-import { isMerchantId } from '../tokens/installation.js'
-import { Pacer } from '../tokens/pace.js'
-import type { Runtime } from '../tokens/runtime.js'
-import { inCompletionOrder } from './in-completion-order.js'
+import { isMerchantId } from '../installation.js'
+import { RateLimiter } from '../concurrency/rate-limiter.js'
+import type { Runtime } from '../runtime.js'
+import { inCompletionOrder } from '../concurrency/in-completion-order.js'
 import type { Jobs } from './jobs.js'
 import type { Migration, MigrationRun } from './migration.js'
-import { LegacyToken, MigrationData, type MigrationOptions, type MigrationOutcome } from './migration-types.js'
-import { checkJobOptions } from './options.js'
+import { LegacyToken, MigrationArgument, type MigrationOptions, type MigrationOutcome } from './migration-types.js'
 import { Progress } from './progress.js'
 import { sizeOf, Tally } from './tally.js'
 
@@ -18,18 +18,18 @@ type Source = Iterable<LegacyToken> | AsyncIterable<LegacyToken>
 export interface MigrateLegacyDependencies {
   migration: Pick<Migration, 'migrate'>
   flow: 'v2' | 'v1'
-  runtime: Pick<Runtime, 'now' | 'sleep'>
+  runtime: Pick<Runtime, 'monotonic' | 'sleep'>
   jobs: Jobs
   log: Pick<FastifyBaseLogger, 'error'>
 }
 
-/** Merchants in a row for whom the same went wrong, after which it is taken to go wrong for all: going on could spend their legacy tokens in vain. */
+/** The run ends after a general error for this many merchants in a row: going on could spend legacy tokens without a pair to show for it. */
 const enoughInARow = 3
 
-/** Errors of which that can be said. */
+/** Errors that would probably occur for every merchant. */
 const general = ['FST_CLOVER_STORAGE', 'FST_CLOVER_PERMISSION'] as const
 
-/** Errors that another run does not mend. */
+/** Errors that another run would meet again. */
 const final = ['FST_CLOVER_DENIED', 'FST_CLOVER_PERMISSION', 'FST_CLOVER_MERCHANT_MISMATCH', 'FST_CLOVER_NOT_CONNECTED', 'FST_CLOVER_INVALID_MERCHANT_ID', 'FST_CLOVER_INVALID_OPTIONS'] as const
 
 /** @internal Moves many merchants from legacy tokens to pairs. */
@@ -40,9 +40,9 @@ export class MigrateLegacy {
     this.#use = dependencies
   }
 
-  /** Backs `migrateLegacy()`: throws at once for wrong arguments, and begins with the first outcome that is asked for. */
+  /** Backs `migrateLegacy()`: throws at once for wrong arguments, and begins when the first outcome is requested. */
   run (legacy: Source, options: MigrationOptions = {}): AsyncGenerator<MigrationOutcome, void, undefined> {
-    checkJobOptions('migrateLegacy', MigrationData, options)
+    checkOptions('migrateLegacy', MigrationArgument, options)
     if (typeof legacy !== 'object' || legacy === null || !(Symbol.iterator in legacy || Symbol.asyncIterator in legacy)) {
       throw invalidOptions(['migrateLegacy(): the first argument must be an iterable or an async iterable of { merchantId, legacyToken }.'])
     }
@@ -54,14 +54,14 @@ export class MigrateLegacy {
   async * #run (legacy: Source, options: MigrationOptions, quit: AbortController, stop: AbortSignal): AsyncGenerator<MigrationOutcome, void, undefined> {
     const { runtime, jobs, log } = this.#use
     const { rate = 20, concurrency = 4, onProgress } = options
-    const pacer = new Pacer({ rate, runtime })
-    const hurry = () => pacer.hurry()
+    const limiter = new RateLimiter({ rate, runtime })
+    const hurry = () => limiter.hurry()
     stop.addEventListener('abort', hurry)
     const tally = new Tally(options.total ?? sizeOf(legacy))
     const progress = new Progress(onProgress, runtime, log)
     const streak = new Streak()
     const run = async (item: unknown, index: number): Promise<MigrationOutcome> => {
-      const outcome = await jobs.track(this.#outcome(item, index, { pacer, stop }, streak))
+      const outcome = await jobs.track(this.#outcome(item, index, { limiter, stop }, streak))
       if (streak.error) quit.abort()
       tally.add(outcome)
       progress.step(tally.done, rate => tally.report(rate))
@@ -96,7 +96,7 @@ export class MigrateLegacy {
   }
 }
 
-/** Read once: an item may be an object of a database's client, whose fields are getters, and may throw. */
+/** Reads each field once: an item may be an object of a database client, whose getters may throw. */
 function copyOf (item: unknown): { merchantId?: unknown, legacyToken?: unknown } {
   try {
     const { merchantId, legacyToken } = Object(item) as Record<string, unknown>
@@ -106,10 +106,10 @@ function copyOf (item: unknown): { merchantId?: unknown, legacyToken?: unknown }
   }
 }
 
-/** The errors in a row that concern every merchant. */
+/** Counts general errors in a row. */
 class Streak {
   #length = 0
-  /** Set once there were enough of them. */
+  /** The error that ends the run, once `enoughInARow` have occurred. */
   error: unknown
 
   note (error: unknown): void {

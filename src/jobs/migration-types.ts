@@ -1,10 +1,13 @@
 import { Type, type Static } from '@sinclair/typebox'
+import { Callback, optionsOf, Signal } from '../checks/arguments.js'
 import { LegacyTokenReply } from '../clover/wire.js'
-import { MerchantId } from '../tokens/installation.js'
+import { MerchantId } from '../installation.js'
 
 /** A merchant with a legacy token, for `migrateLegacy()`. */
 export const LegacyToken = Type.Object({
+  /** The merchant: 13 characters of A-Z and 0-9. */
   merchantId: MerchantId,
+  /** The v1 token. Default: the one that is stored for the merchant. */
   legacyToken: Type.Optional(Type.String({
     ...LegacyTokenReply.properties.access_token, description: 'The v1 token; left out: the one that is stored for the merchant'
   }))
@@ -17,20 +20,20 @@ const why = {
   code: Type.Optional(Type.String({ description: 'The code of the error, such as FST_CLOVER_DENIED' }))
 }
 
-/** What came of one item of `migrateLegacy()`. None holds a token or a code. */
+/** The outcome of one item of `migrateLegacy()`. It contains no token and no code. */
 export const MigrationOutcome = Type.Union([
   Type.Object({ ...place, merchantId: MerchantId, outcome: Type.Literal('migrated') },
     { description: 'The merchant has a pair of tokens now' }),
   Type.Object({ ...place, merchantId: MerchantId, outcome: Type.Literal('already-connected') },
-    { description: 'The merchant had a pair, which was left alone' }),
+    { description: 'The merchant had a pair, which was kept' }),
   Type.Object({ ...place, merchantId: Type.Union([MerchantId, Type.Null()], { description: 'null: the item has none' }), outcome: Type.Literal('refused'), ...why },
-    { description: 'The item, or Clover, says no: another run does not help' }),
+    { description: 'The item is wrong, or Clover refused it: another run does not help' }),
   Type.Object({ ...place, merchantId: MerchantId, outcome: Type.Literal('failed'), ...why },
     { description: 'No usable answer: run it again' })
-], { $id: 'CloverMigrationOutcome', description: 'What came of one item of migrateLegacy()' })
+], { $id: 'CloverMigrationOutcome', description: 'The outcome of one item of migrateLegacy()' })
 export type MigrationOutcome = Static<typeof MigrationOutcome>
 
-/** How far `migrateLegacy()` is. */
+/** The progress of `migrateLegacy()`: counts of items. */
 export const MigrationProgress = Type.Object({
   done: Type.Integer(),
   migrated: Type.Integer(),
@@ -38,28 +41,31 @@ export const MigrationProgress = Type.Object({
   refused: Type.Integer(),
   failed: Type.Integer(),
   total: Type.Optional(Type.Integer()),
-  rate: Type.Number({ description: 'Merchants a second, of late' }),
-  timeLeft: Type.Optional(Type.Number({ description: 'Seconds, where the total and the rate are known' }))
-}, { $id: 'CloverMigrationProgress', description: 'How far migrateLegacy() is' })
+  rate: Type.Number({ description: 'Merchants a second, averaged over the last half minute' }),
+  timeLeft: Type.Optional(Type.Number({ description: 'Seconds; absent if the total or the rate is unknown' }))
+}, { $id: 'CloverMigrationProgress', description: 'The progress of migrateLegacy()' })
 export type MigrationProgress = Static<typeof MigrationProgress>
 
-/** The options of `migrateLegacy()` that are data. `must` is what the error says of a wrong one. */
-export const MigrationData = Type.Object({
-  rate: Type.Optional(Type.Number({
-    minimum: 0.01, maximum: 1000, default: 20, must: 'a number from 0.01 to 1000', description: 'Requests a second to Clover; a merchant takes three'
-  })),
-  concurrency: Type.Optional(Type.Integer({
-    minimum: 1, maximum: 100, default: 4, must: 'a whole number from 1 to 100', description: 'Merchants at once; their calls are at most half of maxCalls'
-  })),
-  total: Type.Optional(Type.Integer({
-    minimum: 0, must: 'a whole number', description: 'How many items there are, for the progress; known of an array or a Set'
-  }))
-}, { additionalProperties: false })
+const fields = {
+  /** Requests a second to Clover, of this process, 0.01 to 1000; a merchant takes three. Default: 20. */
+  rate: Type.Number({ minimum: 0.01, maximum: 1000, default: 20, must: 'a number from 0.01 to 1000' }),
+  /** Merchants at once, 1 to 100; their requests are capped at half of `maxCalls`. Default: 4. */
+  concurrency: Type.Integer({ minimum: 1, maximum: 100, default: 4, must: 'a whole number from 1 to 100' }),
+  /** How many items there are, for the progress. Default: the length of an array or the size of a Set, otherwise unknown. */
+  total: Type.Integer({ minimum: 0, must: 'a whole number' })
+}
+
+/** The options of `migrateLegacy()` that are data. `must` is the error text for a wrong value. */
+export const MigrationData = Type.Object(fields, { additionalProperties: false })
+export type MigrationData = Static<typeof MigrationData>
 
 /** The options of `migrateLegacy()`. */
-export interface MigrationOptions extends Static<typeof MigrationData> {
-  /** Ends the run without an error: merchants under way are finished. */
+export interface MigrationOptions extends Partial<MigrationData> {
+  /** Ends the run early without an error: merchants in progress are finished. */
   signal?: AbortSignal | undefined
-  /** Told how far the run is, once a second at most and at its end. Not awaited. */
+  /** Called with the numbers so far, once a second at most and at the end of the run. Not awaited. */
   onProgress?: ((progress: MigrationProgress) => unknown) | undefined
 }
+
+/** @internal The schema of the options of `migrateLegacy()`. */
+export const MigrationArgument = optionsOf<MigrationOptions>({ ...fields, signal: Signal, onProgress: Callback() })

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Runtime } from '../tokens/runtime.js'
+import type { Runtime } from '../runtime.js'
 
 /** Milliseconds between two reports at least. */
 const pause = 1000
@@ -7,32 +7,32 @@ const pause = 1000
 /** Seconds over which the rate is averaged. */
 const memory = 30
 
-/** @internal Tells a host how far a job is, once a second at most. A host that throws must not stop the job. */
+/** @internal Reports the progress of a job to the host, once a second at most. An error of the host is logged, and does not stop the job. */
 export class Progress<Report> {
-  readonly #runtime: Pick<Runtime, 'now'>
+  readonly #runtime: Pick<Runtime, 'monotonic'>
   readonly #log: Pick<FastifyBaseLogger, 'error'>
   readonly #onProgress: ((report: Report) => unknown) | undefined
   #reportedAt: number
   #reportedDone = 0
-  /** Items a second; undefined until there was anything to measure. */
+  /** Items a second; undefined before the first measurement. */
   #rate: number | undefined
 
-  constructor (onProgress: ((report: Report) => unknown) | undefined, runtime: Pick<Runtime, 'now'>, log: Pick<FastifyBaseLogger, 'error'>) {
+  constructor (onProgress: ((report: Report) => unknown) | undefined, runtime: Pick<Runtime, 'monotonic'>, log: Pick<FastifyBaseLogger, 'error'>) {
     this.#onProgress = onProgress
     this.#runtime = runtime
     this.#log = log
-    this.#reportedAt = runtime.now()
+    this.#reportedAt = runtime.monotonic()
   }
 
-  /** Reports, unless it was done a moment ago. `make` is given the items a second of late. */
+  /** Reports, unless the last report is less than a second old. `make` is called with the recent rate, in items a second. */
   step (done: number, make: (rate: number) => Report): void {
-    if (this.#runtime.now() - this.#reportedAt >= pause) this.report(done, make)
+    if (this.#runtime.monotonic() - this.#reportedAt >= pause) this.report(done, make)
   }
 
   /** Reports now. */
   report (done: number, make: (rate: number) => Report): void {
     if (this.#onProgress === undefined) return
-    const now = this.#runtime.now()
+    const now = this.#runtime.monotonic()
     const seconds = (now - this.#reportedAt) / 1000
     if (seconds > 0) {
       const rate = (done - this.#reportedDone) / seconds

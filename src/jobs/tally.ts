@@ -1,6 +1,6 @@
 import type { MigrationOutcome, MigrationProgress } from './migration-types.js'
 
-/** The progress's name for each outcome. */
+/** The field of the progress that counts each outcome. */
 const names = { migrated: 'migrated', 'already-connected': 'alreadyConnected', refused: 'refused', failed: 'failed' } as const
 
 /** @internal Counts outcomes. */
@@ -29,7 +29,7 @@ export class Tally {
   }
 }
 
-/** @internal How many items a source has, as far as it says. */
+/** @internal How many items a source has; undefined if it is neither an array nor a Set. */
 export function sizeOf (source: object): number | undefined {
   if (Array.isArray(source)) return source.length
   return source instanceof Set ? source.size : undefined

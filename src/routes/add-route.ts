@@ -1,22 +1,22 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, HTTPMethods, RouteHandlerMethod, RouteShorthandOptions } from 'fastify'
-import type { CloverRouteOptions } from '../options.js'
+import type { CloverRouteOptions } from '../options/options.js'
 import { setPrivateHeaders } from './pages.js'
 import { redactingSerializers } from './redaction.js'
 
-/** Keeps `@fastify/swagger` from handing JSON schemas to a transform that the host has for its own, such as Zod's. */
+/** Keeps `@fastify/swagger` from passing these JSON schemas to a transform of the host, such as Zod's. */
 const plainDocument = { swaggerTransform: false } as NonNullable<CloverRouteOptions['config']>
 
-/** @internal What a route does with errors, its own and those of its validation. */
+/** @internal How a route handles errors: its own, and those of its validation. */
 export interface RouteErrors {
   errorHandler: NonNullable<CloverRouteOptions['errorHandler']>
   schemaErrorFormatter: NonNullable<RouteShorthandOptions['schemaErrorFormatter']>
 }
 
 /**
- * @internal Adds one of the plugin's routes, and what keeps a request that comes near it from the host's 404 handler, which would log and echo
- * its URL.
+ * @internal Adds one of the plugin's routes. Also answers its path with other methods (405) and with a doubled slash (404), since the host's 404
+ * handler would log and echo the URL.
  *
- * @param answered the methods of this path that need not be refused; none: another route refuses the others
+ * @param answered the methods handled on this path; all others get 405. Empty: another route registers the 405
  */
 export function addRoute (
   scope: FastifyInstance, method: 'GET' | 'POST', { path, schema, guard, ...options }: CloverRouteOptions & { path: string, guard?: string, bodyLimit?: number },
@@ -51,7 +51,7 @@ export function addRoute (
       handler: refuse
     })
   }
-  for (const url of answered.length === 0 ? [] : slips(scope, path)) {
+  for (const url of answered.length === 0 ? [] : doubledSlashes(scope, path)) {
     scope.route({
       method: scope.supportedMethods as HTTPMethods[],
       url,
@@ -59,8 +59,8 @@ export function addRoute (
       schema: { hide: true } as FastifySchema,
       config: plainDocument,
       logSerializers,
-      onRequest: refuseSlip,
-      handler: refuseSlip
+      onRequest: refuseDoubledSlash,
+      handler: refuseDoubledSlash
     })
   }
 }
@@ -75,31 +75,30 @@ function routerOptions (scope: FastifyInstance): RouterOptions {
   return { ...rest, ...routerOptions }
 }
 
-/** The path, and the same with a slash at its end where the host tells the two apart. */
+/** The path, and the path with a slash at its end if the host's router treats the two as different. */
 function paths (scope: FastifyInstance, path: string): string[] {
   return routerOptions(scope).ignoreTrailingSlash ? [path] : [path, `${path}/`]
 }
 
 /**
- * The paths with one slash twice, as a proxy makes them that is set up wrongly. They are not served, since what a proxy guards by its path it
- * does not guard there; but a code in them is kept from the host's 404 handler.
+ * The paths with one slash doubled, as a misconfigured proxy sends them. They are refused, since a proxy that guards a path does not guard these.
  */
-function slips (scope: FastifyInstance, path: string): Set<string> {
+function doubledSlashes (scope: FastifyInstance, path: string): Set<string> {
   if (routerOptions(scope).ignoreDuplicateSlashes) return new Set()
   const doubled = paths(scope, path).flatMap(url => [...url.matchAll(/\//g)].map(({ index }) => `${url.slice(0, index)}/${url.slice(index)}`))
   return new Set([...doubled, `${path}//`])
 }
 
-function refuseSlip (_request: FastifyRequest, reply: FastifyReply): void {
+function refuseDoubledSlash (_request: FastifyRequest, reply: FastifyReply): void {
   setPrivateHeaders(reply)
   reply.code(404).type('application/json; charset=utf-8').send(JSON.stringify({
-    statusCode: 404, error: 'Not Found', message: 'The path has a slash too many: look at how the proxy in front of the app joins paths.'
+    statusCode: 404, error: 'Not Found', message: 'The path has a doubled slash: check how the proxy in front of the app joins paths.'
   }))
 }
 
 function refuseMethod (reply: FastifyReply, allowed: string[]): void {
   setPrivateHeaders(reply)
   reply.code(405).header('allow', allowed.join(', ')).type('application/json; charset=utf-8').send(JSON.stringify({
-    statusCode: 405, error: 'Method Not Allowed', message: `This route answers ${allowed.join(' and ')} alone.`
+    statusCode: 405, error: 'Method Not Allowed', message: `This route answers only ${allowed.join(' and ')}.`
   }))
 }

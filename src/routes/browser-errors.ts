@@ -5,15 +5,15 @@ import { hostErrors } from './callback.js'
 import type { RouteContext } from './context.js'
 import { sendPage, setPrivateHeaders } from './pages.js'
 import { forgetQuery } from './redaction.js'
-import { wrongReturnTo } from './return-to.js'
+import { sentences } from './sentences.js'
 
 /**
- * @internal Errors of launch and callback: to `onError`, or to a browser as a page, or on to the host's error handler. Each has a code of the
- * plugin's, and a sentence for a merchant.
+ * @internal Handles the plugin's errors of launch and callback: calls `onError` if there is one, else sends a browser a page, else throws to the
+ * host's error handler.
  */
 export function browserErrors ({ hooks, launchPath, appMarketUrl }: RouteContext): RouteErrors {
-  const tryAgain = launchPath === undefined ? [] : [{ href: launchPath, text: 'Try again' }]
-  const install = appMarketUrl === undefined ? [] : [{ href: appMarketUrl, text: 'See the app in Clover\'s App Market' }]
+  const tryAgain = launchPath === undefined ? [] : [{ href: launchPath, text: sentences.error.tryAgain }]
+  const install = appMarketUrl === undefined ? [] : [{ href: appMarketUrl, text: sentences.error.appMarket }]
 
   async function errorHandler (thrown: Error, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     setPrivateHeaders(reply)
@@ -24,12 +24,12 @@ export function browserErrors ({ hooks, launchPath, appMarketUrl }: RouteContext
     reply.headers(headers)
     if (hooks.onError) return replyByHost(hooks.onError, request, reply.code(statusCode), error)
     if (!String(request.headers.accept).includes('text/html')) throw error
-    request.log.info({ err: error }, 'fastify-clover: a launch or callback failed')
+    request.log[isOwnFailure(error) ? 'error' : 'info']({ err: error }, 'fastify-clover: a launch or callback failed')
     return sendPage(reply.code(statusCode), {
       title: titleOf(error),
       text: error.message,
       code: error.code,
-      // A failure of a server is not mended by installing the app.
+      // Installing the app does not help against a failure of a server.
       links: statusCode < 500 ? [...tryAgain, ...install] : tryAgain
     })
   }
@@ -38,34 +38,39 @@ export function browserErrors ({ hooks, launchPath, appMarketUrl }: RouteContext
 }
 
 /**
- * An error of the plugin, or undefined for one of the host's, whose hooks may throw anything. What Fastify says of a form that it cannot read is not
- * for a merchant.
+ * The error, if the plugin raised it; undefined for one that a hook of the host threw. Fastify's own error about an unreadable form is replaced: its
+ * message is not written for a merchant.
  */
 function ownError (error: unknown): CloverError | undefined {
   if (!(error instanceof Error) || hostErrors.has(error)) return undefined
   if (isCloverError(error)) return error
   const { code, statusCode = 400 } = error as Partial<CloverError>
   if (!String(code).startsWith('FST_ERR_CTP_')) return undefined
-  return Object.assign(badState('The form is not as this site\'s page sends it: open the app from Clover again.'), { statusCode })
+  return Object.assign(badState(sentences.wrongForm), { statusCode })
 }
 
-/** A merchant cannot do anything with a pattern; whoever made the link finds the parameter's name. */
+/** Names the parameter and not its pattern, which means nothing to a merchant. */
 function schemaErrorFormatter ([error]: Array<{ instancePath: string }>): Error {
   const [, name = ''] = String(error?.instancePath).split('/')
-  return badState(name === 'return_to' ? wrongReturnTo : `The link that led here is damaged (${name}): open the app from Clover again.`)
+  return badState(name === 'return_to' ? sentences.wrongReturnTo : sentences.wrongParameter(name))
 }
 
-/** The host's reply to an error; the error's status is set, so that one which does not think of it is no success. */
+/** The host's reply to an error. The error's status is already set, so that a hook which sets none does not reply with 200. */
 async function replyByHost (onError: NonNullable<RouteContext['hooks']['onError']>, request: FastifyRequest, reply: FastifyReply, error: CloverError): Promise<unknown> {
   try {
     return await onError(request, reply, error)
   } catch (thrown) {
-    if (!reply.sent) reply.code(200) // unset, for Fastify: what was thrown brings its own
+    if (!reply.sent) reply.code(200) // Fastify then takes the status of the thrown error
     throw thrown
   }
 }
 
+/** Whether the server itself failed. Too many visits, and an outage of Clover, do not count: strangers must not be able to fill the log at level error. */
+function isOwnFailure (error: CloverError): boolean {
+  return error.statusCode >= 500 && !isCloverError(error, 'FST_CLOVER_UNAVAILABLE') && !isCloverError(error, 'FST_CLOVER_CLOSING')
+}
+
 function titleOf (error: CloverError): string {
-  if (error instanceof errorCodes.FST_CLOVER_DENIED) return 'The app was not connected'
-  return error.statusCode >= 500 ? 'That did not work just now' : 'The app could not be opened'
+  if (error instanceof errorCodes.FST_CLOVER_DENIED) return sentences.error.denied
+  return error.statusCode >= 500 ? sentences.error.server : sentences.error.request
 }

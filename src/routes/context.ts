@@ -1,38 +1,39 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { authorizeUrl } from '../clover/authorize.js'
-import type { CloverApp } from '../clover/client.js'
+import type { CloverApp } from '../clover/app.js'
 import { badState } from '../errors.js'
-import type { CloverOptions } from '../options.js'
+import type { CloverOptions } from '../options/options.js'
 import type { Connections } from '../tokens/connections.js'
 import type { Disconnects } from '../tokens/disconnects.js'
-import type { TokenKeeper } from '../tokens/keeper.js'
+import type { AccessTokens } from '../tokens/access-tokens.js'
 import { setPrivateHeaders } from './pages.js'
+import { sentences } from './sentences.js'
 import type { Attempt, States } from './state.js'
 
-/** @internal What the routes work with. */
+/** @internal The parts of the plugin that the routes use. */
 export interface RouteContext {
   app: CloverApp
   states: States
   connections: Pick<Connections, 'connect' | 'connectWithToken'>
   disconnects: Pick<Disconnects, 'disconnect'>
-  keeper: Pick<TokenKeeper, 'refresh'>
+  accessTokens: Pick<AccessTokens, 'refresh'>
   hooks: Pick<CloverOptions, 'onConnect' | 'onError' | 'onEvent'>
   /** The callback's public address. */
   redirectUri: string
-  /** The path of the app's public address, which a proxy strips; empty if there is none. */
+  /** The path of `baseUrl`, which a proxy strips; empty if there is none. */
   basePath: string
   /** The launch route's path as a browser sees it; undefined if there is none. */
   launchPath: string | undefined
-  /** Where a merchant can install the app; undefined if the host did not say. */
+  /** The app's page in the App Market; undefined if the host did not give one. */
   appMarketUrl: string | undefined
-  /** Says that a state was refused, why, and which merchant it was about as far as the browser said. */
+  /** Reports a refused state. `merchantId` is the browser's claim. */
   onStateRefused: (reason: string, merchantId?: string) => void
-  /** Says that a webhook was refused, and why. */
+  /** Reports a refused webhook. */
   onWebhookRefused: (reason: string) => void
-  /** Says that a verification of the webhook route came, and whether the host is told its code. */
+  /** Reports a verification of the webhook route. `isTold`: the host has `onVerificationCode`. */
   onVerification: (isTold: boolean) => void
-  /** Runs a notice of the host that nobody waits for. */
-  tell: (name: string, run: () => unknown) => void
+  /** Calls a hook of the host without waiting for it; an error is logged. */
+  notifyHost: (name: string, run: () => unknown) => void
 }
 
 /** @internal Sends the browser to Clover's authorize page, with a new state. */
@@ -43,8 +44,8 @@ export function redirectToClover ({ app, states, redirectUri }: RouteContext, re
 }
 
 /**
- * @internal Sends the browser to the callback once more, with a new state and without a code: whether its cookie arrives there tells whether the
- * browser keeps cookies.
+ * @internal Sends the browser to the callback once more, with a new state and without a code: if its cookie arrives there, the browser keeps
+ * cookies.
  */
 export function redirectToSelf ({ states, redirectUri }: RouteContext, request: FastifyRequest, reply: FastifyReply, attempt: Attempt): FastifyReply {
   const { state } = setState(states, request, reply, attempt)
@@ -60,7 +61,5 @@ function setState (states: States, request: FastifyRequest, reply: FastifyReply,
 
 /** @internal @throws FST_CLOVER_STATE if a `client_id` names another app */
 export function checkClientId ({ app }: RouteContext, clientId: string | undefined): void {
-  if (clientId !== undefined && clientId !== app.appId) {
-    throw badState('client_id is another app\'s: check the App ID, and the app\'s Site URL in Clover\'s developer dashboard.')
-  }
+  if (clientId !== undefined && clientId !== app.appId) throw badState(sentences.wrongClientId)
 }

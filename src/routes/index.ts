@@ -1,7 +1,7 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
-import type { CloverRouteOptions } from '../options.js'
-import type { ResolvedRoutes } from '../resolve-routes.js'
+import type { CloverRouteOptions } from '../options/options.js'
+import type { ResolvedRoutes } from '../options/resolve-routes.js'
 import { addRoute, type RouteErrors } from './add-route.js'
 import { browserErrors } from './browser-errors.js'
 import { callbackHandlers } from './callback.js'
@@ -9,31 +9,32 @@ import type { RouteContext } from './context.js'
 import { takeForm } from './implicit.js'
 import { launchHandler } from './launch.js'
 import { refreshHandler } from './refresh.js'
+import { forStrangers } from './require-merchant.js'
 import { routeSchemas } from './schemas.js'
 import { webhookRoute } from './webhook.js'
 
 /**
  * @internal Adds the plugin's routes to a scope of their own.
  *
- * The scope has its own compilers and a JSON parser alone, so that no setting of the host (another validator, a form parser, other Ajv
- * options) breaks the routes or opens them.
+ * The scope has its own compilers and parses only JSON, so that no setting of the host (another validator, a form parser, other Ajv options)
+ * breaks the routes or weakens their checks.
  */
 export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, context: RouteContext): void {
   scope.setValidatorCompiler(TypeBoxValidatorCompiler)
   scope.setSerializerCompiler(() => serialize)
-  scope.setReplySerializer(serialize) // a host's own would come before the compiler's
+  scope.setReplySerializer(serialize) // a reply serializer of the host would take precedence over the compiler
   scope.setSchemaErrorFormatter((errors, part) => new Error(errors.slice(0, 1).map(({ instancePath, message }) => `${part}${instancePath}: ${message}`).join()))
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: 1024 }, scope.getDefaultJsonParser('error', 'error'))
 
   const errors = browserErrors(context)
-  if (routes.launch) addRoute(scope, 'GET', routes.launch, routeSchemas.launch, launchHandler(context), errors)
-  if (routes.callback) addCallback(scope, routes.callback, context, errors)
+  if (routes.launch) addRoute(scope, 'GET', forStrangers(routes.launch), routeSchemas.launch, launchHandler(context), errors)
+  if (routes.callback) addCallback(scope, forStrangers(routes.callback), context, errors)
   if (routes.refresh) addRoute(scope, 'POST', routes.refresh, routeSchemas.refresh, refreshHandler(context))
   if (routes.webhook) {
     const { options, handler } = webhookRoute(routes.webhook, context)
-    addRoute(scope, 'POST', options, routeSchemas.webhook, handler)
-    if (routes.webhook.auth.length === 0) scope.log.warn('fastify-clover: routes.webhook.auth is not set: until it is, the webhook route answers Clover\'s verification alone, and refuses events')
+    addRoute(scope, 'POST', forStrangers(options), routeSchemas.webhook, handler)
+    if (routes.webhook.auth.length === 0) scope.log.warn('fastify-clover: routes.webhook.auth is not set: until it is, the webhook route answers only Clover\'s verification, and refuses events')
   }
 }
 
@@ -48,7 +49,7 @@ function addCallback (scope: FastifyInstance, route: CloverRouteOptions & { path
   })
 }
 
-/** Fastify hands over an error as an object that inherits from it, none of whose members is enumerable. */
+/** Fastify passes an error as an object that inherits from it: no member is enumerable, so each is read by name. */
 function serialize (data: unknown): string {
   if (!(data instanceof Error)) return JSON.stringify(data)
   const { statusCode, code, error, message } = data as Error & { statusCode?: number, code?: string, error?: string }

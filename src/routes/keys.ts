@@ -7,7 +7,7 @@ export interface StateKeys {
   state: Signer
   /** Signs the cookie. */
   cookie: Signer
-  /** PKCE's verifier of a state: 43 characters (RFC 7636, section 4.1). It is derived anew, so that the browser never has it. */
+  /** The PKCE verifier of a state: 43 characters (RFC 7636, section 4.1). It is derived at the callback again, so the browser never holds it. */
   verifier (state: string): string
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply } from 'fastify'
+import { escapeHtml } from '../escape-html.js'
 
 const style = 'body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto 0;padding:0 1.25rem;color:#1f2933;background:#fff}' +
   'h1{font-size:1.4rem;margin:0 0 .75rem}p{margin:0 0 1rem}a{color:#0b6b3a;font-weight:600}code{color:#616e7c;font-size:.85rem}' +
@@ -7,17 +8,17 @@ const style = 'body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15
 
 const styleHash = createHash('sha256').update(style).digest('base64')
 
-/** @internal A page of the plugin's own. All of it is escaped. */
+/** @internal A page of the plugin, in plain text: `sendPage` escapes it. */
 export interface Page {
   title: string
   text: string
   links: Array<{ href: string, text: string }>
-  /** An error's code, for whoever is asked for help. */
+  /** An error's code, so that a merchant can quote it to the developer. */
   code?: string
 }
 
 /**
- * @internal Headers of all that the browser's routes answer: nothing of it is kept, and the address, which may hold a code, goes nowhere
+ * @internal Sets the headers of every reply of the plugin's routes: no cache keeps it, and no `Referer` leaks its URL, which may hold a code
  * (RFC 9700, section 4.2.4).
  */
 export function setPrivateHeaders (reply: FastifyReply): void {
@@ -27,13 +28,13 @@ export function setPrivateHeaders (reply: FastifyReply): void {
 /**
  * @internal Sends a page that loads nothing and runs nothing.
  *
- * @param framed the page is meant to be seen in a frame, since its link leads out of it; no other may be framed
+ * @param framed the page may be shown in a frame, since its link leads out of the frame. Default: framing is forbidden
  */
 export function sendPage (reply: FastifyReply, page: Page, framed = false): FastifyReply {
-  return sendDocument(reply, escape(page.title), render(page), ["form-action 'none'", ...(framed ? [] : ["frame-ancestors 'none'"])])
+  return sendDocument(reply, page.title, render(page), ["form-action 'none'", ...(framed ? [] : ["frame-ancestors 'none'"])])
 }
 
-/** @internal Sends HTML as a page. `policy`: what the Content-Security-Policy says besides that nothing but the style is allowed. */
+/** @internal Sends HTML as a page. `policy`: directives to add to a Content-Security-Policy that allows only the page's style. */
 export function sendDocument (reply: FastifyReply, title: string, main: string, policy: string[]): FastifyReply {
   setPrivateHeaders(reply)
   return reply
@@ -41,15 +42,11 @@ export function sendDocument (reply: FastifyReply, title: string, main: string, 
     .header('x-content-type-options', 'nosniff')
     .type('text/html; charset=utf-8')
     .send('<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">' +
-      `<title>${title}</title><style>${style}</style></head><body><main>${main}</main></body></html>\n`)
+      `<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>${main}</main></body></html>\n`)
 }
 
 function render ({ title, text, links, code }: Page): string {
-  return `<h1>${escape(title)}</h1><p>${escape(text)}</p>` +
-    links.map(({ href, text }) => `<p><a href="${escape(href)}" target="_top" rel="noreferrer">${escape(text)}</a></p>`).join('') +
-    (code !== undefined ? `<p><code>${escape(code)}</code></p>` : '')
-}
-
-function escape (text: string): string {
-  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
+  return `<h1>${escapeHtml(title)}</h1><p>${escapeHtml(text)}</p>` +
+    links.map(({ href, text }) => `<p><a href="${escapeHtml(href)}" target="_top" rel="noreferrer">${escapeHtml(text)}</a></p>`).join('') +
+    (code !== undefined ? `<p><code>${escapeHtml(code)}</code></p>` : '')
 }

@@ -6,8 +6,8 @@ type Serializer = (value: never) => unknown
 /**
  * @internal Log serializers for the plugin's routes, where a URL holds codes and states and a cookie holds a state.
  *
- * Fastify logs each request's URL with its query. The host's own serializers stay in charge of what is logged; they are shown the request
- * without its secrets.
+ * Fastify logs each request's URL with its query. The host's own serializers still decide what is logged; they get the request without its
+ * secrets.
  */
 export function redactingSerializers (log: FastifyBaseLogger): Record<string, (value: unknown) => unknown> {
   const own = serializersOf(log)
@@ -24,8 +24,8 @@ export function redactingSerializers (log: FastifyBaseLogger): Record<string, (v
 }
 
 /**
- * @internal Takes the query off a request's address, once nothing needs it any more: Fastify quotes the address in messages of its own, such as
- * that of a reply sent twice, past every serializer. `request.query` stays.
+ * @internal Removes the query from a request's URL once it has been parsed: Fastify quotes the URL in some of its own messages, such as that of a
+ * reply sent twice, which no serializer sees. `request.query` stays.
  */
 export function forgetQuery ({ raw, url, originalUrl }: FastifyRequest): void {
   Object.assign(raw, { url: withoutQuery(url), originalUrl: withoutQuery(originalUrl) })
@@ -44,7 +44,7 @@ function isReply (value: unknown): value is FastifyReply {
   return typeof value === 'object' && value !== null && 'raw' in value && 'statusCode' in value
 }
 
-/** A host may log what Node gave, too. */
+/** Node's own request, which a host may log too. */
 function isMessage (value: unknown): value is IncomingMessage {
   return typeof value === 'object' && value !== null && 'headers' in value && 'url' in value
 }
@@ -59,20 +59,20 @@ const secretReplyHeaders = ['set-cookie', 'location']
 function withoutSecrets (request: FastifyRequest): FastifyRequest {
   const headers = without(request.headers, secretRequestHeaders)
   const [url, originalUrl] = [request.url, request.originalUrl].map(withoutQuery)
-  return view(request, { url, originalUrl, query: {}, body: undefined, cookies: {}, headers, raw: messageWithoutSecrets(request.raw) })
+  return withOverrides(request, { url, originalUrl, query: {}, body: undefined, cookies: {}, headers, raw: messageWithoutSecrets(request.raw) })
 }
 
 function messageWithoutSecrets (message: IncomingMessage): IncomingMessage {
   const url = withoutQuery(message.url ?? '')
-  return view(message, { url, originalUrl: url, headers: without(message.headers, secretRequestHeaders), rawHeaders: [], headersDistinct: {} })
+  return withOverrides(message, { url, originalUrl: url, headers: without(message.headers, secretRequestHeaders), rawHeaders: [], headersDistinct: {} })
 }
 
 function withoutSecretHeaders (reply: FastifyReply): FastifyReply {
-  return view(reply, { ...headersWithoutSecrets(reply), raw: responseWithoutSecrets(reply.raw), request: withoutSecrets(reply.request) })
+  return withOverrides(reply, { ...headersWithoutSecrets(reply), raw: responseWithoutSecrets(reply.raw), request: withoutSecrets(reply.request) })
 }
 
 function responseWithoutSecrets (response: ServerResponse): ServerResponse {
-  return view(response, { ...headersWithoutSecrets(response), _header: null, req: isMessage(response.req) ? messageWithoutSecrets(response.req) : undefined })
+  return withOverrides(response, { ...headersWithoutSecrets(response), _header: null, req: isMessage(response.req) ? messageWithoutSecrets(response.req) : undefined })
 }
 
 function headersWithoutSecrets (holder: { getHeaders (): Record<string, unknown>, getHeader (name: string): unknown }) {
@@ -83,19 +83,19 @@ function headersWithoutSecrets (holder: { getHeaders (): Record<string, unknown>
 }
 
 /**
- * The same object, some of whose properties read otherwise. Its getters and methods still work on the object itself.
+ * A proxy of the object that overrides some properties. Getters and methods still run on the object itself.
  *
- * Copied, written as JSON or inspected, it is those properties alone: `util.inspect` looks past a proxy, so what it finds there is a shell.
+ * A copy, JSON or `util.inspect` shows only the overrides: `util.inspect` shows a proxy's target, so the target is an object that has nothing else.
  */
-function view<T extends object> (target: T, overrides: Record<string, unknown>): T {
-  const shell = Object.create(Object.getPrototypeOf(target) as object, Object.getOwnPropertyDescriptors(overrides)) as T
-  return new Proxy(shell, {
-    get (_shell, key) {
+function withOverrides<T extends object> (target: T, overrides: Record<string, unknown>): T {
+  const overridesOnly = Object.create(Object.getPrototypeOf(target) as object, Object.getOwnPropertyDescriptors(overrides)) as T
+  return new Proxy(overridesOnly, {
+    get (_overridesOnly, key) {
       if (Object.hasOwn(overrides, key)) return overrides[String(key)]
       const value: unknown = Reflect.get(target, key, target)
       return typeof value === 'function' ? value.bind(target) : value
     },
-    has: (_shell, key) => key in target
+    has: (_overridesOnly, key) => key in target
   })
 }
 
@@ -103,13 +103,13 @@ function without<T extends Record<string, unknown>> (headers: T, secret: string[
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, secret.includes(name) ? '[redacted]' : value])) as T
 }
 
-/** A query begins at a semicolon where the host's router has `useSemicolonDelimiter`. */
+/** A semicolon starts the query if the host's router has `useSemicolonDelimiter`. */
 function withoutQuery (url: string): string {
   const end = url.search(/[?;#]/)
   return end === -1 ? url : `${url.slice(0, end)}?[redacted]`
 }
 
-/** What Fastify logs where the host's logger has no serializer of its own. */
+/** The same fields as Fastify logs if the host's logger has no serializer. */
 function defaultRequest (request: FastifyRequest): unknown {
   return { method: request.method, url: request.url, host: request.host, remoteAddress: request.ip, remotePort: request.socket?.remotePort }
 }

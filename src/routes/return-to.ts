@@ -1,28 +1,25 @@
 /** The most characters of a path to return to. */
 export const maxReturnTo = 256
 
-/** What an error says of a path that is none of this app's, or too long. */
-export const wrongReturnTo = `return_to must be a path of this app, such as /orders, of ${maxReturnTo} characters at most.`
-
 /**
- * @internal A path of this app, in the form that a browser would make of it; undefined if it is anything else.
+ * @internal A path of this app, as a browser would normalize it; undefined for anything else.
  *
- * A redirect to what a stranger's link says is an open redirect (RFC 9700, section 4.11), so whatever a browser, or a proxy that decodes once
- * more, could take for another host is refused: `//evil`, `/\evil`, `/.//evil`, `/%2f%2fevil`, control characters.
+ * The text may come from a stranger's link, so an unchecked redirect would be open (RFC 9700, section 4.11). Refused is everything that a browser,
+ * or a proxy that decodes it again, could read as another host: `//evil`, `/\evil`, `/.//evil`, `/%2f%2fevil`, control characters.
  */
 export function safePath (text: string): string | undefined {
-  if (text.length > maxReturnTo || !text.startsWith('/') || isDoubtful(decode(text))) return undefined
+  if (text.length > maxReturnTo || !text.startsWith('/') || isSuspicious(decode(text))) return undefined
   const here = 'http://here.invalid'
-  const url = new URL(text, here) // never throws: a path parses, whatever is in it
+  const url = new URL(text, here) // never throws: every text with a slash at its beginning parses
   const path = `${url.pathname}${url.search}${url.hash}`
-  return url.origin === here && path.length <= maxReturnTo && !isDoubtful(path) ? path : undefined
+  return url.origin === here && path.length <= maxReturnTo && !isSuspicious(path) ? path : undefined
 }
 
-function isDoubtful (text: string): boolean {
+function isSuspicious (text: string): boolean {
   return text.startsWith('//') || /[\\\p{Cc}]/u.test(text)
 }
 
-/** Percent-decoded; text that is not properly encoded is doubtful in itself. */
+/** Percent-decodes a text. Malformed encoding becomes `//`, which is refused. */
 function decode (text: string): string {
   try {
     return decodeURIComponent(text)

@@ -3,31 +3,31 @@ import { parse, serialize } from 'cookie'
 import { deriveStateKeys, type StateKeys } from './keys.js'
 
 /**
- * @internal Why the browser was sent on with a state. The numbers stand in states and cookies, so servers of other versions read them too.
+ * @internal Why a state was made. The numbers are stored in states and cookies, so servers of other versions read them too.
  *
- * - `first`: to Clover, by the launch route.
- * - `asking`: to this app's own callback, to see whether the browser keeps cookies.
- * - `again`: to Clover, since a callback had no valid state of this browser.
- * - `full`: to Clover, since the merchant has authorized but the stored tokens no longer work. This code is exchanged for a pair that replaces
- *   them.
+ * - `first`: the launch route sent the browser to Clover.
+ * - `asking`: the callback sent the browser to itself, to see whether it keeps cookies.
+ * - `again`: the callback sent the browser to Clover, since it had no valid state of this browser.
+ * - `full`: the callback sent the browser to Clover once more, since the merchant has authorized but the stored tokens no longer work. The new
+ *   code is exchanged for a token pair that replaces them.
  */
 export const Round = { first: 0, asking: 1, again: 2, full: 3 } as const
 
-/** @internal What a launch puts into its state, and gets back at the callback. */
+/** @internal The data that a state and its cookie carry from the launch to the callback. */
 export interface Attempt {
   /** The merchant that the launch was for. */
   merchantId?: string
-  /** Where to go afterwards: a path, already checked. */
+  /** The path to redirect to after the callback, already checked. */
   returnTo?: string
   /** One of `Round`. */
   round: number
-  /** How often in a row the browser was sent to Clover without a person's click: a loop must end. */
+  /** The number of redirects in a row that sent the browser to Clover without a click, by which a loop is ended. */
   redirects: number
 }
 
 /** @internal A state whose cookie is in this browser. */
 export interface OwnState extends Attempt {
-  /** The random part: the same for every way to write the state. */
+  /** The random part of the state. */
   id: string
   verifier: string
 }
@@ -41,29 +41,29 @@ export interface StateOptions {
   /** The app is served over https. */
   secure: boolean
   /** Unix milliseconds. */
-  now: () => number
+  wallClock: () => number
   /** n random bytes as hexadecimal digits. */
   random: (bytes: number) => string
 }
 
-/** @internal What is known of the redirects that led to a callback without a valid state of this browser. */
+/** @internal The redirects that led to a callback without a valid state of this browser, as far as the state and the cookies show them. */
 export interface Trace {
-  /** The browser sent back a state cookie that was set here. */
+  /** The browser sent back a state cookie of this app. */
   keepsCookies: boolean
-  /** The browser was sent here just now to show whether it keeps cookies, and has sent none. */
+  /** This is the second request of a cookie test, and the browser sent no cookie. */
   failedCookieTest: boolean
-  /** How often in a row the browser was sent to Clover without a person's click. */
+  /** The number of redirects in a row that sent the browser to Clover without a click. */
   redirects: number
-  /** Why the state is not valid, for the log. */
+  /** The reason why the state is not valid, for the log. */
   reason: string
 }
 
-/** What a state says by itself. */
+/** The content of a state, without its cookie. */
 interface StateContent {
   id: string
   round: number
   redirects: number
-  /** Unix seconds; 0 in a state of an older version, which had no time. */
+  /** Unix seconds; 0 for a state of an older version, which has no time. */
   issuedAt: number
 }
 
@@ -74,19 +74,19 @@ interface CookieContent extends Attempt, StateContent {
 
 /** Seconds that an authorization may take. */
 const lifetime = 600
-/** State cookies in one browser: so many launches may be under way at once. */
+/** The most state cookies of one browser, and so the most launches in progress at once. */
 const maxCookies = 5
-/** Cookies that one reply ends at most: proxies take 4 KiB of headers from a server, and a flood of cookies must not fill them. */
+/** The most cookies that one reply deletes: proxies accept 4 KiB of headers from a server, and a flood of cookies must not exceed them. */
 const maxEnded = 12
-/** Seconds after which a redirect no longer counts as one of a row: a redirect that nobody clicks for comes back sooner. */
+/** Seconds after which a redirect no longer counts towards a loop: a redirect without a click comes back sooner. */
 const rowTime = 30
 
 /**
- * @internal The state parameter (RFC 6749, section 10.12), bound to the browser by a signed cookie of its own for each attempt.
+ * @internal Makes and checks the state parameter (RFC 6749, section 10.12). Each state is bound to the browser by a signed cookie of its own.
  *
- * The state is `random.round.redirects.time.signature`; the cookie holds the same random part and what the launch was for. Neither works without
- * the other, after ten minutes, or for another app or environment. Fields are only ever added at the end, so that servers of two versions can run
- * at once.
+ * The state is `random.round.redirects.time.signature`; the cookie holds the same random part, the merchant and the path to return to. Neither works
+ * without the other, after ten minutes, or for another app or environment. New fields must go at the end, so that servers of two versions can run
+ * side by side.
  */
 export class States {
   readonly #options: StateOptions
@@ -101,20 +101,20 @@ export class States {
     this.#prefix = `${secure ? '__Host-' : ''}clover-${app}-`
   }
 
-  /** A state for a new attempt, and the cookies to set with it: its own, and the end of those that are too many. */
+  /** Makes a state. `setCookies`: its own cookie, and deletions of the oldest ones if there are too many. */
   mint (attempt: Attempt, cookieHeader: string | undefined): { state: string, verifier: string, setCookies: string[] } {
     const keys = this.#keys[0]
     if (keys === undefined) throw new Error('a state needs a cookie secret')
     const id = this.#options.random(16)
     const { round, redirects, merchantId = '', returnTo = '' } = attempt
-    const issuedAt = Math.floor(this.#options.now() / 1000)
+    const issuedAt = Math.floor(this.#options.wallClock() / 1000)
     const state = urlSafe(keys.state.sign([id, round, redirects, issuedAt].join('.')))
     const content = [id, round, issuedAt, merchantId, Buffer.from(returnTo).toString('base64url'), redirects].join('.')
     const cookie = this.#serialize(this.#nameOf(id), keys.cookie.sign(content), lifetime)
     return { state, verifier: keys.verifier(id), setCookies: [...this.#endSurplus(cookieHeader), cookie] }
   }
 
-  /** What the launch of this state was for, if it was this browser's; undefined otherwise. */
+  /** The data of a state if its cookie is in this browser, undefined otherwise. */
   open (state: string | undefined, cookieHeader: string | undefined): OwnState | undefined {
     const id = state === undefined ? undefined : this.#verify(state)?.id
     if (id === undefined) return undefined
@@ -124,28 +124,28 @@ export class States {
     return { id, round, redirects, verifier: keys.verifier(id), ...(merchantId !== undefined && { merchantId }), ...(returnTo !== undefined && { returnTo }) }
   }
 
-  /** Ends the cookie of a state; it works once. */
+  /** The `Set-Cookie` value that deletes a state's cookie, so that the state works only once. */
   clear ({ id }: OwnState): string {
     return this.#serialize(this.#nameOf(id), '', 0)
   }
 
-  /** The round of a state that was signed here, whichever browser it is for; undefined if it was not. */
+  /** The round of a state with a valid signature, whether or not its cookie is in this browser; undefined otherwise. */
   roundOf (state: string | undefined): number | undefined {
     return state === undefined ? undefined : this.#verify(state)?.round
   }
 
   /**
-   * What a state that is not valid, and the cookies beside it, tell about how the browser came here.
+   * Traces how a browser with an invalid state came here.
    *
-   * A state of a server with another cookie secret counts too: two such servers behind one address would otherwise send the browser round without
-   * end. A stranger who makes up such a state can only bring about an error page.
+   * A state of a server with another cookie secret counts too: two such servers behind one address would otherwise redirect endlessly. With a forged
+   * state a stranger can only cause an error page.
    */
   trace (state: string | undefined, cookieHeader: string | undefined): Trace {
     const { valid } = this.#read(cookieHeader)
     const newest = valid.filter(cookie => cookie.issuedAt === valid.at(-1)?.issuedAt)
     const verified = state === undefined ? undefined : this.#verify(state)
     const claimed = verified ?? (state === undefined ? undefined : claimOf(state))
-    const isRecent = ({ issuedAt }: StateContent) => issuedAt === 0 || issuedAt > this.#options.now() / 1000 - rowTime
+    const isRecent = ({ issuedAt }: StateContent) => issuedAt === 0 || issuedAt > this.#options.wallClock() / 1000 - rowTime
     const recent = [...(claimed ? [claimed] : []), ...newest].filter(isRecent)
     return {
       keepsCookies: valid.length > 0,
@@ -167,7 +167,7 @@ export class States {
     return undefined
   }
 
-  /** The state cookies of this app in a browser: those that hold, oldest first, and the names of those that do not. */
+  /** The state cookies of this app in a browser: the valid ones, oldest first, and the names of the others. */
   #read (cookieHeader: string | undefined): { valid: CookieContent[], invalid: string[] } {
     const valid: CookieContent[] = []
     const invalid: string[] = []
@@ -175,7 +175,7 @@ export class States {
       if (!name.startsWith(this.#prefix)) continue
       const content = this.#openCookie(name, value)
       if (content) valid.push(content)
-      else if (/^[0-9a-f]{8}$/.test(name.slice(this.#prefix.length))) invalid.push(name) // no other was made here, and a name is sent back
+      else if (/^[0-9a-f]{8}$/.test(name.slice(this.#prefix.length))) invalid.push(name) // other names were not made here, and a name is echoed in the reply
     }
     return { valid: valid.sort((a, b) => a.issuedAt - b.issuedAt), invalid }
   }
@@ -186,7 +186,7 @@ export class States {
       if (!valid || value === null) continue
       const [id = '', round, issued, merchantId, returnTo = '', redirects] = value.split('.')
       const issuedAt = Number(issued)
-      const age = this.#options.now() / 1000 - issuedAt
+      const age = this.#options.wallClock() / 1000 - issuedAt
       if (name !== this.#nameOf(id) || age > lifetime || age < -lifetime) return undefined
       return {
         id, name, issuedAt, keys, round: Number(round), redirects: redirectsOf(round, redirects), ...(merchantId && { merchantId }), ...(returnTo && { returnTo: Buffer.from(returnTo, 'base64url').toString() })
@@ -195,7 +195,7 @@ export class States {
     return undefined
   }
 
-  /** Ends the cookies that hold no more, and the oldest of those that would be too many with one more. */
+  /** Deletes the invalid cookies, and so many of the oldest that there is room for one more. */
   #endSurplus (cookieHeader: string | undefined): string[] {
     const { valid, invalid } = this.#read(cookieHeader)
     const surplus = valid.slice(0, Math.max(0, valid.length - maxCookies + 1)).map(cookie => cookie.name)
@@ -206,7 +206,7 @@ export class States {
     return this.#prefix + id.slice(0, 8)
   }
 
-  /** No `Domain`: the cookie is this host's alone. A signature is of characters that a cookie may hold as they are. */
+  /** No `Domain`, so that only this host gets the cookie. Nothing is encoded: a signature has only characters that a cookie may hold. */
   #serialize (name: string, value: string, maxAge: number): string {
     return serialize(name, value, {
       path: '/', httpOnly: true, sameSite: 'lax', secure: this.#options.secure, maxAge, encode: (text: string) => text, ...(maxAge === 0 && { expires: new Date(0) })
@@ -214,19 +214,19 @@ export class States {
   }
 }
 
-/** Older versions counted no redirects, and sent the browser to Clover once again at most. */
+/** Older versions did not count redirects, and sent the browser to Clover again at most once. */
 function redirectsOf (round: string | undefined, redirects: string | undefined): number {
   if (redirects !== undefined) return Number(redirects)
   return Number(round) === Round.again ? 1 : 0
 }
 
-/** What a state says whose signature no secret of this server has made; undefined if it has not the form of a state. */
+/** The content of a state whose signature is not of this server; undefined if it does not have the form of a state. */
 function claimOf (state: string): StateContent | undefined {
   const [, id = '', round, redirects, issuedAt] = /^([0-9a-f]{32})\.(\d)\.(\d{1,2})\.(\d{10})\.[\w-]{43}$/.exec(state) ?? []
   return id === '' ? undefined : { id, round: Number(round), redirects: Number(redirects), issuedAt: Number(issuedAt) }
 }
 
-/** The signer's base64 holds characters that some servers change in a query. */
+/** Base64 as the signer makes it has characters that some servers change in a query. */
 function urlSafe (text: string): string {
   return text.replaceAll('+', '-').replaceAll('/', '_')
 }

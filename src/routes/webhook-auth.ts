@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import { webhookRefused } from '../errors.js'
 import { WebhookVerification } from './schemas.js'
 
-/** The most bytes that are read from somebody who has not proven to be Clover: a verification is shorter. */
+/** The most bytes that are read of a body without a valid `X-Clover-Auth`: a verification is shorter. */
 const strangersLimit = 1024
 
 const verification = TypeCompiler.Compile(WebhookVerification)
@@ -15,11 +15,11 @@ export function isVerification (body: unknown): body is WebhookVerification {
   return verification.Check(body)
 }
 
-/** @internal Keeps everybody but Clover out of the webhook route. */
+/** @internal Lets only Clover use the webhook route. */
 export interface WebhookGuard {
-  /** Whether the request carries the shared value that only Clover and the developer know. */
+  /** Whether the request has the `X-Clover-Auth` that only Clover and the developer know. */
   isFromClover (request: FastifyRequest): boolean
-  /** The body as it arrives; of a stranger no more of it than a verification can have. */
+  /** The body as it arrives; from a stranger at most as many bytes as a verification has. */
   preParsing (request: FastifyRequest, reply: unknown, payload: Readable): Promise<Readable>
   /** Refuses a stranger whose body is not a verification. */
   preValidation (request: FastifyRequest): Promise<void>
@@ -28,13 +28,13 @@ export interface WebhookGuard {
 /**
  * @internal Makes the guard of the webhook route.
  *
- * Clover signs nothing: each event carries `X-Clover-Auth`, a value that stays the same, and the verification by which a route is set up
- * carries none. Source: https://docs.clover.com/dev/docs/webhooks
+ * Clover does not sign webhooks: each event has the same value in `X-Clover-Auth`, and the verification, which sets up a route, has none.
+ * Source: https://docs.clover.com/dev/docs/webhooks
  */
 export function webhookGuard (auth: string[], onRefused: (reason: string) => void): WebhookGuard {
   const accepted = auth.map(digest)
 
-  /** All are compared, each in a time that tells nothing of it. A header that came twice is joined by Node, and fits none. */
+  /** Compares with every accepted value, each in constant time. Node joins a repeated header, so it matches none. */
   const isFromClover = ({ headers: { 'x-clover-auth': value } }: FastifyRequest): boolean => {
     const given = digest(String(value))
     return accepted.filter(one => timingSafeEqual(one, given)).length > 0
@@ -62,18 +62,18 @@ function digest (text: string): Buffer {
 }
 
 /**
- * Ends with an error after some bytes. It touches the request only once it is read, and lets what is left of it run out, as Fastify does
- * with a body that is too large.
+ * The body, which fails after `strangersLimit` bytes. It starts to read the request only once it is read itself, and lets the rest of the request
+ * flow unread, as Fastify does with a body that is too large.
  */
 function limited (payload: Readable, refuse: () => Error): Readable {
   let size = 0
-  let hasBegun = false
+  let hasStarted = false
   let isRead = false
   const refuseIfTooLong = () => {
     if (isRead && size > strangersLimit && !part.destroyed) part.destroy(refuse())
   }
-  const begin = () => {
-    hasBegun = true
+  const start = () => {
+    hasStarted = true
     payload.on('data', (chunk: Buffer) => {
       size += chunk.length
       if (size <= strangersLimit) part.push(chunk)
@@ -85,11 +85,11 @@ function limited (payload: Readable, refuse: () => Error): Readable {
   const part = new Readable({
     read: () => {
       isRead = true
-      if (!hasBegun) begin()
+      if (!hasStarted) start()
       refuseIfTooLong()
     }
   })
-  part.on('error', () => {}) // whoever reads it is told; nobody may
-  if (payload.readableFlowing) begin() // a hook of the host reads along
+  part.on('error', () => {}) // without a reader, the error would end the process
+  if (payload.readableFlowing) start() // a hook of the host reads the request too
   return part
 }

@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { webhookRefused } from '../errors.js'
-import type { CloverEvent } from '../options.js'
-import type { WebhookRoute } from '../resolve-routes.js'
-import { isMerchantId } from '../tokens/installation.js'
-import { Slots } from '../tokens/slots.js'
+import type { CloverEvent } from '../options/options.js'
+import type { WebhookRoute } from '../options/resolve-routes.js'
+import { isMerchantId } from '../installation.js'
+import { CallSlots } from '../concurrency/call-slots.js'
 import type { RouteContext } from './context.js'
 import { setPrivateHeaders } from './pages.js'
 import type { WebhookBody, WebhookEvent, WebhookVerification } from './schemas.js'
@@ -13,10 +13,10 @@ import { isVerification, webhookGuard } from './webhook-auth.js'
 /** The largest body, in bytes: some ten thousand events. */
 const bodyLimit = 1_048_576
 
-/** How many merchants of one body are forgotten at once. */
+/** The most merchants of one body that are disconnected at once. */
 const atOnce = 8
 
-/** The most events remembered of bodies that Clover should send again. */
+/** The most events remembered from bodies that got an error, which Clover may send again. */
 const mostRemembered = 20_000
 
 /** @internal The webhook route: its options with the guard in front of the host's hooks, and its handler. */
@@ -33,28 +33,28 @@ export function webhookRoute ({ auth, onVerificationCode, ...options }: WebhookR
   }
 }
 
-function webhookHandler ({ app, disconnects, hooks, tell, onWebhookRefused, onVerification }: RouteContext, onVerificationCode: WebhookRoute['onVerificationCode']) {
-  /** Events that were passed on of a body that was answered with an error: they come again with it. */
+function webhookHandler ({ app, disconnects, hooks, notifyHost, onWebhookRefused, onVerification }: RouteContext, onVerificationCode: WebhookRoute['onVerificationCode']) {
+  /** Events already passed to the host although their body got an error: they are not passed again when Clover repeats the body. */
   const passedOn = new LRUCache<string, true>({ max: mostRemembered })
 
   return async function webhook (request: FastifyRequest<{ Body: WebhookVerification | WebhookBody }>, reply: FastifyReply): Promise<FastifyReply> {
     setPrivateHeaders(reply)
     const { body } = request
-    // Whoever sent it: the code says nothing but that somebody asked for one.
+    // A verification is not authenticated, and needs no check: its code is only shown to an operator.
     if (isVerification(body)) verify(body.verificationCode)
-    else await take(body)
+    else await accept(body)
     return reply.code(200).send()
   }
 
   function verify (code: string): void {
     onVerification(onVerificationCode !== undefined)
-    if (onVerificationCode) tell('onVerificationCode', () => onVerificationCode(code))
+    if (onVerificationCode) notifyHost('onVerificationCode', () => onVerificationCode(code))
   }
 
-  async function take ({ appId, merchants }: WebhookBody): Promise<void> {
+  async function accept ({ appId, merchants }: WebhookBody): Promise<void> {
     if (appId !== app.appId) {
-      onWebhookRefused('it is another app\'s')
-      throw webhookRefused('appId is another app\'s: check the App ID, and the webhook URL of each app in Clover\'s developer dashboard.', 400)
+      onWebhookRefused('it is for another app')
+      throw webhookRefused('appId belongs to another app: check the App ID, and the webhook URL of each app in Clover\'s developer dashboard.', 400)
     }
     const events = Object.entries(merchants).filter(([merchantId]) => isMerchantId(merchantId))
       .flatMap(([merchantId, list]) => list.map(event => ({ merchantId, event, key: merchantId + JSON.stringify(event) })))
@@ -63,7 +63,7 @@ function webhookHandler ({ app, disconnects, hooks, tell, onWebhookRefused, onVe
       if (isUninstall(event)) uninstalls.set(merchantId, Math.max(event.ts, uninstalls.get(merchantId) ?? 0))
       else if (!passedOn.has(key)) pass(merchantId, event)
     }
-    const failed = await forget(uninstalls)
+    const failed = await disconnectAll(uninstalls)
     for (const { key } of events) {
       if (failed) passedOn.set(key, true)
       else passedOn.delete(key)
@@ -77,14 +77,14 @@ function webhookHandler ({ app, disconnects, hooks, tell, onWebhookRefused, onVe
 
   function pass (merchantId: string, event: WebhookEvent): void {
     const { onEvent } = hooks
-    if (onEvent) tell('onEvent', () => onEvent(eventOf(merchantId, event)))
+    if (onEvent) notifyHost('onEvent', () => onEvent(eventOf(merchantId, event)))
   }
 
-  /** Forgets merchants who left, by when they did, in Unix milliseconds. Every one is tried; resolves with the first failure. */
-  async function forget (uninstalls: Map<string, number>): Promise<PromiseRejectedResult | undefined> {
-    const slots = new Slots(atOnce)
-    // A connection of the same second is taken for the later of the two: a merchant who came back must not be lost, while one who left
-    // is found out by the first call to Clover.
+  /** Disconnects merchants. `uninstalls`: when each uninstalled the app, in Unix milliseconds. Tries every one; resolves with the first failure. */
+  async function disconnectAll (uninstalls: Map<string, number>): Promise<PromiseRejectedResult | undefined> {
+    const slots = new CallSlots(atOnce)
+    // Rounded down, so a connection of the same second counts as later. Wrongly keeping a merchant costs one failed call to Clover; wrongly
+    // removing one costs a log-in.
     const outcomes = await Promise.allSettled([...uninstalls].map(([merchantId, ts]) => slots.run(() => disconnects.disconnect(merchantId, Math.floor(ts / 1000)))))
     return outcomes.find(outcome => outcome.status === 'rejected')
   }

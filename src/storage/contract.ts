@@ -1,50 +1,52 @@
-import type { Installation } from '../tokens/installation.js'
+import type { Installation } from '../installation.js'
 
 export type { Installation }
 
-/** What `list` is asked for. */
+/** The query of `list`. */
 export interface ListQuery {
-  /** The `cursor` of the page before; absent for the first page. Opaque: made by the adapter. */
+  /** The `cursor` of the previous page; absent for the first page. Only the adapter interprets it. */
   cursor?: string
   /** The most records that a page may hold; pages may be shorter. */
   limit: number
-  /** A hint, in Unix seconds: records whose `dueAt` is null or later may be left out. */
+  /**
+   * Unix seconds: return at least all records with `dueAt <= dueBefore`; others are optional. Absent: return all records.
+   */
   dueBefore?: number
 }
 
-/** A page of records; no `cursor`: the last page. */
+/** A page of records. Without `cursor` it is the last one. */
 export interface ListPage {
   items: Installation[]
   cursor?: string
 }
 
 /**
- * Where installations are kept: implemented by the host, or taken from `fastify-clover/storage`.
+ * Stores installations: write one, or take an adapter from `fastify-clover/storage`.
  *
  * An adapter keeps the whole record as one JSON document, and beside it `merchantId` (the key), `revision` and `dueAt` as columns
- * of their own. Each method rejects if the database does not answer; the plugin then finds out for itself what was stored. In place of a
- * record whose document cannot be read, `get` and `list` should give what these columns say: `{ merchantId, revision, dueAt }`.
+ * of their own. A JSONB column works: no string that the plugin writes has the character U+0000 or a lone surrogate. Each method rejects if the
+ * database does not answer; the plugin then finds out by itself whether a write was stored. If a document cannot be read, `get` and `list` should
+ * return the columns instead of the record: `{ merchantId, revision, dueAt }`.
  */
 export interface CloverStorage {
   /**
-   * What is stored for a merchant, or undefined (null is taken for it). Must read what was last written: on the primary, and
-   * outside the host's transactions.
+   * Reads a merchant's record; undefined or null if there is none. Must see the latest write: read from the primary, outside the host's transactions.
    */
   get (merchantId: string): Promise<Installation | null | undefined>
   /**
-   * Stores `next` if the stored record's `revision` is still `expected` (undefined: nothing is stored), and says whether it did.
-   * Must be atomic across every process that shares the store, and durable once resolved.
+   * Stores `next` if the stored record's `revision` is still `expected` (undefined: nothing is stored). Resolves with whether it did. Must be atomic
+   * across all processes that share the store, and durable once resolved.
    */
   put (next: Installation, expected: string | undefined): Promise<boolean>
-  /** Forgets a merchant if the stored revision is still `expected` (undefined: whatever it is), and says whether anything was forgotten. */
+  /** Deletes a merchant's record if its `revision` is still `expected` (undefined: any revision). Resolves with whether it did. */
   delete (merchantId: string, expected?: string): Promise<boolean>
   /** Optional, needed for listings and keep-alive: pages of records in any order, each record at least once. */
   list? (query: ListQuery): Promise<ListPage>
 }
 
-/** A ready adapter that needs something made in its database first. `setup` may be called at any time, by several servers at once. */
+/** A ready adapter whose database needs a table first. */
 export interface CloverStorageWithSetup extends CloverStorage {
-  /** Makes the table if it is not there. Also done on first use. */
+  /** Creates the table if it does not exist. Also done on first use. May be called at any time, by several servers at once. */
   setup (): Promise<void>
   list (query: ListQuery): Promise<ListPage>
 }

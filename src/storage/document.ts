@@ -1,6 +1,6 @@
-import type { Installation } from '../tokens/installation.js'
+import type { Installation } from '../installation.js'
 
-/** What a ready adapter stores for a merchant: the document, and beside it what it compares and finds by. */
+/** The columns that a ready adapter stores for a merchant. */
 export interface StoredRow {
   revision: unknown
   dueAt: unknown
@@ -8,8 +8,8 @@ export interface StoredRow {
 }
 
 /**
- * What `get` and `list` of the ready adapters resolve with in place of a record whose document cannot be read: what is stored beside the
- * document. It does not have the form of an installation. With its revision it can be replaced or deleted like any record.
+ * The columns of a record whose document cannot be read: `get` and `list` of the ready adapters return them instead of an installation. By its
+ * revision such a record can be replaced or deleted like any other.
  */
 export interface DamagedInstallation {
   merchantId: string
@@ -18,36 +18,38 @@ export interface DamagedInstallation {
   dueAt: number | null
 }
 
-/** The one JSON document that every ready adapter keeps for a merchant. Control characters and lone surrogates come out escaped. */
+/** The JSON document that every ready adapter keeps for a merchant. Control characters and lone surrogates are escaped in it. */
 export function toDocument (installation: Installation): string {
   return JSON.stringify(installation)
 }
 
 /**
- * The record in a stored row: a new object each time. A document that is not that of a record gives a `DamagedInstallation`: it must not
- * keep the other merchants of a listing from being served.
+ * The record in a stored row, as a new object each time. A damaged document gives a `DamagedInstallation` instead of an error, which would fail the
+ * whole listing.
  */
 export function fromRow ({ revision, dueAt, document }: StoredRow, merchantId: string): Installation {
   const record = parse(document)
   if (isRecord(record)) return record
   const due = Number.parseFloat(String(dueAt))
   const damaged: DamagedInstallation = { merchantId, revision: String(revision), dueAt: Number.isFinite(due) ? due : null }
-  // CloverStorage has no type for it: this is the only cast, and the plugin checks the form of each record that it reads.
+  // CloverStorage has no type for a damaged record. The cast is safe: the plugin checks the form of each record that it reads.
   return damaged as Installation
 }
 
-/** Whether there is no token to read in a record: its document is damaged. */
+/** Whether a record has no access token, since its document is damaged. */
 export function isDamaged (record: Partial<Installation>): boolean {
   return typeof record.accessToken !== 'string'
 }
 
-/** Only these two fields are needed to replace a record or to delete it. The plugin checks the rest of its form. */
+/** Checks only the two fields that are needed to replace or delete a record. The plugin checks the others. */
 function isRecord (value: unknown): value is Installation {
   return typeof value === 'object' && value !== null && 'merchantId' in value && typeof value.merchantId === 'string' &&
     'revision' in value && typeof value.revision === 'string'
 }
 
 function parse (document: unknown): unknown {
+  // A client that parses JSON by itself, as for a JSON column.
+  if (typeof document === 'object' && document !== null && !ArrayBuffer.isView(document)) return document
   try {
     return JSON.parse(String(document))
   } catch {

@@ -1,29 +1,35 @@
+import { Type } from '@sinclair/typebox'
+import { Callback, optionsOf, requireOptions, Signal } from '../checks/arguments.js'
 import { recordSealed } from '../errors.js'
 import { requireMethod } from './arguments.js'
 import type { CloverStorage, Installation, ListQuery } from './contract.js'
 import { isDamaged } from './document.js'
+import { readPages } from './page.js'
 import { Seal, type DoesNotOpen, type SealingKey } from './seal.js'
 
 /** The options of `encryptedStorage`. */
 export interface EncryptedStorageOptions {
-  /** The first seals, all open: put a new key first, and take the old one away once `reseal()` has gone through. */
+  /**
+   * The first key seals; every key opens. To rotate, add the new key in second place on every server, then move it to first place on every server, and
+   * remove the old one when `reseal()` has finished. A server without a key cannot read what another server sealed with it (`FST_CLOVER_SEALED`).
+   */
   keys: readonly SealingKey[]
   /**
-   * `true` while a store of plaintext records is taken over: records that say themselves that they are not sealed are read, and sealed at
-   * their next write. Whoever can write to the database can then plant tokens, so end it once `reseal()` has gone through.
+   * `true` during the migration of a plaintext store: records without the mark of a sealed one are read as they are, and sealed at their next write.
+   * Anybody who can write to the database can then plant tokens, so remove the option when `reseal()` has finished. Default: `false`.
    */
   acceptPlaintext?: boolean
 }
 
-/** How far `reseal()` is. */
+/** The progress of `reseal()`. */
 export interface ResealProgress {
-  /** Records looked at. */
+  /** Records read. */
   done: number
-  /** Records sealed anew. */
+  /** Records sealed with the first key. */
   resealed: number
-  /** Records that changed meanwhile: whoever wrote them has sealed them. */
+  /** Records that another server wrote, and so sealed, in the meantime. */
   skipped: number
-  /** Merchants whose record does not open, or whose document is damaged. */
+  /** The ids of merchants whose record does not open, or whose document is damaged. */
   failed: string[]
 }
 
@@ -31,24 +37,31 @@ export interface ResealProgress {
 export interface ResealOptions {
   /** Called after each page. */
   onProgress?: (progress: ResealProgress) => void
-  /** Stops after the record under way; what was sealed stays sealed, and another run goes on. */
+  /** Stops after the current record. Sealed records stay sealed; a later run does the rest. */
   signal?: AbortSignal
 }
+
+const Options = optionsOf<EncryptedStorageOptions>({
+  keys: Type.Unsafe<readonly SealingKey[]>({ ...Type.Array(Type.Unknown(), { minItems: 1 }), must: 'an array of { id, key }, the first of which seals' }),
+  acceptPlaintext: Type.Boolean({ must: 'true or false' })
+})
+
+const ResealArgument = optionsOf<ResealOptions>({ onProgress: Callback(), signal: Signal })
 
 /** A storage adapter whose tokens are sealed. */
 export interface EncryptedStorage extends CloverStorage {
   /**
-   * Seals every record with the first key that is not sealed with it yet, page by page, beside running servers.
+   * Seals with the first key every record that is not sealed with it yet, page by page. Servers may run at the same time.
    *
-   * Rejects if the adapter has no `list`, as the adapter does, or with the signal's reason.
+   * Rejects if the adapter has no `list`, with the adapter's errors, or with the signal's reason.
    */
   reseal (options?: ResealOptions): Promise<ResealProgress>
 }
 
-/** The fields that hold secrets. The rest stays readable, so that listing works. */
+/** The sealed fields. The others stay readable, so that listing works. */
 const secretFields = ['accessToken', 'refreshToken', 'spentRefreshToken'] as const
 
-/** The mark of a sealed record, kept in it: whether it is sealed is never guessed from what a token looks like. */
+/** The field that marks a record as sealed: the form of a token is never used to guess that. */
 const mark = 'sealed'
 type Stored = Installation & { [mark]?: unknown }
 
@@ -57,14 +70,15 @@ const pageSize = 100
 /**
  * Wraps an adapter so that the tokens in its records are sealed with AES-256-GCM.
  *
- * Each envelope is bound to its merchant, app, environment and field: one that is copied elsewhere does not open there. A record that does
- * not open is `FST_CLOVER_SEALED`; a listing leaves its tokens sealed and goes on. What an adapter gives in place of a record whose document
- * is damaged is passed on as it is.
+ * Each envelope is bound to its merchant, app, environment and field, and does not open in another place. `get` rejects with `FST_CLOVER_SEALED` if a
+ * record does not open; `list` returns it with its tokens sealed. A damaged record of the adapter is passed on unchanged.
  *
- * Throws a TypeError for keys or an adapter that will not do.
+ * Throws a TypeError for invalid keys or an invalid adapter.
  */
-export function encryptedStorage (storage: CloverStorage, { keys, acceptPlaintext = false }: EncryptedStorageOptions): EncryptedStorage {
+export function encryptedStorage (storage: CloverStorage, options: EncryptedStorageOptions): EncryptedStorage {
   for (const method of ['get', 'put', 'delete']) requireMethod('encryptedStorage', storage, method, 'a storage adapter')
+  requireOptions('encryptedStorage', Options, options)
+  const { keys, acceptPlaintext = false } = Object(options) as EncryptedStorageOptions
   const seal = new Seal(keys)
 
   function sealed (record: Installation): Installation {
@@ -106,7 +120,7 @@ export function encryptedStorage (storage: CloverStorage, { keys, acceptPlaintex
     return storage.list(query)
   }
 
-  /** The record keeps its revision, since what it says is the same: a refresh under way is not disturbed. */
+  /** Keeps the record's revision, since its content is the same: a refresh in progress can still write. */
   async function resealRecord (record: Stored, progress: ResealProgress): Promise<void> {
     progress.done++
     if (isDamaged(record)) {
@@ -137,19 +151,21 @@ export function encryptedStorage (storage: CloverStorage, { keys, acceptPlaintex
         return { items: items.map(openedIfPossible), ...rest }
       }
     }),
-    async reseal ({ onProgress, signal } = {}) {
+    async reseal (options = {}) {
+      requireOptions('reseal', ResealArgument, options)
+      const { onProgress, signal } = options
       const progress: ResealProgress = { done: 0, resealed: 0, skipped: 0, failed: [] }
-      let cursor: string | undefined
-      do {
+      const pages = readPages(async from => {
         signal?.throwIfAborted()
-        const page = await list({ limit: pageSize, ...(cursor !== undefined && { cursor }) })
-        for (const record of page.items) {
+        return await list({ limit: pageSize, ...from })
+      })
+      for await (const { items } of pages) {
+        for (const record of items) {
           signal?.throwIfAborted()
           await resealRecord(record, progress)
         }
-        cursor = page.cursor
         onProgress?.({ ...progress, failed: [...progress.failed] })
-      } while (cursor !== undefined)
+      }
       return progress
     }
   }

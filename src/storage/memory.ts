@@ -9,9 +9,9 @@ interface Row {
 }
 
 /**
- * Keeps installations in this process: for tests and for a first try.
+ * Keeps installations in memory: for tests and for a first try.
  *
- * When the process ends every merchant must authorize again; a second process sees nothing of it.
+ * When the process ends, every merchant must authorize again. Other processes do not see the records.
  */
 export function memoryStorage (): Required<CloverStorage> {
   const rows = new Map<string, Row>()
@@ -25,7 +25,7 @@ export function memoryStorage (): Required<CloverStorage> {
     async put (next, expected) {
       const { merchantId, revision, dueAt } = next
       if (rows.get(merchantId)?.revision !== expected) return false
-      // Kept as text: a live reference would let later changes of the caller's object into the store.
+      // Stored as text: with a reference, later changes of the caller's object would change the store.
       rows.set(merchantId, { revision, dueAt, document: toDocument(next) })
       return true
     },

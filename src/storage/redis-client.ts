@@ -2,24 +2,28 @@ import { hasMethod } from './arguments.js'
 
 /** The part of an ioredis client (also `fastify.redis` and iovalkey) that the adapter uses. */
 export interface IoredisClient {
+  /** Sends a command, and resolves with its reply. */
   call (command: string, ...args: string[]): Promise<unknown>
-  /** ioredis puts a host's `keyPrefix` before each key itself; only listings have to know it. */
+  /** ioredis itself puts `keyPrefix` before each key; only listings need it. */
   readonly options: { readonly keyPrefix?: string | undefined }
 }
 
 /** One node of an ioredis Cluster. */
 export interface IoredisNode {
+  /** Sends a command, and resolves with its reply. */
   call (command: string, ...args: string[]): Promise<unknown>
   readonly options: { readonly host?: string | undefined, readonly port?: number | undefined }
 }
 
 /** The part of an ioredis Cluster that the adapter uses. */
 export interface IoredisCluster extends IoredisClient {
+  /** The primaries, each as a client of its own. */
   nodes (role: 'master'): IoredisNode[]
 }
 
 /** The part of a node-redis client, or of its pool, that the adapter uses. */
 export interface NodeRedisClient {
+  /** Sends a command with its arguments, and resolves with its reply. */
   sendCommand (args: string[]): Promise<unknown>
 }
 
@@ -30,31 +34,33 @@ export interface NodeRedisNode {
 
 /** The part of a node-redis cluster that the adapter uses. */
 export interface NodeRedisCluster {
+  /** Sends a command to the node that holds its first key, and resolves with its reply. */
   sendCommand (firstKey: string, isReadonly: boolean, args: string[]): Promise<unknown>
   readonly masters: readonly NodeRedisNode[]
+  /** The client of one primary. */
   nodeClient (node: NodeRedisNode): NodeRedisClient | Promise<NodeRedisClient>
 }
 
-/** What `redisStorage` takes. */
+/** A client that `redisStorage` accepts. */
 export type RedisClient = IoredisClient | IoredisCluster | NodeRedisClient | NodeRedisCluster
 
-/** A server that holds a share of the keys, or all of them. */
+/** A server that holds some or all of the keys. */
 export interface Primary {
   address: string
   send (command: string[]): Promise<unknown>
 }
 
-/** One way to talk to every kind of client. */
+/** The same interface for every kind of client. */
 export interface Connection {
-  /** Sends a command that has one key to the primary which holds the key. */
+  /** Sends a command with one key to the primary that holds the key. */
   send (key: string, command: string[]): Promise<unknown>
-  /** All primaries, in an order of their own that changes only with them. `key`: one that the client may touch. */
+  /** All primaries, sorted by address. `key`: any key that the client may read. */
   primaries (key: string): Promise<Primary[]>
-  /** What the client itself puts before each key. */
+  /** The prefix that the client itself puts before each key. */
   keyPrefix (): string
 }
 
-/** Tells the kinds of clients apart by their methods. Throws a TypeError if it is none of them; sends nothing. */
+/** Recognizes the kind of client by its methods. Throws a TypeError for anything else. Sends nothing. */
 export function connectionOf (client: RedisClient): Connection {
   if (hasMethod(client, 'call')) {
     return hasMethod(client, 'nodes') ? ioredisCluster(client as IoredisCluster) : ioredis(client as IoredisClient)
@@ -99,7 +105,7 @@ function ioredisCluster (client: IoredisCluster): Connection {
 
 function nodeRedisCluster (client: NodeRedisCluster): Connection {
   return {
-    // Never as a read-only command: with `useReplicas` that would go to a replica, which may be behind.
+    // Never as a read-only command: with `useReplicas` it would go to a replica, which may lag behind.
     send: (key, command) => client.sendCommand(key, false, command),
     primaries: key => clusterPrimaries(
       () => client.sendCommand(key, false, ['exists', key]),
@@ -111,8 +117,8 @@ function nodeRedisCluster (client: NodeRedisCluster): Connection {
   }
 }
 
-/** A cluster client knows its primaries only once it is connected, and answers a command only then: `touch` waits for it. */
-async function clusterPrimaries (touch: () => Promise<unknown>, known: () => Primary[]): Promise<Primary[]> {
-  await touch()
+/** A cluster client knows its primaries only once it is connected: `sendAny` sends a command, which waits for that. */
+async function clusterPrimaries (sendAny: () => Promise<unknown>, known: () => Primary[]): Promise<Primary[]> {
+  await sendAny()
   return known().sort((a, b) => a.address < b.address ? -1 : 1)
 }

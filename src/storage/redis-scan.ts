@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
-import { isMerchantId } from '../tokens/installation.js'
+import { isMerchantId } from '../installation.js'
 import type { Connection, Primary } from './redis-client.js'
 
-/** Keys that Redis looks at in one SCAN: a listing in a large database shared with others should not need a call for each few keys. */
+/** Keys that Redis examines in one SCAN: a listing in a large shared database should not need a call for every few keys. */
 const scanCount = '1000'
 
-/** How far a listing has come: with the ids that a SCAN returned beyond what the page could hold. */
+/** The position of a listing, with the ids that a SCAN returned beyond the page's limit. */
 interface Position {
-  /** Which primaries the listing walks through. */
+  /** A hash of the primaries' addresses. */
   primaries: string
-  /** The primary that is being scanned, by its place in their order. */
+  /** The index of the primary that is scanned. */
   index: number
-  /** That primary's own cursor. */
+  /** The SCAN cursor of that primary. */
   scan: string
-  /** Merchant ids found and not handed out yet. */
+  /** Merchant ids found but not returned yet. */
   found: string[]
 }
 
@@ -24,9 +24,9 @@ export interface ScanPage {
 }
 
 /**
- * Finds the merchants that have a key, with one SCAN at most.
+ * Finds the merchants that have a key, with at most one SCAN.
  *
- * SCAN returns every key that is there throughout, however many others come and go. Throws if the cursor is not one of its own.
+ * SCAN returns every key that exists throughout the listing, even if others are added or deleted. Throws a TypeError for a cursor that it did not make.
  */
 export async function scanPage (connection: Connection, prefix: string, limit: number, cursor: string | undefined): Promise<ScanPage> {
   const primaries = await connection.primaries(prefix)
@@ -46,7 +46,7 @@ export async function scanPage (connection: Connection, prefix: string, limit: n
 async function scan (primary: Primary, cursor: string, prefix: string): Promise<{ next: string, keys: string[] }> {
   const pattern = prefix.replace(/[\\*?[\]]/g, '\\$&') + '?'.repeat(13)
   const [next, keys] = await primary.send(['scan', cursor, 'MATCH', pattern, 'COUNT', scanCount]) as [unknown, unknown[]]
-  // Keys of another store whose prefix begins with this one are not this store's.
+  // Another store's prefix may begin with this one: skip its keys.
   const merchantIds = keys.map(key => String(key).slice(prefix.length)).filter(isMerchantId)
   return { next: String(next), keys: [...new Set(merchantIds)] }
 }
@@ -55,8 +55,7 @@ function resume (primaries: Primary[], cursor: string | undefined): Position {
   const start = { primaries: fingerprint(primaries), index: 0, scan: '0', found: [] }
   if (cursor === undefined) return start
   const position = decode(cursor)
-  // A cursor means nothing to a server other than the one that made it. After a failover the listing begins again: records come
-  // twice, but none is missed.
+  // A SCAN cursor is valid only on the server that made it. After a failover the listing starts again: it repeats records, but misses none.
   return position.primaries === start.primaries ? position : start
 }
 

@@ -12,8 +12,8 @@ function script (source: string): Script {
 }
 
 /**
- * Reads fields of the key's hash into `stored`, with false for each that is missing, and looks whether the key `exists`. A key that holds
- * something else than a hash is `broken`, and read as a hash without fields: one such key must not fail a whole listing.
+ * Lua that reads fields of the key's hash into `stored`, with false for each that is missing, and sets `exists`. A key with another type than hash is
+ * `broken` and read as a hash without fields: one such key must not fail a whole listing.
  */
 function reading (...fields: string[]): string {
   return `
@@ -28,7 +28,7 @@ local exists = stored[1] or redis.call('EXISTS', KEYS[1]) == 1`
 /**
  * Arguments: none, or Unix seconds. Returns the revision, due_at and the document, or nil if nothing is stored or if it is not due by then.
  *
- * A script rather than HMGET, since cluster clients may send plain reads to replicas, which may be behind.
+ * A script instead of HMGET, since cluster clients may send plain reads to replicas, which may lag behind.
  */
 export const getScript = script(`${reading('revision', 'due_at', 'document')}
 if not exists then return false end
@@ -41,8 +41,8 @@ return { stored[1] or '', stored[2] or '', stored[3] or '' }`)
 /**
  * Arguments: `insert` or `update`, the expected revision, an id of this call, the new revision, due_at, the document. Returns 1 or 0.
  *
- * ioredis sends a command again if the connection broke before its answer. The id tells that second run from another caller's
- * put: without it, it would find its own revision and answer that it stored nothing.
+ * ioredis repeats a command if the connection breaks before the answer. By the id the repeated run recognizes its own put: otherwise it would find its
+ * own revision stored and return 0.
  */
 export const putScript = script(`${reading('revision', 'put_id')}
 if stored[2] == ARGV[3] then return 1 end
@@ -60,7 +60,7 @@ export const deleteScript = script(`${reading('revision')}
 if ARGV[1] and (stored[1] or '') ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`)
 
-/** Runs a script by its hash; a Redis that does not have it (restarted, failed over, flushed) gets its source. */
+/** Runs a script by its hash, or by its source if Redis does not have it (after a restart, failover or flush). */
 export async function runScript (connection: Connection, { source, sha }: Script, key: string, args: string[]): Promise<unknown> {
   try {
     return await connection.send(key, ['evalsha', sha, '1', key, ...args])

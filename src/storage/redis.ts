@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { Type } from '@sinclair/typebox'
+import { optionsOf, requireOptions } from '../checks/arguments.js'
 import type { CloverStorage, Installation } from './contract.js'
 import { fromRow, toDocument } from './document.js'
 import { withPlainErrors } from './driver-error.js'
@@ -9,31 +11,34 @@ import { deleteScript, getScript, putScript, runScript, type Script } from './re
 
 /** The options of `redisStorage`. */
 export interface RedisStorageOptions {
-  /** What each key begins with, default `clover:`; 1 to 200 characters. A client's own `keyPrefix` comes before it. */
+  /** The prefix of each key, 1 to 200 characters. A client's own `keyPrefix` comes before it. Default: `clover:`. */
   prefix?: string
 }
+
+const Options = optionsOf<RedisStorageOptions>({
+  prefix: Type.String({ minLength: 1, maxLength: 200, must: 'a string of 1 to 200 characters' })
+})
 
 /**
  * Keeps installations in the host's Redis, through the host's own client: a hash for each merchant, under a key of its own.
  *
- * It is as durable as that Redis. `appendonly yes` is a must: with `appendfsync everysec` a crash may lose the writes of the last
- * second, with `always` none. A replica that takes over may lack the last writes. A lost write of a refreshed pair is a merchant that
- * needs recovery, or that must authorize again. `maxmemory-policy` must be `noeviction`, or Redis drops merchants when its memory is full.
- * For data that must not be lost, prefer a SQL database.
+ * It is only as durable as that Redis. `appendonly yes` is required: with `appendfsync everysec` a crash may lose the writes of the last second, with
+ * `always` none. A replica may lack the last writes after a failover. If the write of a refreshed pair is lost, the merchant needs recovery or must
+ * authorize again. `maxmemory-policy` must be `noeviction`, or Redis deletes merchants when its memory is full. For data that must not be lost, prefer
+ * a SQL database.
  *
- * Works on a cluster. A failover, or slots that move to other nodes, during a listing may leave merchants out of that one. A user of
+ * Works on a cluster. If a failover happens or slots move to other nodes during a listing, it may miss merchants. A user of
  * Redis's access control needs EVALSHA, EVAL, SCAN and EXISTS, and in scripts HGET, HMGET, HSET and DEL.
  *
- * Throws a TypeError for an argument of another kind. Sends nothing until it is used.
+ * Throws a TypeError for an argument of another type. Sends nothing until it is used.
  */
-export function redisStorage (client: RedisClient, { prefix = 'clover:' }: RedisStorageOptions = {}): Required<CloverStorage> {
+export function redisStorage (client: RedisClient, options: RedisStorageOptions = {}): Required<CloverStorage> {
   const connection = connectionOf(client)
-  if (typeof prefix !== 'string' || prefix.length < 1 || prefix.length > 200) {
-    throw new TypeError('redisStorage: the option prefix must be a string of 1 to 200 characters.')
-  }
+  requireOptions('redisStorage', Options, options)
+  const { prefix = 'clover:' } = options
 
   const run = (script: Script, merchantId: string, ...args: string[]) => runScript(connection, script, prefix + merchantId, args)
-  // A client may be set to give numbers as strings, and strings as buffers.
+  // A client may be configured to return numbers as strings, and strings as buffers.
   const isOne = (reply: unknown) => String(reply) === '1'
 
   async function read (merchantId: string, dueBefore?: number): Promise<Installation | undefined> {

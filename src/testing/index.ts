@@ -1,4 +1,4 @@
-/* What `fastify-clover/testing` offers to hosts for their own tests. */
+/* The entry `fastify-clover/testing`, for the tests of hosts and of storage adapters. */
 
 export * from './conformance/index.js'
 export * from './simulator/index.js'

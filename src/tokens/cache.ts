@@ -1,30 +1,32 @@
 import { LRUCache } from 'lru-cache'
-import { remaining, requiredValidity } from './freshness.js'
-import type { Installation } from './installation.js'
+import { remaining, usableUntil } from './freshness.js'
+import type { Installation } from '../installation.js'
 
 /** @internal */
 export interface CacheOptions {
   /** The most records kept. */
   max: number
-  /** Milliseconds until the store is asked again. */
+  /** Milliseconds after which a record is read from the store again. */
   ttl: number
+  /** Seconds: minimum validity left on a returned token. */
   minValidity: number
+  /** The last part of a token's life, from 0 to 1, in which it is refreshed in the background. */
   refreshAhead: number
-  /** Milliseconds on a clock that is never set back. */
-  now: () => number
+  /** Monotonic milliseconds. */
+  monotonic: () => number
   /** Unix seconds by Clover's clock. */
   clock: { now (): number }
 }
 
 interface Entry {
   record: Installation
-  /** By `now`: the store is asked again from then on. */
-  askAgainAt: number
-  /** Unix seconds by Clover's clock: until then the token is handed out without a second thought. */
-  easyUntil: number
+  /** Monotonic milliseconds: from then on the record is read from the store again. */
+  readAgainAt: number
+  /** Unix seconds by Clover's clock: until then the token is handed out without a refresh. */
+  usableUntil: number
 }
 
-/** @internal Records that were read lately, bounded in number and time. */
+/** @internal Records that were read recently, bounded in number and age. */
 export class RecordCache {
   readonly #entries: LRUCache<string, Entry>
   readonly #options: CacheOptions
@@ -35,20 +37,20 @@ export class RecordCache {
     this.#entries = new LRUCache({ max: options.max })
   }
 
-  /** The access token, if it needs neither a look into the store nor a refresh: the path of nearly every call. */
-  easyToken (merchantId: string): string | undefined {
+  /** The access token, if neither a read of the store nor a refresh is due. Nearly every call ends here. */
+  cachedToken (merchantId: string): string | undefined {
     const entry = this.#entries.get(merchantId)
-    if (entry === undefined || this.#options.now() >= entry.askAgainAt || this.#options.clock.now() >= entry.easyUntil) return undefined
+    if (entry === undefined || this.#options.monotonic() >= entry.readAgainAt || this.#options.clock.now() >= entry.usableUntil) return undefined
     return entry.record.accessToken
   }
 
-  /** A record that need not be read again yet. */
+  /** A record that was read less than `ttl` milliseconds ago. */
   recent (merchantId: string): Installation | undefined {
     const entry = this.#entries.get(merchantId)
-    return entry !== undefined && this.#options.now() < entry.askAgainAt ? entry.record : undefined
+    return entry !== undefined && this.#options.monotonic() < entry.readAgainAt ? entry.record : undefined
   }
 
-  /** A record whose access token lives, however long ago it was read: for when the store does not answer. */
+  /** A record whose access token has not expired, however long ago it was read. It serves while the store does not answer. */
   living (merchantId: string): Installation | undefined {
     const entry = this.#entries.peek(merchantId)
     if (entry === undefined) return undefined
@@ -57,23 +59,18 @@ export class RecordCache {
     return undefined
   }
 
-  /** Keeps a record for `ttl`, or for fewer milliseconds. */
+  /** Keeps a record. `ttl` in milliseconds. */
   set (record: Installation, ttl = this.#options.ttl): void {
     if (this.#closed) return
-    const { minValidity, refreshAhead, now } = this.#options
-    const { accessTokenExpiration, updatedAt, confirmAt = Infinity } = record
-    const lifetime = accessTokenExpiration === null ? 0 : accessTokenExpiration - updatedAt
-    const margin = Math.max(requiredValidity(record, minValidity), lifetime * refreshAhead)
-    const freshUntil = accessTokenExpiration === null ? Infinity : accessTokenExpiration - margin
-    const easyUntil = record.reauthorizationRequired ? 0 : Math.min(freshUntil, confirmAt)
-    this.#entries.set(record.merchantId, { record, askAgainAt: now() + ttl, easyUntil })
+    const { minValidity, refreshAhead, monotonic } = this.#options
+    this.#entries.set(record.merchantId, { record, readAgainAt: monotonic() + ttl, usableUntil: usableUntil(record, minValidity, refreshAhead) })
   }
 
   delete (merchantId: string): void {
     this.#entries.delete(merchantId)
   }
 
-  /** Forgets everything, and keeps nothing from now on: a reading may still be under way. */
+  /** Clears the cache and accepts no more records: a read in progress may still bring one. */
   close (): void {
     this.#closed = true
     this.#entries.clear()

@@ -1,7 +1,8 @@
-import { invalidMerchantId, isCloverError, storageFailed } from '../errors.js'
-import type { Notify } from './events.js'
-import type { Flights } from './flights.js'
-import { isMerchantId, type Installation } from './installation.js'
+import { requireMerchantId } from '../checks/arguments.js'
+import { isCloverError, storageFailed } from '../errors.js'
+import type { Notify } from '../events/table.js'
+import type { Refreshes } from './refreshes.js'
+import { type Installation } from '../installation.js'
 import type { Reader } from './reader.js'
 import { UnreadableRecord, type Store } from './store.js'
 
@@ -9,59 +10,59 @@ import { UnreadableRecord, type Store } from './store.js'
 export interface DisconnectOptions {
   store: Pick<Store, 'find' | 'delete'>
   reader: Pick<Reader, 'drop'>
-  flights: Pick<Flights, 'drop'>
+  refreshes: Pick<Refreshes, 'drop'>
   notify: Notify
 }
 
-/** The most times that a delete is tried while others change the record. */
+/** How often a delete is tried while others change the record. */
 const maxRounds = 10
 
-/** The most merchants whose delete has an unknown outcome that are remembered. */
-const mostUnknown = 1_000
+/** The most deletes of unknown outcome that are remembered. */
+const mostUnknownDeletes = 1_000
 
-/** @internal Merchants who leave. */
+/** @internal Disconnects merchants. */
 export class Disconnects {
   readonly #use: DisconnectOptions
-  /** Merchants whose record was read, and whose delete failed: it may have happened, or may still happen. */
-  readonly #unknown = new Set<string>()
+  /** Merchants whose delete failed: the store may have done it, or may do it later. */
+  readonly #unknownDeletes = new Set<string>()
 
   constructor (options: DisconnectOptions) {
     this.#use = options
   }
 
   /**
-   * Forgets a merchant; resolves with whether there was anything to forget. A connection made meanwhile stays.
+   * Deletes a merchant's record. Resolves with whether there was one. A connection made meanwhile stays.
    *
-   * A record that was read and is gone afterwards counts as forgotten, whoever deleted it: a delete may succeed although its answer is lost.
+   * A record that was read and is gone afterwards counts as deleted, whoever deleted it: a delete may succeed although its answer is lost.
    *
-   * @param connectedBefore only a merchant who last authorized before this second, in Unix seconds by Clover's clock, is forgotten
+   * @param connectedBefore Unix seconds by Clover's clock: a merchant who authorized at this time or later stays connected
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP; FST_CLOVER_SEALED where `connectedBefore` is given
    */
   async disconnect (merchantId: string, connectedBefore = Infinity): Promise<boolean> {
-    if (!isMerchantId(merchantId)) throw invalidMerchantId()
-    const { store, reader, flights } = this.#use
+    requireMerchantId(merchantId)
+    const { store, reader, refreshes } = this.#use
     const first = await store.find(merchantId)
     if (first === undefined) {
       reader.drop(merchantId)
-      return this.#unknown.has(merchantId) && this.#forgotten(merchantId)
+      return this.#unknownDeletes.has(merchantId) && this.#disconnected(merchantId)
     }
-    this.#unknown.delete(merchantId)
+    this.#unknownDeletes.delete(merchantId)
     if (first instanceof UnreadableRecord) {
       // Another server may have the key, and with it the time of this connection.
       if (connectedBefore !== Infinity && isCloverError(first.cause, 'FST_CLOVER_SEALED')) throw first.cause
     } else if (lastAuthorized(first) >= connectedBefore) {
       return false
     }
-    const isForgotten = await this.#delete(merchantId, first, connectedBefore).finally(() => reader.drop(merchantId))
-    if (isForgotten === undefined) return false
-    // Not earlier: a pair that is not stored yet may be the only trace of a merchant who stays connected.
-    flights.drop(merchantId, record => first instanceof UnreadableRecord || record.connectionId === first.connectionId)
-    return isForgotten && this.#forgotten(merchantId)
+    const isDeleted = await this.#delete(merchantId, first, connectedBefore).finally(() => reader.drop(merchantId))
+    if (isDeleted === undefined) return false
+    // Only after the delete: the unsaved pair of a merchant who stays connected may be the only one that works.
+    refreshes.drop(merchantId, record => first instanceof UnreadableRecord || record.connectionId === first.connectionId)
+    return isDeleted && this.#disconnected(merchantId)
   }
 
   /**
    * Deletes by revision: a delete that arrives late must not hit a newer connection. Resolves with true once the record is gone, with false
-   * if another connection has taken its place, and with undefined if the same connection is newer than what ends it.
+   * if another connection has replaced it, and with undefined if the merchant authorized again in the same connection.
    */
   async #delete (merchantId: string, first: Installation | UnreadableRecord, connectedBefore: number): Promise<boolean | undefined> {
     const { store } = this.#use
@@ -87,12 +88,12 @@ export class Disconnects {
   }
 
   #remember (merchantId: string): void {
-    if (this.#unknown.size >= mostUnknown) this.#unknown.clear()
-    this.#unknown.add(merchantId)
+    if (this.#unknownDeletes.size >= mostUnknownDeletes) this.#unknownDeletes.clear()
+    this.#unknownDeletes.add(merchantId)
   }
 
-  #forgotten (merchantId: string): true {
-    this.#unknown.delete(merchantId)
+  #disconnected (merchantId: string): true {
+    this.#unknownDeletes.delete(merchantId)
     this.#use.notify({ type: 'disconnected', merchantId })
     return true
   }

@@ -1,27 +1,43 @@
-import type { Installation } from './installation.js'
+import { Type } from '@sinclair/typebox'
+import type { Installation } from '../installation.js'
 
 /*
- * When a token is good enough. All times are Unix seconds by Clover's clock; an access token without expiration (v1) never ages.
+ * Whether an access token may be handed out, and when it must be refreshed.
+ * All times are Unix seconds by Clover's clock. An access token without expiration (v1) never ages.
  */
+
+/** @internal Minimum seconds left on a returned token. */
+export const MinValidity = Type.Number({ minimum: 0, maximum: 86_400, must: 'a number of seconds from 0 to 86400', default: 60 })
 
 type Times = Pick<Installation, 'accessTokenExpiration' | 'updatedAt'>
 
-/** @internal Seconds that the access token lives from now on; 0 if it is dead. */
+/** @internal Seconds until the access token expires; 0 if it has expired. */
 export function remaining ({ accessTokenExpiration }: Times, now: number): number {
   return accessTokenExpiration === null ? Infinity : Math.max(0, accessTokenExpiration - now)
 }
 
-/** @internal Seconds that the access token lived, or was to live, in all. */
+/** The whole lifetime of the access token in seconds. */
 function lifetime ({ accessTokenExpiration, updatedAt }: Times): number {
   return accessTokenExpiration === null ? Infinity : Math.max(0, accessTokenExpiration - updatedAt)
 }
 
 /**
- * @internal The seconds that a token handed out should still live: `minValidity`, capped at half of the lifetime, since otherwise a token
- * with a short life would be refreshed at every call.
+ * Seconds that must be left on a returned token: `minValidity`, capped at half of the lifetime. Without the cap, a token with a short
+ * lifetime would be refreshed at every call.
  */
-export function requiredValidity (times: Times, minValidity: number): number {
+function requiredValidity (times: Times, minValidity: number): number {
   return Math.min(minValidity, lifetime(times) / 2)
+}
+
+/**
+ * @internal Unix seconds until which the access token is handed out and no refresh is due, not even in the background. It combines
+ * {@link isFresh}, {@link isAgeing} and {@link isToBeConfirmed}, so that a cached record needs one comparison.
+ */
+export function usableUntil (record: Times & Pick<Installation, 'confirmAt' | 'reauthorizationRequired'>, minValidity: number, refreshAhead: number): number {
+  const { accessTokenExpiration, confirmAt = Infinity, reauthorizationRequired } = record
+  if (reauthorizationRequired) return 0
+  if (accessTokenExpiration === null) return confirmAt
+  return Math.min(accessTokenExpiration - Math.max(requiredValidity(record, minValidity), lifetime(record) * refreshAhead), confirmAt)
 }
 
 /** @internal Whether the access token may be handed out. */
@@ -36,24 +52,24 @@ export function isAgeing (times: Times, now: number, refreshAhead: number): bool
   return total !== Infinity && remaining(times, now) < total * refreshAhead
 }
 
-/** @internal How far ahead the times that the rules write may lie, in seconds. */
+/** @internal How far in the future the times that the rules write may be, in seconds. */
 export const limits = {
-  /** A lease: that of a server with the longest timeouts that the options allow. */
+  /** A lease, with the longest timeouts that the options allow. */
   lease: 600,
-  /** The pause before a refused merchant is tried again. */
+  /** The wait before a refused merchant is tried again. */
   mark: 86_400,
   /** The confirmation of a doubtful pair. */
   confirmation: 900,
-  /** The refresh of a pair for whose refresh token Clover named no end. */
+  /** The next refresh, if the expiration of the refresh token is unknown. */
   unknownEnd: 86_400
 }
 
-/** Seconds by which a time may lie further ahead than its limit: it is written as a whole second, by a clock that may be corrected since. */
+/** Seconds by which a time may exceed its limit: it is rounded to a whole second, and the clock that wrote it may have been corrected since. */
 const tolerance = 300
 
 /**
- * @internal Whether a time that a rule wrote is still to come. One that lies further ahead than the rule allows was written by a wrong
- * clock, and counts as past: otherwise a merchant would wait for it, perhaps for a year.
+ * @internal Whether a time that a rule wrote is in the future. A time beyond the rule's limit was written by a wrong clock and counts as
+ * past: otherwise a merchant would wait for it, perhaps for a year.
  *
  * @param time Unix seconds, as `now`
  * @param limit seconds, one of `limits`
@@ -62,7 +78,7 @@ export function isAhead (time: number, now: number, limit: number): boolean {
   return now < time && time - now <= limit + tolerance
 }
 
-/** @internal Whether Clover need not be asked about a merchant whom it refused: the time of the next try has not come. */
+/** @internal Whether a mark forbids calls to Clover: its `retryAt` has not come yet. */
 export function isRefusedFor (mark: Installation['reauthorizationRequired'], now: number): boolean {
   return mark !== undefined && isAhead(mark.retryAt, now, limits.mark)
 }

@@ -1,9 +1,9 @@
-import type { CloverClient } from '../clover/client.js'
-import type { Notify } from './events.js'
-import type { Installation } from './installation.js'
+import type { CloverClient, PairAnswer } from '../clover/client.js'
+import type { Notify } from '../events/table.js'
+import type { Installation } from '../installation.js'
 import type { ObtainedPair, RecordMaker } from './record.js'
-import type { Runtime } from './runtime.js'
-import type { Slots } from './slots.js'
+import type { Runtime } from '../runtime.js'
+import type { CallSlots } from '../concurrency/call-slots.js'
 import type { Store } from './store.js'
 
 /** @internal */
@@ -11,45 +11,91 @@ export interface RefreshDependencies {
   store: Pick<Store, 'get' | 'put'>
   clover: Pick<CloverClient, 'refresh' | 'recover'>
   clock: { now (): number }
-  runtime: Pick<Runtime, 'now' | 'sleep' | 'jitter'>
+  runtime: Pick<Runtime, 'monotonic' | 'sleep' | 'jitter'>
   make: RecordMaker
-  slots: Pick<Slots, 'run' | 'near'>
+  slots: Pick<CallSlots, 'run' | 'admit'>
   notify: Notify
-  /** `low`: the app has no secret, and Clover no recovery for it. */
+  /** `low`: the app has no secret, and Clover offers no recovery. */
   trust: 'high' | 'low'
-  /** Milliseconds of one call to Clover. */
+  /** Milliseconds: timeout of one call to Clover. */
   callTimeout: number
-  /** Milliseconds of one call to the store. */
+  /** Milliseconds: timeout of one call to the store. */
   storageTimeout: number
-  /** Whether the server is so near to its end that what is begun now would not be finished. */
+  /** Whether the server closes so soon that a refresh which begins now could not be finished. */
   isClosing?: () => boolean
 }
 
-/** @internal What a caller wants of a refresh. */
+/** @internal The result that a caller needs from a refresh. */
 export interface RefreshGoal {
   /** Whether a stored record serves the caller as it is. */
   enough (record: Installation): boolean
-  /** Try although the record is marked: for operators. */
+  /** `true`: refreshes although the record is marked, for operators. Default: `false`. */
   force?: boolean
+  /** Whether a caller still waits: otherwise the refresh is not begun. Default: always `true`. */
+  isWanted?: () => boolean
 }
 
-/** @internal The record that serves the caller; `held` if its pair is not stored yet. */
+/** @internal The record that serves the caller; `unsaved` if its pair is not stored yet. */
 export interface Refreshed {
   record: Installation
-  held?: HeldPair
+  unsaved?: UnsavedPair
 }
 
-/** @internal A pair that Clover gave and the store does not have yet. It is the only trace of a living token: never let go of it lightly. */
-export interface HeldPair {
+/** @internal A pair that Clover gave and the store does not have yet. It may be the merchant's only pair that works. */
+export interface UnsavedPair {
   /** The record that is to be written. */
   next: Installation
   /** The revision that must be stored for the write to succeed. */
   expected: string
   /** The refresh token of the record from which the refresh began. */
   base: string
-  /** The attempt that obtained it, as in its leases. */
+  /** The attempt that obtained it, as its leases name it. */
   by: string
   pair: ObtainedPair
-  /** Unix seconds: since when Clover had refused the merchant, where the write ends a mark. */
+  /** Unix seconds: when Clover first refused the merchant; undefined unless the write ends a mark. */
   refusedSince: number | undefined
+}
+
+/** @internal One attempt to refresh a record. */
+export interface Claim {
+  /** Names the attempt in its leases. */
+  by: string
+  /** The record as it was read, and then with this attempt's lease. */
+  record: Installation
+  /** How often one call to Clover is tried. */
+  attempts: number
+  /** `true`: a failed write of the lease is thrown instead of retried. */
+  isLastTry: boolean
+  /** Monotonic milliseconds: Clover's clock measures no duration, since answers move it. */
+  began: number
+  /** Another attempt left a lease or a mark: its recovery may still reach Clover, and end what this attempt obtains. */
+  isDoubtful: boolean
+  /** Whether a caller still waits. Always `true` once the lease is written: then the refresh is finished in any case. */
+  isWanted: () => boolean
+  /** Releases this attempt's place in the admission queue. */
+  leaveQueue: () => void
+}
+
+/** @internal Thrown if all callers left before their refresh was begun. */
+export class Unwanted extends Error {}
+
+/** @internal One refresh, over all its rounds. */
+export interface Run {
+  merchantId: string
+  goal: RefreshGoal
+  /** Names this attempt in its leases. */
+  by: string
+  /** Monotonic milliseconds: then the wait for another server's refresh ends with an error. */
+  giveUpAt: number
+  /** `until`: end of the lease that was seen last, in Unix seconds. `end`: from then on it counts as expired, in monotonic milliseconds. */
+  seen: { until: number | undefined, end: number }
+}
+
+/** @internal A new pair, before it is written. */
+export interface Obtained {
+  claim: Claim
+  answer: Extract<PairAnswer, { outcome: 'ok' | 'odd' }>
+  /** The refresh token that was presented. */
+  presented: string
+  recovered: boolean
 }

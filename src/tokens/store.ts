@@ -1,8 +1,9 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { isCloverError, otherApp, recordSealed, recordUnreadable, storageFailed, type CloverError } from '../errors.js'
 import type { CloverStorage, ListPage, ListQuery } from '../storage/contract.js'
-import { Deadlines } from './deadlines.js'
-import { Installation, isMerchantId } from './installation.js'
+import { Deadlines } from '../concurrency/deadlines.js'
+import { Installation, isMerchantId } from '../installation.js'
+import { storageFailure } from './storage-failure.js'
 
 const fits = TypeCompiler.Compile(Installation)
 
@@ -18,23 +19,23 @@ export interface StoreOptions {
   onUnreadable?: (merchantId: string, reason: string) => void
 }
 
-/** @internal A stored record that cannot be read: damaged, or sealed with a key that is not here. A new authorization replaces it. */
+/** @internal A stored record that cannot be read: damaged, or sealed with an unknown key. A new authorization replaces it. */
 export class UnreadableRecord {
-  /** @param revision the revision that is stored, where the adapter still knows it */
+  /** @param revision the stored revision; undefined if it cannot be read either */
   constructor (readonly cause: CloverError, readonly revision: string | undefined) {}
 }
 
 /** @internal A page of records. */
 export interface StorePage {
   items: Installation[]
-  /** The records that cannot be used: damaged, sealed with a key that is not here, or of another app. */
+  /** The records that cannot be used: damaged, sealed with an unknown key, or of another app. */
   unusable: Array<{ merchantId: string | undefined, reason: string }>
   cursor?: string
 }
 
 /**
- * @internal The host's adapter, seen from the rules: every call ends in time, every failure is `FST_CLOVER_STORAGE`, and a record serves
- * only the app and environment that made it.
+ * @internal Wraps the host's adapter: each call has a timeout, each failure becomes `FST_CLOVER_STORAGE`, and a record serves only the app
+ * and environment that made it.
  */
 export class Store {
   readonly #options: StoreOptions
@@ -46,38 +47,44 @@ export class Store {
     this.#deadlines = new Deadlines(timeout, () => new Error(`no answer within ${timeout} ms`))
   }
 
-  /** Milliseconds after which a call has ended, one way or the other. */
-  get timeout (): number {
-    return this.#options.timeout
-  }
-
   /** Whether the adapter can list. */
   get canList (): boolean {
     return typeof this.#options.storage.list === 'function'
   }
 
-  /** @throws also FST_CLOVER_UNREADABLE and FST_CLOVER_SEALED */
+  /**
+   * Reads a merchant's record.
+   *
+   * @throws FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_UNREADABLE, FST_CLOVER_SEALED
+   */
   async get (merchantId: string): Promise<Installation | undefined> {
     const found = await this.find(merchantId)
     if (found instanceof UnreadableRecord) throw found.cause
     return found
   }
 
-  /** What is stored for a merchant, also if it cannot be read. */
+  /**
+   * Reads a merchant's record, also if it is unreadable.
+   *
+   * @throws FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP
+   */
   async find (merchantId: string): Promise<Installation | UnreadableRecord | undefined> {
     let record: unknown
     try {
       record = await this.#deadlines.within(this.#options.storage.get(merchantId))
       return record === null || record === undefined ? undefined : this.#usable(record, merchantId)
     } catch (error) {
-      const failed = failure('get', error, merchantId)
+      const failed = storageFailure('get', error, merchantId)
       if (!isUnreadable(failed)) throw failed
       this.#options.onUnreadable?.(merchantId, failed.message)
       return new UnreadableRecord(failed, revisionOf(record))
     }
   }
 
-  /** Rejects where the outcome is unknown: what was put may be stored, or may be stored later. */
+  /**
+   * Writes a record over the revision `expected`; undefined: only if there is none. Resolves with whether it was written. After a rejection
+   * the outcome is unknown: the record may be stored, or may be stored later.
+   */
   async put (next: Installation, expected: string | undefined): Promise<boolean> {
     const { merchantId, accessToken, refreshToken, spentRefreshToken } = next
     const secrets = [accessToken, refreshToken, spentRefreshToken]
@@ -85,11 +92,12 @@ export class Store {
     return this.#boolean('put', merchantId, stored)
   }
 
+  /** Deletes a record, with `expected` only that revision. Resolves with whether it was deleted. After a rejection the outcome is unknown. */
   async delete (merchantId: string, expected?: string): Promise<boolean> {
     return this.#boolean('delete', merchantId, await this.#call('delete', merchantId, storage => storage.delete(merchantId, expected)))
   }
 
-  /** A page of records of this app and environment. One that cannot be used must not keep the others from being served. */
+  /** A page of records of this app and environment. A record that cannot be used must not stop the listing. */
   async list (query: ListQuery): Promise<StorePage> {
     const { items, ...rest } = await this.#page(query)
     const page: StorePage = { items: [], unusable: [], ...rest }
@@ -109,12 +117,12 @@ export class Store {
 
   async #page (query: ListQuery): Promise<ListPage> {
     const page: Partial<ListPage> | undefined = await this.#call('list', undefined, async storage => {
-      if (storage.list === undefined) throw new Error('the adapter does not have it, and it is needed for listings')
+      if (storage.list === undefined) throw storageFailed('list, which it does not have', 'listings need it')
       return storage.list(query)
     })
     if (!Array.isArray(page?.items)) throw storageFailed('list', 'it must resolve with a page: items and maybe a cursor')
     const { items, cursor } = page
-    // Whoever follows it would go round for ever.
+    // Following it would never end.
     if (typeof cursor === 'string' && cursor === query.cursor) throw storageFailed('list', 'it gave the same cursor as it was given')
     return { items, ...(cursor !== undefined && cursor !== null && { cursor }) }
   }
@@ -123,7 +131,7 @@ export class Store {
     try {
       return await this.#deadlines.within(run(this.#options.storage))
     } catch (error) {
-      throw failure(method, error, merchantId, secrets)
+      throw storageFailure(method, error, merchantId, secrets)
     }
   }
 
@@ -149,31 +157,4 @@ function isUnreadable (error: unknown): error is CloverError {
 function revisionOf (record: unknown): string | undefined {
   const revision: unknown = (record as Partial<Installation> | undefined)?.revision
   return typeof revision === 'string' && revision !== '' ? revision : undefined
-}
-
-function failure (method: string, error: unknown, merchantId: string | undefined, secrets: unknown[] = []): unknown {
-  if (isCloverError(error)) return error // of encryptedStorage: it says what to do
-  const reason = withoutSecrets(error instanceof Error ? error.message : String(error), secrets)
-  return storageFailed(method, reason, merchantId, Object.assign(new Error(reason), errorName(error)))
-}
-
-/** So many characters of tokens in a row, and what makes them no word: what a store quotes of a record is not known here. */
-const long = /[\w~+=%-]{20,}/g
-const noWord = /\d|[a-z][A-Z]|[A-Z][a-z]/
-
-/** A database's error may quote what it was given, or what it has. */
-function withoutSecrets (message: string, secrets: unknown[]): string {
-  const known = secrets.reduce<string>(
-    (text, secret) => typeof secret === 'string' && secret !== '' ? text.replaceAll(secret, '[redacted]') : text,
-    message.slice(0, 10_000)
-  )
-  return known.replace(long, word => noWord.test(word) ? '[redacted]' : word).slice(0, 500)
-}
-
-/** The name and code of the adapter's error, by which an operator finds it in the database's documentation: words, and nothing that could hold a token. */
-function errorName (error: unknown): { name?: string, code?: unknown } {
-  if (!(error instanceof Error)) return {}
-  const code: unknown = 'code' in error ? error.code : undefined
-  const isCode = typeof code === 'number' || (typeof code === 'string' && /^(?:[A-Z0-9_]{1,40}|[A-Za-z]{1,60})$/.test(code))
-  return { ...(/^[A-Za-z]{1,60}$/.test(error.name) && { name: error.name }), ...(isCode && { code }) }
 }

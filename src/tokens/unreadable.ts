@@ -1,9 +1,9 @@
-import type { Notify } from './events.js'
+import type { Notify } from '../events/table.js'
 
 /** Milliseconds within which each merchant's record is reported once. */
 const period = 600_000
 
-/** The most records that are reported within that time: a wrong key damages a thousand records, and is one piece of news. */
+/** The most records that are reported within that time: a wrong key makes all of them unreadable. */
 const most = 1_000
 
 /**

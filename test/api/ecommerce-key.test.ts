@@ -1,12 +1,13 @@
 import t from 'tap'
 import { memoryStorage } from '../../src/storage/index.js'
-import { merchantA, merchantB, startHost } from '../helpers/host.js'
-import { connect as visit } from '../helpers/browser.js'
-import { apiHost, until } from './bench.js'
+import { merchantA, merchantB, startHost } from '../harness/host.js'
+import { connect as visit } from '../harness/browser.js'
+import { apiHost } from './api-host.js'
+import { until } from '../harness/waiting.js'
 
 const keyOf = (reply: unknown, change: object) => ({ ...reply as object, ...change })
 
-t.test('the key is asked for once, and kept with the merchant for every server', async t => {
+t.test('the key is requested once, and stored in the merchant\'s record for every server', async t => {
   const storage = memoryStorage()
   const host = await apiHost(t, { options: { storage } })
   const token = await host.connect()
@@ -15,7 +16,7 @@ t.test('the key is asked for once, and kept with the merchant for every server',
   t.match(host.clover.calls.at(-1), { endpoint: 'pakms', presented: token })
   t.equal((await host.storage.get(merchantA))?.ecommercePublicKey, key)
   t.equal(await host.app.clover.ecommercePublicKey(merchantA), key)
-  const other = await apiHost(t, { simulator: host.clover, options: { storage: { get: storage.get, put: storage.put, delete: storage.delete } }, runtime: { now: host.time.now } })
+  const other = await apiHost(t, { simulator: host.clover, options: { storage: { get: storage.get, put: storage.put, delete: storage.delete } }, runtime: { wallClock: host.time.now } })
   t.equal(await other.app.clover.ecommercePublicKey(merchantA, {}), key)
   t.equal(host.clover.count('pakms'), 1)
   await host.connect(merchantB)
@@ -40,7 +41,7 @@ t.test('the key survives refreshes, a mark and recovery, and is gone after a new
   t.equal(host.clover.count('pakms'), 2)
 })
 
-t.test('renew asks again and replaces the key', async t => {
+t.test('renew requests the key again and replaces it', async t => {
   const host = await apiHost(t)
   await host.connect()
   const first = await host.app.clover.ecommercePublicKey(merchantA)
@@ -64,7 +65,7 @@ t.test('many callers at once share one call for each merchant', async t => {
   t.equal(host.clover.count('pakms'), 2)
 })
 
-t.test('where the environment has no such service the error says what to do', async t => {
+t.test('if the environment has no ecommerce service, the error says what to do', async t => {
   for (const environment of ['europe', 'latin-america'] as const) {
     const host = await startHost(t, { options: { environment } })
     await t.rejects(host.app.clover.ecommercePublicKey(merchantA), {
@@ -84,7 +85,7 @@ t.test('a key that Clover has disabled is an error, and is not kept', async t =>
   t.match(await host.app.clover.ecommercePublicKey(merchantA), /^[0-9a-f]{32}$/, 'once it is enabled')
 })
 
-t.test('a reply that is not ours or not a key is refused, and nothing of it is stored (security 24)', async t => {
+t.test('a reply of another app or merchant, or without a key, is refused and not stored (security 24)', async t => {
   const host = await apiHost(t)
   await host.connect()
   const cases: Array<[object | string, string]> = [
@@ -107,7 +108,7 @@ t.test('a reply that is not ours or not a key is refused, and nothing of it is s
   t.match(await host.app.clover.ecommercePublicKey(merchantA), /^[0-9a-f]{32}$/, 'and the next call asks again')
 })
 
-t.test('a refresh under way is not disturbed: its pair lands, and the key too', async t => {
+t.test('a refresh in progress is not disturbed: its pair is stored, and the key too', async t => {
   const waiting: Array<() => void> = []
   const host = await apiHost(t, { runtime: { sleep: async () => { await new Promise<void>(resolve => { waiting.push(resolve) }) } } })
   await host.connect()
@@ -126,7 +127,7 @@ t.test('a refresh under way is not disturbed: its pair lands, and the key too', 
   t.ok(host.clover.isLive(String(stored?.refreshToken)), 'the pair of the refresh')
 })
 
-t.test('a write of the key that falls into a refresh loses neither the pair nor the key', async t => {
+t.test('a write of the key during a refresh loses neither the pair nor the key', async t => {
   const storage = memoryStorage()
   let meanwhile = async () => {}
   const racing = { ...storage, put: async (...[next, expected]: Parameters<typeof storage.put>) => { await meanwhile(); return storage.put(next, expected) } }
@@ -146,7 +147,7 @@ t.test('a write of the key that falls into a refresh loses neither the pair nor 
   t.ok(host.clover.isLive(String(stored?.refreshToken)))
 })
 
-t.test('a write that others were faster than is made again over theirs', async t => {
+t.test('a write that loses a race is repeated with the new record', async t => {
   const storage = memoryStorage()
   let races = 3
   const racing = {
@@ -165,7 +166,7 @@ t.test('a write that others were faster than is made again over theirs', async t
   t.equal(host.clover.count('pakms'), 1)
 })
 
-t.test('a key that cannot be stored serves all the same, and is asked for again', async t => {
+t.test('a key that cannot be stored is returned, and requested again later', async t => {
   const storage = memoryStorage()
   let isBroken = false
   const host = await apiHost(t, { options: { storage: { ...storage, put: async (next, expected) => { if (isBroken) throw new Error('disk full'); return storage.put(next, expected) } } } })
@@ -180,7 +181,7 @@ t.test('a key that cannot be stored serves all the same, and is asked for again'
   t.match(await storage.get(merchantA), { refreshLease: { by: 'x' }, revision: 'e'.repeat(32) })
 })
 
-t.test('a merchant who left or authorized anew meanwhile gets no key written', async t => {
+t.test('the key is not stored if the merchant was disconnected or authorized again in the meantime', async t => {
   const host = await apiHost(t)
   await host.connect()
   host.clover.fault({ on: 'pakms', kind: 'latency', ms: 100, times: 2 })
@@ -198,7 +199,7 @@ t.test('a merchant who left or authorized anew meanwhile gets no key written', a
   t.equal((await host.storage.get(merchantA))?.ecommercePublicKey, undefined)
 })
 
-t.test('a record that is not this app\'s is an error, also when the key is to be written', async t => {
+t.test('a record of another app is an error, also at the write of the key', async t => {
   const storage = memoryStorage()
   const host = await apiHost(t, { options: { storage } })
   await host.connect()

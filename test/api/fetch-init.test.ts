@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import type { CloverFetchInit } from '../../src/index.js'
-import { merchantA } from '../helpers/host.js'
-import { apiHost, ownServer } from './bench.js'
+import { merchantA } from '../harness/host.js'
+import { apiHost, ownServer } from './api-host.js'
 
 interface Received { method: string | undefined, type: string | undefined, own: string | string[] | undefined, body: string }
 
@@ -73,7 +73,7 @@ const once: Record<string, () => CloverFetchInit> = {
   'a Request that is a copy': () => new Request(new Request('http://localhost', { method: 'POST', body: 'copied' }), { headers: { 'x-own': 'copy' } })
 }
 
-t.test('what is sent is what the global fetch would send', async t => {
+t.test('the request is the same as that of the global fetch', async t => {
   const { host, received, url } = await receiver(t)
   for (const [name, make] of Object.entries({ ...replayable, ...once })) {
     await fetch(url, make())
@@ -87,7 +87,7 @@ t.test('what is sent is what the global fetch would send', async t => {
   }
 })
 
-t.test('after 429 and after 401 the same is sent again, unless its body is a stream', async t => {
+t.test('after 429 and after 401 the same request is sent again, unless its body is a stream', async t => {
   const { host, received, statuses, url } = await receiver(t)
   for (const status of [429, 401]) {
     for (const [inits, times] of [[replayable, 2], [once, 1]] as const) {
@@ -122,7 +122,7 @@ t.test('the signal of a Request ends the call', async t => {
   t.equal(received.length, 0)
 })
 
-t.test('options that are no object, and a Request that was read already, are refused and not sent as something else', async t => {
+t.test('options that are not an object, and a Request whose body was read, are refused', async t => {
   const { host, url, received } = await receiver(t)
   for (const init of ['POST', 7, true, () => {}]) {
     await t.rejects(host.app.clover.fetch(merchantA, url, init as unknown as CloverFetchInit), { code: 'FST_CLOVER_INVALID_OPTIONS', message: /fetch\(\) needs its options to be an object/ })

@@ -1,16 +1,16 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { CloverApi } from '../../src/clover/api.js'
+import { CloverApi } from '../../src/api/clover-api.js'
 import { CloverClock } from '../../src/clover/clock.js'
 import { longestGrace } from '../../src/concurrency/deadline.js'
-import { Lanes } from '../../src/tokens/lanes.js'
-import { realRuntime } from '../../src/tokens/runtime.js'
-import { merchantA, merchantB } from '../helpers/host.js'
-import { VirtualTiming } from '../helpers/timing.js'
-import { apiHost, orders, ownServer } from './bench.js'
+import { FairQueue } from '../../src/concurrency/fair-queue.js'
+import { realRuntime } from '../../src/runtime.js'
+import { merchantA, merchantB } from '../harness/host.js'
+import { VirtualTiming } from '../harness/timing.js'
+import { apiHost, orders, ownServer } from './api-host.js'
 
-t.test('a path, a path with the merchant\'s place, and a URL of Clover\'s are called with the merchant\'s token', async t => {
+t.test('a path, a path with {mId}, and a URL of Clover are called with the merchant\'s token', async t => {
   const { app, clover, connect } = await apiHost(t)
   const token = await connect()
   const paths = [`/v3/merchants/${merchantA}/orders?limit=1`, `${orders}?limit=1`, `${clover.origin}/v3/merchants/${merchantA}/orders?limit=1`, `${clover.origin}${orders}?limit=1`,
@@ -26,7 +26,7 @@ t.test('a path, a path with the merchant\'s place, and a URL of Clover\'s are ca
   for (const call of calls) t.match(call, { presented: token, merchantId: merchantA, fields: ['limit'] })
 })
 
-t.test('method, headers and body are the caller\'s; an authorization header is the merchant\'s all the same', async t => {
+t.test('the caller sets method, headers and body; the authorization header is always the merchant\'s', async t => {
   const { app, clover, connect } = await apiHost(t)
   const token = await connect()
   const created = await app.clover.fetch(merchantA, orders, {
@@ -41,7 +41,7 @@ t.test('method, headers and body are the caller\'s; an authorization header is t
   t.match(server.requests, [{ url: '/v1/charges', headers: { 'x-own': 'yes', authorization: `Bearer ${otherToken}` } }], 'the ecommerce origin is Clover\'s too')
 })
 
-t.test('any status is an answer', async t => {
+t.test('fetch resolves with any status', async t => {
   const { app, clover, connect } = await apiHost(t)
   await connect()
   const missing = await app.clover.fetch(merchantA, '/v3/nothing')
@@ -53,7 +53,7 @@ t.test('any status is an answer', async t => {
   }
 })
 
-t.test('the token goes to no other host: such an address is refused before a token is read (security 22)', async t => {
+t.test('a URL of another host is refused before a token is read (security 22)', async t => {
   const evil = await ownServer(t)
   const { app, clover, connect } = await apiHost(t)
   const { host, port } = new URL(clover.origin)
@@ -61,13 +61,15 @@ t.test('the token goes to no other host: such an address is refused before a tok
     evil.origin, `${evil.origin}/v3`, '//evil.example/v3', '/\\evil.example/v3', '\\\\evil.example', '/\t/evil.example', '/\n\\evil.example', 'https:evil.example', 'https:/v3', 'http:/v3', 'orders', '', ' ', '.', '?limit=1', 'v3/merchants',
     `https://${host}/v3`, `http://user@${host}/v3`, `http://user:secret@${host}/v3`, `http://:secret@${host}/v3`, `http://localhost:${Number(port) + 1}/v3`, 'http://localhost/v3', `http://127.0.0.1:${port}/v3`,
     `http://localhost:${port}.evil.example/v3`, `http://localhost:${port}@evil.example/v3`, `http://evil.example#${clover.origin}/`, `http://evil.example\\@${host}/`, `blob:${clover.origin}/v3`, `ftp://${host}/v3`, `ws://${host}/v3`,
-    'file:///etc/passwd', 'data:text/plain,x', 'javascript:alert(1)', 'http://[::1]/v3', 'http://{mId}/v3', new URL(evil.origin), undefined, null, 7, {}, new Request(evil.origin)
+    'file:///etc/passwd', 'data:text/plain,x', 'javascript:alert(1)', 'http://[::1]/v3', 'http://{mId}/v3', new URL(evil.origin), undefined, null, 7, {}
   ]
   for (const path of foreign) {
     // The merchant is not connected: had a token been looked for, that would be the error.
     await t.rejects(app.clover.fetch(merchantA, path as string), { code: 'FST_CLOVER_FOREIGN_URL', statusCode: 500, merchantId: merchantA }, inspect(path))
     await t.rejects(app.clover.paginate(merchantA, path as string).next(), { code: 'FST_CLOVER_FOREIGN_URL' }, inspect(path))
   }
+  const request: unknown = new Request(evil.origin)
+  await t.rejects(app.clover.fetch(merchantA, request as string), { code: 'FST_CLOVER_INVALID_OPTIONS' }, 'a Request is no path, whatever its URL')
   await connect()
   for (const path of foreign) await t.rejects(app.clover.fetch(merchantA, path as string), { code: 'FST_CLOVER_FOREIGN_URL' })
   t.equal(evil.requests.length, 0)
@@ -76,7 +78,7 @@ t.test('the token goes to no other host: such an address is refused before a tok
   t.notMatch(inspect(secret), 'canary', 'the address is not told')
 })
 
-t.test('a redirect is the answer, and no other host gets the token (security 22)', async t => {
+t.test('a redirect is returned and not followed, and no other host gets the token (security 22)', async t => {
   const evil = await ownServer(t)
   const { app, clover, connect } = await apiHost(t)
   await connect()
@@ -97,7 +99,7 @@ t.test('a redirect is the answer, and no other host gets the token (security 22)
   t.equal(evil.requests.length, 0)
 })
 
-t.test('a merchant without a token is a typed error, and Clover is not asked', async t => {
+t.test('a merchant without a token is a typed error, and Clover is not called', async t => {
   const { app, clover } = await apiHost(t)
   await t.rejects(app.clover.fetch(merchantA, orders), { code: 'FST_CLOVER_NOT_CONNECTED', launchUrl: `https://shop.example/clover/launch?merchant_id=${merchantA}` })
   await t.rejects(app.clover.fetch('short', orders), { code: 'FST_CLOVER_INVALID_MERCHANT_ID' })
@@ -135,7 +137,7 @@ t.test('the caller\'s signal ends it with its reason: at once, during the call, 
   t.equal((await app.clover.fetch(merchantA, orders, { signal: null })).status, 200)
 })
 
-t.test('each try has a deadline up to the headers; the body may take longer', async t => {
+t.test('each attempt has a deadline for the headers; the body may take longer', async t => {
   let finish: () => void = () => {}
   const server = await ownServer(t, (_request, response) => {
     response.write('slow ')
@@ -157,12 +159,12 @@ t.test('each try has a deadline up to the headers; the body may take longer', as
   })
 })
 
-t.test('a stopped process sends nothing again if the answer is there when it runs again', async t => {
+t.test('a process that was stopped does not send a call again if the answer has arrived', async t => {
   const timing = new VirtualTiming()
   const answers: Array<(response: Response) => void> = []
   const fetch: typeof globalThis.fetch = () => new Promise(resolve => { answers.push(resolve) })
-  const { now, sleep, jitter } = realRuntime
-  const api = new CloverApi({ fetch, clock: new CloverClock(now), now, sleep, jitter, lanes: new Lanes({ each: 1, total: 1 }), callTimeout: 1_000, userAgent: 'shop/1', timing })
+  const { wallClock, monotonic, sleep, jitter } = realRuntime
+  const api = new CloverApi({ fetch, clock: new CloverClock(wallClock), monotonic, sleep, jitter, fairQueue: new FairQueue({ each: 1, total: 1 }), callTimeout: 1_000, userAgent: 'shop/1', timing })
   const call = api.send({ merchantId: merchantA, url: new URL('http://localhost'), init: {}, accessToken: 'x', giveUpAt: Infinity, isBuffered: false })
   await setImmediate()
   timing.stall(60_000)
@@ -173,7 +175,7 @@ t.test('a stopped process sends nothing again if the answer is there when it run
   t.equal(timing.size, 0)
 })
 
-t.test('a wrong argument is fetch\'s own error', async t => {
+t.test('a wrong argument rejects with fetch\'s own error', async t => {
   const { app, clover, connect } = await apiHost(t)
   await connect()
   await t.rejects(app.clover.fetch(merchantA, orders, { method: 'GET', body: 'x' }), TypeError)
@@ -182,7 +184,7 @@ t.test('a wrong argument is fetch\'s own error', async t => {
   t.equal(clover.count('rest'), 0)
 })
 
-t.test('a stored token that no header can hold is an error that does not quote it (security 33)', async t => {
+t.test('a stored token that is invalid in a header is an error that does not quote it (security 33)', async t => {
   const { app, clover, storage, connect } = await apiHost(t, { options: { cache: false } })
   await connect()
   const record = await storage.get(merchantA)
@@ -195,7 +197,7 @@ t.test('a stored token that no header can hold is an error that does not quote i
   t.equal(clover.count('rest'), 0)
 })
 
-t.test('Clover\'s time is taken from its answers', async t => {
+t.test('Clover\'s time is read from its answers', async t => {
   const { app, clover, connect, time } = await apiHost(t)
   const token = await connect()
   t.equal(await app.clover.accessToken(merchantA), token)
@@ -206,7 +208,7 @@ t.test('Clover\'s time is taken from its answers', async t => {
   t.not(await app.clover.accessToken(merchantA), token, 'two hours later the token is dead')
 })
 
-t.test('a closed server sends nothing new, and lets finish what is under way', async t => {
+t.test('a closed server starts no call, and lets calls in progress finish', async t => {
   let finish: () => void = () => {}
   const server = await ownServer(t, (_request, response) => { finish = () => { response.end('done') } })
   const { app, connect, clover } = await apiHost(t, { options: clover => ({ environment: { ...clover.environment, ecommerce: server.origin } }) })

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
-import { isEcommerceUrl } from '../../src/clover/api-url.js'
+import { isEcommerceUrl } from '../../src/api/api-url.js'
 import { environments } from '../../src/environments.js'
-import type { PaginateOptions } from '../../src/tokens/pages.js'
+import type { PaginateOptions } from '../../src/api/paginate.js'
 import type { Unknowns } from '../../src/testing/index.js'
-import { merchantA } from '../helpers/host.js'
-import { apiHost, type ApiHost } from './bench.js'
+import { merchantA } from '../harness/host.js'
+import { apiHost, type ApiHost } from './api-host.js'
 
 /** The newest first, as Clover gives them. */
 const charges = (count: number) => Array.from({ length: count }, (_, n) => ({ id: `CHARGE${count - n}`, created: 1_700_000_000_000 + (count - n) * 1_000 }))
@@ -38,7 +38,7 @@ t.test('the limit and the cursor of the path are honoured, and other parameters 
   t.equal(host.clover.count('rest'), 3)
 })
 
-t.test('since and until are the filters of the ecommerce API, which has no windows', async t => {
+t.test('since and until become filters of the ecommerce API, which has no windows', async t => {
   const host = await hostWith(t, 500)
   const second = (n: number) => 1_700_000_000_000 + n * 1_000
   t.same(await collect(host, { since: second(3), until: new Date(second(5)) }), ['CHARGE5', 'CHARGE4', 'CHARGE3'])
@@ -49,35 +49,35 @@ t.test('since and until are the filters of the ecommerce API, which has no windo
   t.same(host.clover.calls.at(-1)?.fields.slice(0, 2), ['status_transitions.paid.gte', 'status_transitions.paid.lte'])
 })
 
-t.test('a wrong limit, and ending_before, are refused before Clover is asked', async t => {
+t.test('a wrong limit, and ending_before, are refused before Clover is called', async t => {
   const host = await hostWith(t, 1)
-  for (const limit of [0, 101, 1000, 1.5, NaN]) await t.rejects(collect(host, { limit }), { code: 'FST_CLOVER_INVALID_OPTIONS', message: /a limit from 1 to 100/ })
+  for (const limit of [0, 101, 1000, 1.5, NaN]) await t.rejects(collect(host, { limit }), { code: 'FST_CLOVER_INVALID_OPTIONS', message: /limit (must be a whole number )?from 1 to 100/ })
   await t.rejects(collect(host, {}, '/v1/charges?limit=1000'), { code: 'FST_CLOVER_INVALID_OPTIONS' })
   await t.rejects(collect(host, {}, '/v1/charges?ending_before=CHARGE1'), { code: 'FST_CLOVER_INVALID_OPTIONS', message: /without ending_before/ })
   t.equal(host.clover.count('rest'), 0)
 })
 
-t.test('pages that lead nowhere, or round and round, do not go on for ever', async t => {
+t.test('pages without a next cursor, or with cursors in a circle, end with an error', async t => {
   const host = await hostWith(t, 1)
   const list = (...ids: unknown[]) => ({ object: 'list', has_more: true, data: ids.map(id => ({ id })) })
   for (const pages of [[list()], [list('A', 7)], [list(undefined)], [list('A', 'B'), list('B')], [list('A', 'B'), list('B', 'C'), list('C', 'A'), list('A', 'B')], [{ ...list(), data: [null] }]]) {
     for (const body of pages) host.clover.fault({ on: 'rest', kind: 'reply', body })
-    await t.rejects(collect(host), { code: 'FST_CLOVER_BAD_REPLY', message: /has_more, and no element to go on from/ }, JSON.stringify(pages))
+    await t.rejects(collect(host), { code: 'FST_CLOVER_BAD_REPLY', message: /has_more is true, but the last element has no new id/ }, JSON.stringify(pages))
     host.clover.clearFaults()
   }
 })
 
-t.test('what is no list is a typed error', async t => {
+t.test('a reply that is not a list is a typed error', async t => {
   const host = await hostWith(t, 1)
   for (const body of ['', 'null', '7', '[]', '{}', '{"elements":[]}', '{"data":[]}', '{"data":{},"has_more":false}', '{"data":[],"has_more":"no"}']) {
     host.clover.fault({ on: 'rest', kind: 'reply', body })
-    await t.rejects(collect(host), { code: 'FST_CLOVER_BAD_REPLY', message: /GET \/v1\/charges: there is no list with data and has_more/ }, body)
+    await t.rejects(collect(host), { code: 'FST_CLOVER_BAD_REPLY', message: /GET \/v1\/charges: the reply has no data and has_more/ }, body)
   }
   await t.rejects(collect(host, {}, '/v1/charges?starting_after=NOBODY'), { code: 'FST_CLOVER_BAD_REPLY', message: /status 400/ })
   t.same(await collect(host), ['CHARGE1'])
 })
 
-t.test('which API a URL belongs to is told by its origin, and where they share it by its path', async t => {
+t.test('the API of a URL is recognized by its origin, or by its path if both share the origin', async t => {
   const { sandbox, europe } = environments
   t.equal(isEcommerceUrl(sandbox, new URL('https://scl-sandbox.dev.clover.com/v1/charges')), true)
   t.equal(isEcommerceUrl(sandbox, new URL('https://apisandbox.dev.clover.com/v1/charges')), false)

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { merchantA } from '../helpers/host.js'
-import { apiHost, orders, ownServer, type ApiHost } from './bench.js'
+import { merchantA } from '../harness/host.js'
+import { apiHost, orders, ownServer, type ApiHost } from './api-host.js'
 
 const rows = (count: number) => Array.from({ length: count }, (_, index) => ({ id: `ORDER${index}`, total: index }))
 const withOrders = (count: number) => ({ merchants: [{ id: merchantA, orders: rows(count) }] })
@@ -33,14 +33,14 @@ t.test('other parameters of the path are kept; its limit and offset are honoured
   t.equal(other.clover.count('rest'), 4, 'the option goes first')
 })
 
-t.test('a page that a lower limit of Clover\'s cut short is not taken for the last one', async t => {
+t.test('a page that is short because of a lower limit of Clover is not taken for the last one', async t => {
   const host = await apiHost(t, { simulator: withOrders(450) })
   await host.connect()
   host.clover.fault({ on: 'rest', kind: 'reply', body: genuine => ({ elements: (genuine as { elements: object[] }).elements.slice(0, 200) }), times: 2 })
   t.same(await collect(host, orders, { limit: 1000 }), rows(450).map(({ id }) => id))
 })
 
-t.test('a collection that Clover gives whole, whatever the offset, does not go on for ever', async t => {
+t.test('a collection that ignores the offset ends with an error', async t => {
   const host = await apiHost(t, { simulator: withOrders(200) })
   await host.connect()
   host.clover.fault({ on: 'rest', kind: 'reply', body: { elements: rows(200) }, times: 5 })
@@ -52,7 +52,7 @@ t.test('a collection that Clover gives whole, whatever the offset, does not go o
   t.equal(host.clover.count('rest'), 2)
 })
 
-t.test('a wrong limit or offset is refused before Clover is asked', async t => {
+t.test('a wrong limit or offset is refused before Clover is called', async t => {
   const host = await apiHost(t)
   await host.connect()
   for (const limit of [0, -1, 1001, 1.5, NaN, Infinity, '10' as never]) await t.rejects(collect(host, orders, { limit }), { code: 'FST_CLOVER_INVALID_OPTIONS' }, String(limit))
@@ -61,7 +61,7 @@ t.test('a wrong limit or offset is refused before Clover is asked', async t => {
   t.equal(host.clover.count('rest'), 0)
 })
 
-t.test('a page is asked for again after 429, 5xx, and a body that breaks off', async t => {
+t.test('the request for a page is retried after 429, 5xx, and a body that breaks off', async t => {
   const host = await apiHost(t, { simulator: withOrders(250) })
   await host.connect()
   const elements = host.app.clover.paginate(merchantA, orders)
@@ -75,7 +75,7 @@ t.test('a page is asked for again after 429, 5xx, and a body that breaks off', a
   t.same(host.waits, [2000, 250, 500])
 })
 
-t.test('a body that does not come in time is given up', async t => {
+t.test('a body that does not arrive in time is an error', async t => {
   const server = await ownServer(t, (_request, response) => { response.write('{"elements":[') })
   const host = await apiHost(t, { options: clover => ({ callTimeout: 100, environment: { ...clover.environment, ecommerce: server.origin } }) })
   await host.connect()
@@ -83,7 +83,7 @@ t.test('a body that does not come in time is given up', async t => {
   t.equal(server.requests.length, 3)
 })
 
-t.test('what Clover answers instead of a page is a typed error', async t => {
+t.test('any other answer than a page is a typed error', async t => {
   const cases = [
     [{ kind: 'status', status: 429, headers: { 'retry-after': '7' }, times: 6 }, { code: 'FST_CLOVER_UNAVAILABLE', retryAfter: 7 }],
     [{ kind: 'status', status: 503, times: 3 }, { code: 'FST_CLOVER_UNAVAILABLE', retryAfter: 1, message: /status 503/ }],
@@ -92,7 +92,7 @@ t.test('what Clover answers instead of a page is a typed error', async t => {
     [{ kind: 'status', status: 400 }, { code: 'FST_CLOVER_BAD_REPLY' }],
     [{ kind: 'reply', status: 204, body: '' }, { code: 'FST_CLOVER_BAD_REPLY', message: /no elements/ }],
     ...['<html>', '', '{}', '[]', 'null', '7', '{"elements":{}}', '{"elements":null}'].map(body =>
-      [{ kind: 'reply', body }, { code: 'FST_CLOVER_BAD_REPLY', statusCode: 502, merchantId: merchantA, message: /there are no elements/ }] as const)
+      [{ kind: 'reply', body }, { code: 'FST_CLOVER_BAD_REPLY', statusCode: 502, merchantId: merchantA, message: /the reply has no elements/ }] as const)
   ] as const
   for (const [fault, error] of cases) {
     const host = await apiHost(t)
@@ -105,7 +105,7 @@ t.test('what Clover answers instead of a page is a typed error', async t => {
   await t.rejects(collect(host), { code: 'FST_CLOVER_PERMISSION', message: /enable the necessary permission/ })
 })
 
-t.test('nothing more is asked for once the caller stops', async t => {
+t.test('no page is requested after the caller stops', async t => {
   const host = await apiHost(t, { simulator: withOrders(300) })
   await host.connect()
   for await (const { id } of host.app.clover.paginate(merchantA, orders)) if (id === 'ORDER50') break

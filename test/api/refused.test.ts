@@ -1,16 +1,16 @@
 import t from 'tap'
 import { memoryStorage } from '../../src/storage/index.js'
-import { connect } from '../helpers/browser.js'
-import { merchantA } from '../helpers/host.js'
-import { apiHost, orders, type ApiHost } from './bench.js'
+import { connect } from '../harness/browser.js'
+import { merchantA } from '../harness/host.js'
+import { apiHost, orders, type ApiHost } from './api-host.js'
 
 const withoutOrders = { apps: [{ id: 'SIMULATORAPP1', permissions: { readOrders: false, writeOrders: false } }] }
 const items = '/v3/merchants/{mId}/items'
 
-/** The token is dead at Clover, and nobody here knows. */
+/** Ends the token at Clover without the plugin's knowledge. */
 const kill = ({ clover }: ApiHost) => clover.fault({ on: 'rest', kind: 'status', status: 401 })
 
-t.test('after 401 the call is made once more, with another token', async t => {
+t.test('after 401 the call is repeated once, with another token', async t => {
   for (const init of [{}, { method: 'POST', body: '{"total":1}', headers: { 'content-type': 'application/json' } }]) {
     const host = await apiHost(t)
     const token = await host.connect()
@@ -24,7 +24,7 @@ t.test('after 401 the call is made once more, with another token', async t => {
   }
 })
 
-t.test('a missing permission costs one refresh in five minutes, however often it is met', async t => {
+t.test('a missing permission costs at most one refresh in five minutes', async t => {
   const host = await apiHost(t, { simulator: withoutOrders })
   await host.connect()
   const together = await Promise.all(Array.from({ length: 50 }, () => host.app.clover.fetch(merchantA, orders)))
@@ -42,12 +42,12 @@ t.test('a missing permission costs one refresh in five minutes, however often it
   t.equal(host.clover.count('refresh'), 2)
 })
 
-t.test('ten servers that meet a missing permission make one refresh together', async t => {
+t.test('a missing permission costs ten servers one refresh together', async t => {
   const host = await apiHost(t, { simulator: withoutOrders })
   await host.connect()
   const { storage } = host
   const shared = { get: storage.get, put: storage.put, delete: storage.delete }
-  const others = await Promise.all(Array.from({ length: 9 }, () => apiHost(t, { simulator: host.clover, options: { storage: { ...shared } }, runtime: { now: host.time.now } })))
+  const others = await Promise.all(Array.from({ length: 9 }, () => apiHost(t, { simulator: host.clover, options: { storage: { ...shared } }, runtime: { wallClock: host.time.now } })))
   for (const { app } of [host, ...others]) await app.clover.accessToken(merchantA) // each has the same token in memory
   for (let round = 0; round < 3; round++) {
     for (const { app } of [host, ...others]) t.equal((await app.clover.fetch(merchantA, orders)).status, 401)
@@ -55,11 +55,11 @@ t.test('ten servers that meet a missing permission make one refresh together', a
   t.equal(host.clover.count('refresh'), 1)
 })
 
-t.test('a token that another server has stored meanwhile is used without a refresh, always', async t => {
+t.test('a token that another server has stored in the meantime is always used without a refresh', async t => {
   const storage = memoryStorage()
   const host = await apiHost(t, { options: { storage, cache: { ttl: 86_400_000 } } })
   await host.connect()
-  const other = await apiHost(t, { simulator: host.clover, options: { storage: { get: storage.get, put: storage.put, delete: storage.delete } }, runtime: { now: host.time.now } })
+  const other = await apiHost(t, { simulator: host.clover, options: { storage: { get: storage.get, put: storage.put, delete: storage.delete } }, runtime: { wallClock: host.time.now } })
   for (let round = 1; round <= 3; round++) {
     await host.app.clover.accessToken(merchantA)
     await other.app.clover.refresh(merchantA)
@@ -78,7 +78,7 @@ t.test('a dead merchant is a typed error', async t => {
   t.equal(host.clover.count('refresh'), 1)
 })
 
-t.test('a merchant who left during the call is not connected', async t => {
+t.test('a merchant who was disconnected during the call is not connected', async t => {
   const host = await apiHost(t)
   await host.connect()
   host.clover.fault({ on: 'rest', kind: 'reply', status: 401, body: {} })
@@ -87,7 +87,7 @@ t.test('a merchant who left during the call is not connected', async t => {
   await t.rejects(host.app.clover.fetch(merchantA, orders), { code: 'FST_CLOVER_NOT_CONNECTED' })
 })
 
-t.test('a refresh that fails is a typed error, and is tried again by a later call', async t => {
+t.test('a refresh that fails is a typed error, and a later call tries again', async t => {
   const host = await apiHost(t)
   await host.connect()
   kill(host)
@@ -109,7 +109,7 @@ t.test('a body that can be read once is not sent again, but the next call has a 
   t.equal((await host.app.clover.fetch(merchantA, orders, stream())).status, 200)
 })
 
-t.test('a v1 token that Clover knows is asked about once in five minutes', async t => {
+t.test('a v1 token that Clover accepts elsewhere is checked once in five minutes', async t => {
   const host = await apiHost(t, { simulator: withoutOrders, options: { flow: 'v1' } })
   const { browser, clover, app, time } = host
   await connect(browser(), clover, merchantA)
@@ -124,7 +124,7 @@ t.test('a v1 token that Clover knows is asked about once in five minutes', async
   await t.rejects(app.clover.fetch(merchantA, orders), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
 })
 
-t.test('the caller\'s signal ends the waiting for another token', async t => {
+t.test('the caller\'s signal ends the wait for another token', async t => {
   const host = await apiHost(t, { options: { callTimeout: 500 } })
   await host.connect()
   const caller = new AbortController()

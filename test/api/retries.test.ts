@@ -1,6 +1,7 @@
 import t from 'tap'
-import { merchantA } from '../helpers/host.js'
-import { apiHost, orders, until, type ApiHost } from './bench.js'
+import { merchantA } from '../harness/host.js'
+import { apiHost, orders, type ApiHost } from './api-host.js'
+import { until } from '../harness/waiting.js'
 
 const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"total":1}' }
 
@@ -39,7 +40,7 @@ t.test('the jitter only makes a wait longer, by half a second at most', async t 
   t.ok(Number(host.waits[1]) > 1400 && Number(host.waits[1]) < 1500)
 })
 
-t.test('after 429 the tries are bounded in number and in time, and then the answer is Clover\'s 429', async t => {
+t.test('after 429 the retries are bounded in number and in time, then the call resolves with Clover\'s 429', async t => {
   const inNumber = await apiHost(t)
   await inNumber.connect()
   const always = { on: 'rest', kind: 'status', status: 429, times: Infinity } as const
@@ -63,7 +64,7 @@ t.test('after 429 the tries are bounded in number and in time, and then the answ
   t.same(tooLong.waits, [], 'nobody waits for an hour')
 })
 
-t.test('a burst past Clover\'s limits is answered in full', async t => {
+t.test('every call of a burst beyond Clover\'s limits succeeds', async t => {
   const host = await apiHost(t, { simulator: { rateLimits: { tokenPerSecond: 6 } } })
   await host.connect()
   const answers = await Promise.all(Array.from({ length: 20 }, () => host.app.clover.fetch(merchantA, orders)))
@@ -71,7 +72,7 @@ t.test('a burst past Clover\'s limits is answered in full', async t => {
   t.ok(statuses(host).includes(429), 'although some were too many')
 })
 
-t.test('safe methods are tried again after 5xx and after failures of the network, twice', async t => {
+t.test('safe methods are retried twice after 5xx and after network failures', async t => {
   for (const method of ['GET', 'HEAD', 'OPTIONS', 'get']) {
     const host = await apiHost(t)
     await host.connect()
@@ -97,7 +98,7 @@ t.test('safe methods are tried again after 5xx and after failures of the network
   t.same(host.waits, [4000], 'as long as Clover says')
 })
 
-t.test('other methods are never tried again after 5xx or a failure: they may have been carried out', async t => {
+t.test('other methods are never retried after 5xx or a failure, since Clover may have processed them', async t => {
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
     const host = await apiHost(t)
     await host.connect()
@@ -105,7 +106,7 @@ t.test('other methods are never tried again after 5xx or a failure: they may hav
     t.equal((await host.app.clover.fetch(merchantA, orders, { ...post, method })).status, 503)
     host.clover.fault({ on: 'rest', kind: 'drop-after' })
     await t.rejects(host.app.clover.fetch(merchantA, orders, { ...post, method }), {
-      code: 'FST_CLOVER_UNAVAILABLE', message: new RegExp(`${method} /v3/.*network error.*the ${method} may have been carried out`)
+      code: 'FST_CLOVER_UNAVAILABLE', message: new RegExp(`${method} /v3/.*network error.*Clover may have processed the ${method}`)
     })
     t.equal(host.clover.count('rest'), 2)
     t.same(host.waits, [])
@@ -134,7 +135,7 @@ t.test('a body that can be read once is sent once; others are sent again', async
   }
 })
 
-t.test('the answers that are not used hold no connection', async t => {
+t.test('unused answers free their connection', async t => {
   const host = await apiHost(t)
   await host.connect()
   const body = Buffer.alloc(20_000_000)

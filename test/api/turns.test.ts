@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
-import { merchantA, merchantB } from '../helpers/host.js'
-import { apiHost, orders, until } from './bench.js'
+import { merchantA, merchantB } from '../harness/host.js'
+import { apiHost, orders } from './api-host.js'
+import { until } from '../harness/waiting.js'
 
 const many = (count: number) => Array.from({ length: count }, (_, index) => `MANY${String(index).padStart(9, '0')}`)
 
@@ -41,7 +42,7 @@ t.test('merchants take turns: one with a thousand calls does not hold up the oth
   await Promise.all(crowd)
 })
 
-t.test('a call leaves its place with the headers: a body that nobody reads holds up nobody', async t => {
+t.test('a call frees its slot with the headers, so an unread body does not block other calls', async t => {
   const { app, clover, connect } = await apiHost(t)
   await connect()
   clover.fault({ on: 'rest', kind: 'reply', body: Buffer.alloc(5_000_000), times: 20 })
@@ -50,7 +51,7 @@ t.test('a call leaves its place with the headers: a body that nobody reads holds
   abort.abort()
 })
 
-t.test('the wait for a turn is bounded, and ends with the caller\'s signal; then the place in line is free', async t => {
+t.test('the wait for a turn is bounded, and ends with the caller\'s signal; then its place in the queue is free', async t => {
   const { app, clover, connect } = await apiHost(t, { options: { maxWait: 300 } })
   await connect()
   clover.fault({ on: 'rest', kind: 'latency', ms: Infinity, times: 5 })

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import type { CloverOptions } from '../../src/options.js'
-import { connect as connectBrowser } from '../helpers/browser.js'
-import { merchantA, merchantB } from '../helpers/host.js'
-import { apiHost, orders } from './bench.js'
+import type { CloverOptions } from '../../src/options/options.js'
+import { connect as connectBrowser } from '../harness/browser.js'
+import { merchantA, merchantB } from '../harness/host.js'
+import { apiHost, orders } from './api-host.js'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 
@@ -35,7 +35,7 @@ t.test('every call to Clover carries the User-Agent of the app and of the plugin
   }
 })
 
-t.test('a call\'s own User-Agent goes instead', async t => {
+t.test('a call\'s own User-Agent replaces it', async t => {
   const { app, connect, sent } = await listeningHost(t, { userAgent: 'my-shop/2.1' })
   await connect()
   for (const headers of [{ 'User-Agent': 'importer/7' }, new Headers({ 'user-agent': 'importer/7' }), [['user-agent', 'importer/7']] satisfies [string, string][]]) {

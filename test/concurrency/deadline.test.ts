@@ -1,12 +1,12 @@
 import t from 'tap'
 import { longestGrace, realTiming, startDeadline } from '../../src/concurrency/deadline.js'
-import { VirtualTiming } from '../helpers/timing.js'
+import { VirtualTiming } from '../harness/timing.js'
 
 /** A deadline of some milliseconds in a time of its own, and when it ended. */
 function deadline (milliseconds: number) {
   const timing = new VirtualTiming()
   const ends: number[] = []
-  const cancel = startDeadline(milliseconds, () => { ends.push(timing.now()) }, timing)
+  const cancel = startDeadline(milliseconds, () => { ends.push(timing.monotonic()) }, timing)
   return { timing, ends, cancel }
 }
 
@@ -71,12 +71,12 @@ t.test('a deadline that is cancelled does not end: before it is due, and in the 
 t.test('timers that fire a fraction of a millisecond early end the deadline once', async t => {
   const timing = new VirtualTiming()
   const ends: number[] = []
-  startDeadline(1_000, () => { ends.push(timing.now()) }, { now: () => timing.now() * 0.999, after: timing.after })
+  startDeadline(1_000, () => { ends.push(timing.monotonic()) }, { monotonic: () => timing.monotonic() * 0.999, after: timing.after })
   timing.pass(5_000)
   t.same(ends, [1_000])
 })
 
-t.test('real timers', async t => {
+t.test('a deadline with real timers ends, unless it is cancelled', async t => {
   await new Promise<void>(resolve => { startDeadline(5, resolve) })
   const cancel = startDeadline(5, () => { t.fail('it was cancelled') })
   cancel()

@@ -49,3 +49,43 @@ export async function newPageWithoutCookies (t: Test, path: string): Promise<Pag
   page.setDefaultTimeout(10_000)
   return page
 }
+
+/**
+ * The least contrast of a form field's border on a page, with what is inside and with what is around it (WCAG 2.2, 1.4.11: 3 or more), in the
+ * colors that the browser computed; in light and in dark. A page without a field has no contrast that would do.
+ */
+export async function fieldContrasts (page: Page): Promise<{ light: number, dark: number }> {
+  const least = async (colorScheme: 'light' | 'dark') => {
+    await page.emulateMedia({ colorScheme })
+    return await page.evaluate(leastContrast) as number
+  }
+  const found = { light: await least('light'), dark: await least('dark') }
+  await page.emulateMedia({ colorScheme: null })
+  return found
+}
+
+/** Runs in the page, whose types are not those of this program. */
+const leastContrast = `(() => {
+  const channels = color => color.match(/[\\d.]+/g).map(Number)
+  const luminance = color => {
+    const [red, green, blue] = channels(color).map(value => value / 255).map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const contrast = (one, other) => {
+    const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b)
+    return (light + 0.05) / (dark + 0.05)
+  }
+  const background = element => {
+    const color = getComputedStyle(element).backgroundColor
+    const [, , , alpha = 1] = channels(color)
+    if (alpha === 1) return color
+    if (alpha !== 0 || element.parentElement === null) throw new Error('the background is not one color: ' + color)
+    return background(element.parentElement)
+  }
+  const fields = [...document.querySelectorAll('input:not([type=hidden]), textarea, select')]
+  return Math.min(...fields.flatMap(field => {
+    const style = getComputedStyle(field)
+    return ['Top', 'Right', 'Bottom', 'Left'].flatMap(side =>
+      style['border' + side + 'Width'] === '0px' ? 0 : [background(field), background(field.parentElement)].map(around => contrast(style['border' + side + 'Color'], around)))
+  }).concat(fields.length === 0 ? 0 : []))
+})()`

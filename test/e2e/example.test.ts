@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { findChromium, newPhone, startChromium } from './browser.js'
-import { startDaybook } from './daybook.js'
+import { fieldContrasts, findChromium, newPhone, startChromium } from './browser.js'
+import { startExample } from './example-server.js'
 
 /*
  * What a merchant does, in a real browser on a phone's screen. The steps follow one another: each begins where the last one ended.
@@ -14,23 +14,24 @@ const { path, skip } = findChromium()
 const accessTokenLifetime = 8
 
 t.test('a merchant\'s days with the example', { skip, timeout: 100_000 }, async t => {
-  const [daybook, browser] = await Promise.all([
-    startDaybook({ database: join(t.testdir(), 'daybook.sqlite'), accessTokenLifetime }),
+  const [example, browser] = await Promise.all([
+    startExample({ database: join(t.testdir(), 'example.sqlite'), accessTokenLifetime }),
     startChromium(path)
   ])
   t.teardown(() => browser.close())
-  t.teardown(() => daybook.stop())
+  t.teardown(() => example.stop())
   const { page, errors } = await newPhone(browser)
 
   await t.test('connects: logs in at Clover, chooses a shop, approves', async t => {
-    await page.goto(daybook.url)
+    await page.goto(example.url)
     await fits(t, page)
     await page.getByRole('link', { name: 'Connect with Clover' }).click()
+    await fieldsStandOut(t, page)
     await page.getByRole('button', { name: 'Robin Reyes' }).click()
     await page.getByRole('link', { name: 'Lark Street Books' }).click()
     await page.getByRole('button', { name: 'Approve' }).click()
     await heading(t, page, 'Lark Street Books')
-    t.equal(page.url(), `${daybook.url}/`, 'the address has no code in it')
+    t.equal(page.url(), `${example.url}/`, 'the address has no code in it')
     t.equal(await notice(page), 'The shop is connected.')
     await fits(t, page)
   })
@@ -44,11 +45,20 @@ t.test('a merchant\'s days with the example', { skip, timeout: 100_000 }, async 
 
   await t.test('sees the token counted down, and replaced before it ends', async t => {
     const before = await token(page)
+    t.match(await card(page, 'Access token'), /Once 0:0[34] or less of its life is left, the plugin refreshes it/)
     await countdown(page, /^0:0[56]$/)
     t.equal(await token(page), before)
     await newToken(page, before)
     await countdown(page, /^0:0[78]$/)
     t.match(await card(page, 'Access token'), /Refreshed at \d\d:\d\d:\d\d: ••••\S{4} took the place of ••••\S{4}/)
+  })
+
+  await t.test('is not read the time each second, and hears what the bar is', async t => {
+    const timer = page.getByRole('timer', { name: 'Time left of the access token' })
+    t.match(await timer.innerText(), /^0:0\d$/)
+    t.equal(await page.locator(':is(output, [aria-live]:not([aria-live=off]), [role=status], [role=alert], [role=log]):is(:has(.left), .left)').count(), 0, 'the countdown is in no live region')
+    t.equal(await page.getByRole('progressbar', { name: 'Life left of the access token' }).count(), 1)
+    t.equal(await page.getByRole('progressbar').count(), 1)
   })
 
   await t.test('refreshes by hand', async t => {
@@ -71,26 +81,26 @@ t.test('a merchant\'s days with the example', { skip, timeout: 100_000 }, async 
 
   await t.test('is not disconnected by a form on another site', async t => {
     // Another port of localhost is another origin, and yet the browser sends the SameSite cookie.
-    const elsewhere = `${daybook.dashboard}/elsewhere`
+    const elsewhere = `${example.dashboard}/elsewhere`
     await page.route(elsewhere, route => route.fulfill({
-      contentType: 'text/html', body: `<form method="post" action="${daybook.url}/disconnect"><button>Win a prize</button></form>`
+      contentType: 'text/html', body: `<form method="post" action="${example.url}/disconnect"><button>Win a prize</button></form>`
     }))
     await page.goto(elsewhere)
     await page.getByRole('button').click()
     await page.getByText('This request came from another site.').waitFor()
-    await page.goto(daybook.url)
+    await page.goto(example.url)
     await heading(t, page, 'Lark Street Books')
   })
 
   await t.test('uninstalls the app in Clover\'s dashboard, which disconnects the shop, and comes back', async t => {
     // Of an uninstall and a return in the same second the return counts: no merchant is that fast, but this browser is.
     await page.waitForTimeout(2_000)
-    await page.goto(daybook.dashboard)
+    await page.goto(example.dashboard)
     await shopInDashboard(page).getByRole('button', { name: 'Uninstall' }).click()
     await page.getByRole('button', { name: 'Uninstall' }).waitFor({ state: 'detached' })
     // Clover tells the app by a webhook, for which nobody waits.
     const goodbye = page.getByRole('heading', { level: 1, name: 'This shop is not connected' })
-    for (const end = Date.now() + 10_000; await goodbye.count() === 0 && Date.now() < end;) await page.goto(daybook.url)
+    for (const end = Date.now() + 10_000; await goodbye.count() === 0 && Date.now() < end;) await page.goto(example.url)
     await heading(t, page, 'This shop is not connected')
     await fits(t, page)
     await page.getByRole('link', { name: 'Connect with Clover' }).click()
@@ -110,11 +120,12 @@ t.test('a merchant\'s days with the example', { skip, timeout: 100_000 }, async 
   })
 
   await t.test('the operator refreshes and disconnects the shop, and the merchant\'s page says so', async t => {
-    await page.goto(`${daybook.url}/operator`)
+    await page.goto(`${example.url}/operator`)
+    await fieldsStandOut(t, page)
     await page.getByLabel('Password').fill('not the password')
     await page.getByRole('button', { name: 'Log in' }).click()
     t.equal(await notice(page), 'That is not the password.')
-    await page.getByLabel('Password').fill(daybook.operatorPassword)
+    await page.getByLabel('Password').fill(example.operatorPassword)
     await page.getByRole('button', { name: 'Log in' }).click()
     await heading(t, page, 'Connected shops')
     await fits(t, page)
@@ -122,14 +133,14 @@ t.test('a merchant\'s days with the example', { skip, timeout: 100_000 }, async 
     t.equal(await notice(page), 'The tokens of LARKSTREET001 are new.')
     await page.getByRole('button', { name: 'Disconnect' }).click()
     t.equal(await notice(page), 'LARKSTREET001 is disconnected.')
-    await page.goto(daybook.url)
+    await page.goto(example.url)
     await heading(t, page, 'This shop is not connected')
     await page.getByRole('link', { name: 'Connect with Clover' }).click()
     await heading(t, page, 'Lark Street Books')
   })
 
   await t.test('the OpenAPI page shows the plugin\'s routes, and the operator can try the refresh route there', async t => {
-    await page.goto(`${daybook.url}/documentation`)
+    await page.goto(`${example.url}/documentation`)
     const route = page.locator('.opblock').filter({ hasText: 'Refresh a merchant\'s tokens now' })
     await route.getByRole('button').first().click()
     await route.getByRole('button', { name: 'Try it out' }).click()
@@ -141,7 +152,7 @@ t.test('a merchant\'s days with the example', { skip, timeout: 100_000 }, async 
 
   await t.test('a merchant who denies is told so, and can try again', async t => {
     const { page, errors } = await newPhone(browser)
-    await page.goto(daybook.url)
+    await page.goto(example.url)
     await page.getByRole('link', { name: 'Connect with Clover' }).click()
     await page.getByRole('button', { name: 'Tomás Vidal' }).click()
     await page.getByRole('link', { name: 'Tomás\'s Tacos' }).click()
@@ -155,7 +166,7 @@ t.test('a merchant\'s days with the example', { skip, timeout: 100_000 }, async 
 
   await t.test('without JavaScript the page says the same, and its buttons work', async t => {
     const { page } = await newPhone(browser, { javaScriptEnabled: false })
-    await page.goto(`${daybook.url}/clover/launch`)
+    await page.goto(`${example.url}/clover/launch`)
     await page.getByRole('button', { name: 'Tomás Vidal' }).click()
     await page.getByRole('link', { name: 'Tomás\'s Tacos' }).click()
     await page.getByRole('button', { name: 'Approve' }).click()
@@ -166,7 +177,7 @@ t.test('a merchant\'s days with the example', { skip, timeout: 100_000 }, async 
   })
 
   t.same(errors, [], 'the browser reports no error, of scripts or of the Content-Security-Policy')
-  t.equal(await daybook.stop(), 0, 'the server stops when it is asked to')
+  t.equal(await example.stop(), 0, 'the server stops when it is asked to')
 })
 
 async function heading (t: Test, page: Page, name: string): Promise<void> {
@@ -192,7 +203,7 @@ async function newToken (page: Page, before: string): Promise<void> {
 }
 
 async function countdown (page: Page, left: RegExp): Promise<void> {
-  await page.locator('.countdown output').filter({ hasText: left }).waitFor()
+  await page.locator('.countdown .left').filter({ hasText: left }).waitFor()
 }
 
 function shopInDashboard (page: Page) {
@@ -203,4 +214,11 @@ function shopInDashboard (page: Page) {
 async function fits (t: Test, page: Page): Promise<void> {
   const widths = await page.locator('html').evaluate(({ scrollWidth, clientWidth }: { scrollWidth: number, clientWidth: number }) => ({ scrollWidth, clientWidth }))
   t.equal(widths.scrollWidth, widths.clientWidth, 'no sideways scrolling')
+}
+
+/** The borders of form fields can be seen by people who see little, in light and in dark. */
+async function fieldsStandOut (t: Test, page: Page): Promise<void> {
+  const { light, dark } = await fieldContrasts(page)
+  t.ok(light >= 3, `${light.toFixed(2)} in light`)
+  t.ok(dark >= 3, `${dark.toFixed(2)} in dark`)
 }

@@ -2,12 +2,12 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import type { CloverOptions } from '../../src/options.js'
+import type { CloverOptions } from '../../src/options/options.js'
 import { plugin } from '../../src/plugin.js'
 import { memoryStorage } from '../../src/storage/index.js'
 import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
 import { findChromium, newPageWithoutCookies, newPhone, startChromium } from './browser.js'
-import { freePort } from './daybook.js'
+import { freePort } from '../harness/ports.js'
 
 /*
  * The plugin's own pages in a real browser on a phone's screen. With SCREENSHOTS set to a folder, what it shows is kept there.

@@ -2,9 +2,9 @@ import { mock } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { memoryStorage, type CloverStorage } from '../../src/storage/index.js'
-import { events, highTrust, merchantA, merchantB } from '../helpers/host.js'
+import { events, highTrust, merchantA, merchantB } from '../harness/host.js'
 import { fakeFetch, genuineReply, ownerOf } from '../security/fake-clover.js'
-import { advance, patiently, sleep } from '../tokens/bench.js'
+import { advance, patiently, sleep } from '../tokens/one-server.js'
 import { startServer } from './server.js'
 
 /*
@@ -139,7 +139,7 @@ async function start (t: Test, limit: { pluginTimeout?: number } = {}, hooks: Pa
   const store = failingStore()
   const logs: string[] = []
   const environment = { name: 'fake', authorize: 'https://a.example', api: 'https://b.example', legacy: 'https://c.example' }
-  const app = await startServer({ environment, appId: highTrust, appSecret: 'secret', ...limit }, store, { logs, runtime: { now, elapsed: now, fetch, sleep }, ...hooks })
+  const app = await startServer({ environment, appId: highTrust, appSecret: 'secret', ...limit }, store, { logs, runtime: { wallClock: now, monotonic: now, fetch, sleep }, ...hooks })
   t.teardown(() => app.close())
   for (const merchantId of [merchantA, merchantB]) {
     const pair = genuineReply({ path: '/oauth/v2/token', body: {}, token: '' }, now(), merchantId)

@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
 import type { TokenReply } from '../../src/clover/wire.js'
 import { encryptedStorage } from '../../src/storage/index.js'
-import { connect } from '../helpers/browser.js'
-import { highTrust, startHost } from '../helpers/host.js'
-import { openSqlite } from '../helpers/sqlite.js'
+import { connect } from '../harness/browser.js'
+import { highTrust, startHost } from '../harness/host.js'
+import { openSqlite } from '../harness/sqlite.js'
 import { openStore, findStores, type StoreAddress } from './stores.js'
 
 /*
@@ -28,7 +28,7 @@ async function damage (address: StoreAddress, merchantId: string): Promise<void>
     await client.connect()
     await client.query(`UPDATE ${address.table} SET document = $1 WHERE merchant_id = $2`, ['{"refreshToken":', merchantId])
     await client.end()
-  } else {
+  } else if (address.kind === 'redis') {
     const { Redis } = await import('ioredis')
     const redis = new Redis(address.url)
     const keys = await redis.keys(`${address.prefix}*${merchantId}*`)
@@ -44,7 +44,7 @@ for (const { kind, skip, make } of await findStores()) {
       const { storage: plain, close } = await openStore(address)
       const sealing = encryptedStorage(plain, { keys: [{ id: 'one', key: Buffer.alloc(32, 1) }] })
       const storage = isSealed ? sealing : plain
-      const host = await startHost(t, { runtime: { elapsed: () => performance.now() }, simulator: { merchants: merchants.map(id => ({ id })), refreshTokenLifetime: 10 * 86_400 }, options: { storage, keepAlive: false } })
+      const host = await startHost(t, { runtime: { monotonic: () => performance.now() }, simulator: { merchants: merchants.map(id => ({ id })), refreshTokenLifetime: 10 * 86_400 }, options: { storage, keepAlive: false } })
       t.teardown(close)
       const { app: { clover: plugin }, clover, browser, time, messages } = host
       await Promise.all(merchants.map(merchantId => plugin.adopt(pairOf(clover.connect({ merchantId, appId: highTrust }), merchantId))))

@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import { cloverSimulator, type CloverSimulator } from '../../src/testing/index.js'
-import type { Gate } from './gates.js'
-import { connectMerchants, findLost, highTrust, lowTrust, planFor, until } from './merchants.js'
+import type { Gate } from './gated-storage.js'
+import { connectMerchants, findLost, highTrust, lowTrust, planFor } from './merchants.js'
+import { until } from '../harness/waiting.js'
 import { findStores, openStore, type StoreAddress } from './stores.js'
 import { workerStarter, type Worker } from './workers.js'
 
@@ -47,7 +48,7 @@ const afterRecovery: Step[] = [
   { name: 'after the reply to the recovery', afterLoss: true, stop: { put: 3, when: 'before' }, recoveries: [2] }
 ]
 
-const stores = await findStores()
+const stores = await findStores(['mariadb'])
 const start = await workerStarter(t)
 const rescuers = await Promise.all([start(), start()])
 t.jobs = 8

@@ -67,15 +67,6 @@ export async function patiently<T> (run: () => Promise<T>): Promise<T | Error> {
   }
 }
 
-/** Waits until a condition holds, half a minute at most. */
-export async function until (what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 30_000
-  while (!await condition()) {
-    if (Date.now() > end) throw new Error(`it did not happen: ${what}`)
-    await setTimeout(5)
-  }
-}
-
 function recordOf (clover: CloverSimulator, merchantId: string, appId: string, { updated = -1800, expires = -10 }: Age): Installation {
   const pair = clover.connect({ merchantId, appId })
   const now = Math.floor(Date.now() / 1000)

@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { cloverSimulator } from '../../src/testing/index.js'
-import { connectMerchants, findLost, highTrust, lowTrust, planFor, until } from './merchants.js'
+import { connectMerchants, findLost, highTrust, lowTrust, planFor } from './merchants.js'
+import { until } from '../harness/waiting.js'
 import { findStores, openStore } from './stores.js'
 import { workerStarter, type Worker } from './workers.js'
 

@@ -1,13 +1,14 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { connect } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import type { Test } from 'tap'
 import type { StoreAddress } from './stores.js'
+import { freePort } from '../harness/ports.js'
 
 /** A database server of a test's own, which it may stop, crash and start again. */
 export interface PrivateServer {
@@ -23,7 +24,7 @@ export interface PrivateServer {
 
 /** A kind of server that can be started here. */
 export interface ServerKind {
-  kind: 'postgres' | 'redis'
+  kind: 'postgres' | 'redis' | 'mariadb'
   /** For tap's option of the same name. */
   skip: string | false
   /** Starts one; it is gone when the test ends. */
@@ -34,9 +35,11 @@ export interface ServerKind {
 export function findPrivateServers (): ServerKind[] {
   const postgres = findPostgresFolder()
   const redis = findProgram('redis-server')
+  const mariadb = findProgram('mariadbd')
   return [
     { kind: 'postgres', skip: missing('PostgreSQL', postgres), make: t => makePostgres(t, postgres ?? '') },
-    { kind: 'redis', skip: missing('redis-server', redis), make: t => makeRedis(t, redis ?? '') }
+    { kind: 'redis', skip: missing('redis-server', redis), make: t => makeRedis(t, redis ?? '') },
+    { kind: 'mariadb', skip: missing('mariadbd', mariadb), make: t => makeMariadb(t, mariadb ?? '') }
   ]
 }
 
@@ -75,6 +78,21 @@ async function makeRedis (t: Test, file: string): Promise<PrivateServer> {
   })
   await server.start()
   return { ...server, address: port => ({ kind: 'redis', url: `redis://127.0.0.1:${port}`, prefix: 'installations:' }) }
+}
+
+async function makeMariadb (t: Test, file: string): Promise<PrivateServer> {
+  const data = temporaryFolder(t)
+  const user = userInfo().username
+  const settings = ['--no-defaults', `--datadir=${data}`, `--user=${user}`]
+  execFileSync('mariadb-install-db', [...settings, '--auth-root-authentication-method=normal', '--skip-test-db'], { stdio: 'ignore' })
+  const port = await freePort()
+  const server = program(t, port, data, {
+    run: () => spawn(file, [...settings, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${join(data, 'socket')}`, '--innodb-buffer-pool-size=16M'], { stdio: 'ignore' }),
+    stopSignal: 'SIGTERM',
+    crashSignal: 'SIGKILL'
+  })
+  await server.start()
+  return { ...server, address: port => ({ kind: 'mariadb', url: `mysql://root@127.0.0.1:${port}/mysql`, table: 'installations' }) }
 }
 
 interface Program {
@@ -140,15 +158,6 @@ function temporaryFolder (t: Test): string {
 
 function idOf (option: '-u' | '-g', user: string): number {
   return Number(execFileSync('id', [option, user], { encoding: 'utf8' }))
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 async function accepts (port: number): Promise<boolean> {

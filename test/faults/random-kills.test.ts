@@ -5,9 +5,10 @@ import { connectMerchants, findLost, highTrust, planFor } from './merchants.js'
 import { leaseOf } from './server.js'
 import { findStores, openStore } from './stores.js'
 import { workerStarter } from './workers.js'
+import { numberOf, share } from '../harness/share.js'
 
-/** For long hunts: how many processes are killed. */
-const kills = Number(process.env.FASTIFY_CLOVER_KILLS ?? 200)
+/** How many processes are killed. */
+const kills = numberOf('FASTIFY_CLOVER_KILLS', share(12, 200))
 /**
  * `once`: a recovery whose answer is lost in a second kill loses its merchant, which is the known limit; the lost are then counted, and
  * nothing is claimed of them.
@@ -25,7 +26,7 @@ t.test(`${kills} processes are killed at random moments while they refresh, and 
   // Time between Clover's spending of a token and its answer, in which many of the kills fall.
   clover.fault({ on: ['refresh', 'recovery'], kind: 'latency', ms: 15, when: 'after', times: Infinity })
   const plan = planFor(clover, { callTimeout: 400, storageTimeout: 400 })
-  const found = (await findStores()).filter(({ kind, skip }) => {
+  const found = (await findStores(['mariadb'])).filter(({ kind, skip }) => {
     if (skip) t.comment(`not on ${kind}: ${skip}`)
     return !skip
   })
@@ -40,7 +41,8 @@ t.test(`${kills} processes are killed at random moments while they refresh, and 
   async function startLoaded () {
     const worker = await start()
     await Promise.all(stores.map(({ kind, address }) => worker.call('serve', kind, plan, address)))
-    for (const { kind, merchants } of stores) worker.call('load', kind, merchants, callers)
+    // A process that is killed before its first refresh, as a slow machine's would be, proves nothing.
+    await Promise.all(stores.map(({ kind, merchants }) => worker.call('load', kind, merchants, callers)))
     return worker
   }
 

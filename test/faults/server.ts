@@ -1,10 +1,10 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { longestGrace } from '../../src/concurrency/deadline.js'
 import type { Environment } from '../../src/environments.js'
-import type { CloverOptions } from '../../src/options.js'
+import type { CloverOptions } from '../../src/options/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
 import type { CloverStorage } from '../../src/storage/contract.js'
-import type { Runtime } from '../../src/tokens/runtime.js'
+import type { Runtime } from '../../src/runtime.js'
 
 /** How a server is set up, in plain data, so that it can be sent to another process. */
 export interface ServerPlan {
@@ -47,7 +47,7 @@ export async function startServer (plan: ServerPlan, storage: CloverStorage, { r
     routes: false,
     ...options,
     storage,
-    [kRuntime]: { now: () => Date.now() + clockAhead, ...runtime, ...(storageTimeout !== undefined && { storageTimeout }) }
+    [kRuntime]: { wallClock: () => Date.now() + clockAhead, ...runtime, ...(storageTimeout !== undefined && { storageTimeout }) }
   } as CloverOptions)
   after?.(app)
   await app.ready()

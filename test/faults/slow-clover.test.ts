@@ -1,18 +1,16 @@
+import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { cloverSimulator, type CloverSimulator } from '../../src/testing/index.js'
-import type { Gate } from './gates.js'
-import { connectMerchants, findLost, highTrust, planFor, until } from './merchants.js'
+import type { Gate } from './gated-storage.js'
+import { connectMerchants, findLost, highTrust, planFor } from './merchants.js'
+import { until } from '../harness/waiting.js'
 import { startServer, type ServerOptions, type ServerPlan } from './server.js'
 import { findStores, openStore, type StoreAddress } from './stores.js'
 import { workerStarter } from './workers.js'
 
-/** Milliseconds: a lease of 3.6 seconds, rounded up to whole ones. */
-const hasty = { callTimeout: 300, storageTimeout: 600 }
-/** Milliseconds: in real time, for servers whose clocks run alike. */
-const pastTheLease = 7_000
-/** Milliseconds: what is frozen has not given up before. */
+/** Milliseconds: what is frozen, or held, has not given up before. */
 const patient = { callTimeout: 120_000, storageTimeout: 60_000 }
-/** Milliseconds that pass in the freeze, without anybody waiting for them. */
+/** Milliseconds that pass meanwhile, without anybody waiting for them. */
 const pastEveryLease = 600_000
 
 const stores = await findStores()
@@ -21,13 +19,14 @@ t.jobs = 6
 
 for (const { kind, skip, make } of stores) {
   t.test(`${kind}: Clover answers a refresh after the lease, and the late writer does not overwrite the recovery that took its place`, { skip, buffered: true }, async t => {
-    const { clover, merchantId, late, other, stored, lost } = await setUp(t, make(t))
-    clover.fault({ on: 'refresh', kind: 'latency', ms: pastTheLease, when: 'after' })
+    const { clover, merchantId, late, other, pass, answer, stored, lost } = await setUp(t, make(t), 'answer')
     const asked = late.clover.accessToken(merchantId)
     await until('Clover spent the token', () => clover.calls.some(({ handled }) => handled === 200))
+    pass()
     const token = await other.clover.accessToken(merchantId)
     const before = await stored()
 
+    answer()
     t.equal(await asked, token, 'the late server hands out the token of the recovery')
     t.same(await stored(), before, 'the record is what the recovery made it')
     t.equal(clover.count('refresh', { ok: true }), 1)
@@ -38,13 +37,14 @@ for (const { kind, skip, make } of stores) {
   })
 
   t.test(`${kind}: Clover handles a refresh after the lease, and the refused server does not recover over the pair that took its place`, { skip, buffered: true }, async t => {
-    const { clover, merchantId, late, other, stored, lost } = await setUp(t, make(t))
-    clover.fault({ on: 'refresh', kind: 'latency', ms: pastTheLease, when: 'before' })
+    const { clover, merchantId, late, other, pass, answer, isHeld, stored, lost } = await setUp(t, make(t), 'request')
     const asked = late.clover.accessToken(merchantId)
-    await until('Clover has the call', () => clover.count('refresh') === 1)
+    await until('the call is on its way', isHeld)
+    pass()
     const token = await other.clover.accessToken(merchantId)
     const before = await stored()
 
+    answer()
     t.equal(await asked, token, 'the late server hands out the token of the other refresh')
     t.same(await stored(), before, 'the record is what the other refresh made it')
     t.equal(clover.count('refresh', { ok: true }), 1)
@@ -57,18 +57,39 @@ for (const { kind, skip, make } of stores) {
   t.test(`${kind}: a process that is frozen past its lease overwrites nothing when it thaws`, { skip, buffered: true }, t => thaw(t, make(t)))
 }
 
-/** Two servers on one store; the first, whose leases are short, waits for Clover however long that takes. */
-async function setUp (t: Test, address: StoreAddress) {
-  const clover = await cloverSimulator()
+/** Two servers on one store and one clock. The first one's call to Clover, or Clover's answer to it, is held until `answer()`. */
+async function setUp (t: Test, address: StoreAddress, held: 'request' | 'answer') {
+  let ahead = 0
+  const wallClock = () => Date.now() + ahead
+  const clover = await cloverSimulator({ now: wallClock })
   t.teardown(() => clover.close())
   const { storage, close } = await openStore(address)
   t.teardown(close)
   const [merchantId = ''] = await connectMerchants(clover, storage, highTrust, 1)
   const plan = planFor(clover)
-  const undeadlined: typeof fetch = (url, init) => fetch(url, { ...init, signal: null })
-  const late = await openServer(t, address, { ...plan, ...hasty }, { runtime: { fetch: undeadlined } })
-  const other = await openServer(t, address, plan)
-  return { clover, merchantId, late, other, stored: () => storage.get(merchantId), lost: () => findLost(clover, plan, address, [merchantId]) }
+  const hold = new AbortController()
+  const answered = once(hold.signal, 'abort')
+  let isHeld = false
+  const slow: typeof fetch = async (url, init) => {
+    isHeld = true
+    if (held === 'request') await answered
+    const response = await fetch(url, { ...init, signal: null })
+    await answered
+    return response
+  }
+  const late = await openServer(t, address, { ...plan, ...patient }, { runtime: { wallClock, fetch: slow } })
+  const other = await openServer(t, address, plan, { runtime: { wallClock } })
+  return {
+    clover,
+    merchantId,
+    late,
+    other,
+    pass: () => { ahead = pastEveryLease },
+    answer: () => { hold.abort() },
+    isHeld: () => isHeld,
+    stored: () => storage.get(merchantId),
+    lost: () => findLost(clover, { ...plan, clockAhead: ahead }, address, [merchantId])
+  }
 }
 
 async function openServer (t: Test, address: StoreAddress, plan: ServerPlan, options: ServerOptions = {}) {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { cloverSimulator } from '../../src/testing/index.js'
-import { openSqlite } from '../helpers/sqlite.js'
+import { openSqlite } from '../harness/sqlite.js'
 import { connectMerchants, highTrust, planFor } from './merchants.js'
 import { findStores, openStore, type StoreAddress } from './stores.js'
 import type { Storm } from './worker.js'

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
-import { postgresStorage, redisStorage, sqliteStorage, type CloverStorage } from '../../src/storage/index.js'
-import { findPostgres, findRedis, uniqueName } from '../helpers/services.js'
-import { openSqlite, sqliteClients } from '../helpers/sqlite.js'
+import { mysqlStorage, postgresStorage, redisStorage, sqliteStorage, type CloverStorage } from '../../src/storage/index.js'
+import { findMariadb, findPostgres, findRedis, uniqueName } from '../harness/services.js'
+import { openSqlite, sqliteClients } from '../harness/sqlite.js'
 
 /** Where a store is: enough for any process to open it. */
 export type StoreAddress =
@@ -26,6 +26,7 @@ export type StoreAddress =
     lockTimeout?: number
   }
   | { kind: 'redis', url: string, prefix: string }
+  | { kind: 'mariadb', url: string, table: string }
 
 /** A store that a process has opened with a client of its own. */
 export interface OpenStore {
@@ -70,20 +71,27 @@ async function connectTo (address: StoreAddress): Promise<OpenStore> {
     pool.on('error', () => {}) // an idle connection broke: the pool makes another
     return { storage: postgresStorage(pool, { table: address.table }), close: () => pool.end() }
   }
+  if (address.kind === 'mariadb') {
+    const { createPool } = await import('mysql2/promise')
+    const pool = createPool({ uri: address.url, connectionLimit: 10 })
+    return { storage: mysqlStorage(pool, { table: address.table }), close: () => pool.end() }
+  }
   const { Redis } = await import('ioredis')
   const client = new Redis(address.url, { retryStrategy: () => 50 })
   client.on('error', () => {}) // it reconnects
   return { storage: redisStorage(client, { prefix: address.prefix }), close: async () => { client.disconnect() } }
 }
 
-/** The stores that there are on this machine. */
-export async function findStores (): Promise<StoreKind[]> {
-  const [postgres, redis] = await Promise.all([findPostgres(), findRedis()])
-  return [
+/** The stores that there are on this machine; with `also`, those that take part in some tests only. */
+export async function findStores (also: Array<'mariadb'> = []): Promise<StoreKind[]> {
+  const [postgres, redis, mariadb] = await Promise.all([findPostgres(), findRedis(), findMariadb()])
+  const stores: StoreKind[] = [
     { kind: 'sqlite', skip: false, make: t => removedAfter(t, { kind: 'sqlite', file: makeSqliteFile() }) },
     { kind: 'postgres', skip: postgres.skip, make: t => removedAfter(t, { kind: 'postgres', url: postgres.url, table: uniqueName('faults') }) },
     { kind: 'redis', skip: redis.skip, make: t => removedAfter(t, { kind: 'redis', url: redis.url, prefix: `${uniqueName('faults')}:` }) }
   ]
+  if (also.includes('mariadb')) stores.push({ kind: 'mariadb', skip: mariadb.skip, make: t => removedAfter(t, { kind: 'mariadb', url: mariadb.url, table: uniqueName('faults') }) })
+  return stores
 }
 
 /** A file in WAL mode, which stays in the file. */
@@ -108,6 +116,12 @@ async function removeStore (address: StoreAddress): Promise<void> {
     await client.connect()
     await client.query(`DROP TABLE IF EXISTS ${address.table}`)
     await client.end()
+  }
+  if (address.kind === 'mariadb') {
+    const { createConnection } = await import('mysql2/promise')
+    const connection = await createConnection(address.url)
+    await connection.query(`DROP TABLE IF EXISTS ${address.table}`)
+    await connection.end()
   }
   if (address.kind === 'redis') {
     const { Redis } = await import('ioredis')

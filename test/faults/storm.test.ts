@@ -11,7 +11,7 @@ const merchantCount = 200
 const start = await workerStarter(t)
 const workers = await Promise.all(Array.from({ length: processes }, start))
 
-for (const { kind, skip, make } of await findStores()) {
+for (const { kind, skip, make } of await findStores(['mariadb'])) {
   await t.test(`${kind}: ${processes} processes with ${callers} callers each need ${merchantCount} stale merchants, and Clover gets exactly one refresh of each`, { skip }, async t => {
     // A refresh kills the access token before it, so that only a token of the one last refresh counts as live.
     const clover = await cloverSimulator({ latency: () => 5 * Math.random(), unknowns: { accessTokenDiesAtRefresh: true } })
@@ -20,7 +20,8 @@ for (const { kind, skip, make } of await findStores()) {
     const { storage, close } = await openStore(address)
     t.teardown(close)
     const merchants = await connectMerchants(clover, storage, highTrust, merchantCount)
-    const plan = planFor(clover)
+    // However slow the machine is, the store is in time: how long a caller waits is not the point here.
+    const plan = planFor(clover, { storageTimeout: 60_000 })
     await Promise.all(workers.map(worker => worker.call('serve', kind, plan, address)))
 
     const began = Date.now()

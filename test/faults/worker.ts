@@ -4,8 +4,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import type { AccessTokenOptions } from '../../src/tokens/keeper.js'
-import { GatedStorage, type Gate } from './gates.js'
+import type { LegacyToken, MigrationOptions } from '../../src/jobs/migration-types.js'
+import type { AccessTokenOptions } from '../../src/tokens/access-tokens.js'
+import { GatedStorage, type Gate } from './gated-storage.js'
 import { startServer, type ServerPlan } from './server.js'
 import { openStore, type StoreAddress } from './stores.js'
 
@@ -52,14 +53,15 @@ function shuffled<T> (items: readonly T[]): T[] {
   return items.map(item => ({ item, at: Math.random() })).sort((a, b) => a.at - b.at).map(({ item }) => item)
 }
 
-/** A caller who refuses each token it gets, so that every second call is a refresh, or waits for one. */
-async function refuseTokens (name: string, merchants: readonly string[], signal: AbortSignal): Promise<void> {
+/** A caller who refuses each token it gets, so that every second call is a refresh, or waits for one. `underWay` is called after its first. */
+async function refuseTokens (name: string, merchants: readonly string[], signal: AbortSignal, underWay: () => void): Promise<void> {
   let rejected: string | undefined
   for (let merchantId = ''; !signal.aborted;) {
     if (rejected === undefined) merchantId = merchants[Math.floor(Math.random() * merchants.length)] ?? ''
     const outcome = await ask(name, merchantId, rejected === undefined ? undefined : { rejected })
     const key = 'token' in outcome ? 'token' : outcome.code
     tally[key] = (tally[key] ?? 0) + 1
+    if (rejected !== undefined) underWay()
     rejected = rejected === undefined && 'token' in outcome ? outcome.token : undefined
     if (!('token' in outcome)) await setTimeout(20)
   }
@@ -97,10 +99,12 @@ const commands = {
     return { calls, tokens, errors }
   },
 
-  /** Lets callers refresh merchants at random until `unload`. */
+  /** Lets callers refresh merchants at random until `unload`; resolves once one of them has refreshed. */
   async load (name: string, merchants: readonly string[], callers: number): Promise<void> {
     const { signal } = stopping
-    loads.push(...Array.from({ length: callers }, () => refuseTokens(name, merchants, signal)))
+    await new Promise<void>(resolve => {
+      loads.push(...Array.from({ length: callers }, () => refuseTokens(name, merchants, signal, resolve)))
+    })
   },
 
   /** Ends the load, and resolves with how often each outcome came. */
@@ -110,6 +114,13 @@ const commands = {
     const total = tally
     ;[stopping, loads, tally] = [new AbortController(), [], {}]
     return total
+  },
+
+  /** Moves merchants from legacy tokens; resolves with how often each outcome came. */
+  async migrate (name: string, legacy: readonly LegacyToken[], options: Pick<MigrationOptions, 'rate' | 'concurrency'>): Promise<Record<string, number>> {
+    const outcomes: Record<string, number> = {}
+    for await (const { outcome } of server(name).app.clover.migrateLegacy(legacy, options)) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+    return outcomes
   },
 
   /** Begins to measure how late the event loop comes to its timers. */

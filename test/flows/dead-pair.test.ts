@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { CloverSimulator } from '../../src/testing/index.js'
-import type { CloverConnection } from '../../src/options.js'
-import { approve, authorizeRequest, connect } from '../helpers/browser.js'
-import { highTrust, lowTrust, merchantA, startHost, type Host } from '../helpers/host.js'
+import type { CloverConnection } from '../../src/options/options.js'
+import { approve, authorizeRequest, connect } from '../harness/browser.js'
+import { highTrust, lowTrust, merchantA, startHost, type Host } from '../harness/host.js'
 
 /*
  * A merchant comes back whose stored tokens no longer work (rule 9), with the simulator in Clover's place.

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import Fastify from 'fastify'
 import { CookieJar } from 'tough-cookie'
 import t from 'tap'
@@ -9,8 +7,9 @@ import { environments, type EnvironmentOption } from '../../src/environments.js'
 import fastifyClover, { type CloverOptions } from '../../src/index.js'
 import { memoryStorage } from '../../src/storage/index.js'
 import { cloverSimulator } from '../../src/testing/index.js'
-import { approve, authorizeRequest, connect } from '../helpers/browser.js'
-import { cookieSecret, highTrust, lowTrust, merchantA, ordinaryOptions, startHost } from '../helpers/host.js'
+import { approve, authorizeRequest, connect } from '../harness/browser.js'
+import { cookieSecret, highTrust, lowTrust, merchantA, ordinaryOptions, startHost } from '../harness/host.js'
+import { freePort } from '../harness/ports.js'
 
 t.test('v2, high trust: launch, callback, token, refresh, and the secret goes only into the exchange (security 21)', async t => {
   const bodies: Array<[string, string]> = []
@@ -139,14 +138,6 @@ class Person {
     const html = await response.text()
     return location === null ? { url, html, status: response.status } : this.go(new URL(location, url).href)
   }
-}
-
-async function freePort (): Promise<number> {
-  const probe = createServer().listen(0, 'localhost')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 /** The value of an attribute as a browser reads it. */

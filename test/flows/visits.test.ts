@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import { memoryStorage } from '../../src/storage/index.js'
-import { approve, authorizeRequest, Browser, connect } from '../helpers/browser.js'
-import { highTrust, lowTrust, merchantA, startClover, startHost, Time, type Host } from '../helpers/host.js'
+import { approve, authorizeRequest, Browser, connect } from '../harness/browser.js'
+import { highTrust, lowTrust, merchantA, startClover, startHost, type Host } from '../harness/host.js'
+import { Time } from '../harness/time.js'
 
 /*
  * Many people of one business open the app (rule 9), with a Clover that keeps the newest three refresh tokens of a merchant.
@@ -17,7 +18,7 @@ async function startServers (t: Test, count: number, { appId = highTrust, trustM
   const hosts: Host[] = []
   for (let i = 0; i < count; i++) {
     const storage = { ...shared } // an adapter object for each server, as each has in a process of its own
-    hosts.push(await startHost(t, { appId, simulator: clover, runtime: { now: time.now }, options: { storage, dangerouslyTrustMerchantId: trustMerchantId } }))
+    hosts.push(await startHost(t, { appId, simulator: clover, runtime: { wallClock: time.now }, options: { storage, dangerouslyTrustMerchantId: trustMerchantId } }))
   }
   return { hosts, time }
 }

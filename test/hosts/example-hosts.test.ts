@@ -1,15 +1,18 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import secureSession from '@fastify/secure-session'
+import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import mysql from 'mysql2/promise'
 import { Client } from 'pg'
 import t, { type Test } from 'tap'
-import { CookieJar } from 'tough-cookie'
+import { CookieJar, type Cookie } from 'tough-cookie'
 import { cloverSimulator } from '../../src/testing/index.js'
-import { freePort } from '../e2e/daybook.js'
-import { findMariadb, findPostgres, findRedis, uniqueName } from '../helpers/services.js'
+import { freePort } from '../harness/ports.js'
+import { findMariadb, findPostgres, findRedis, uniqueName } from '../harness/services.js'
 
 /*
  * The hosts in example/hosts, each a process of its own that runs what is built in `dist`, as an app that has installed the package does.
@@ -63,10 +66,24 @@ async function startHost (t: Test, file: string, env: Record<string, string>): P
 /** A merchant's browser: its cookies, and requests whose redirects it shows. */
 function newBrowser () {
   const jar = new CookieJar()
-  return async (url: string): Promise<Response> => {
-    const response = await fetch(url, { redirect: 'manual', headers: { cookie: await jar.getCookieString(url) } })
+  const visit = async (url: string): Promise<Response> => {
+    const response = await fetch(url, { redirect: 'manual', headers: { accept: 'text/html', cookie: await jar.getCookieString(url) } })
     for (const line of response.headers.getSetCookie()) await jar.setCookie(line, url)
     return response
+  }
+  return { jar, visit }
+}
+
+const sessionKey = Buffer.alloc(32, 7)
+
+/** A cookie of the hosts' sessions, made and read with their key. */
+async function startSessions (t: Test) {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(secureSession, { key: sessionKey })
+  return {
+    make: (data: Record<string, string>) => `session=${encodeURIComponent(app.encodeSecureSession(app.createSecureSession(data)))}; Path=/`,
+    read: (cookies: Cookie[]) => app.decodeSecureSession(decodeURIComponent(cookies.find(({ key }) => key === 'session')?.value ?? ''))
   }
 }
 
@@ -77,19 +94,25 @@ async function works (t: Test, file: string, settings: Record<string, string>): 
   })
   t.teardown(() => clover.close())
   const env = {
-    PORT: String(await freePort()), CLOVER_SIMULATOR: clover.origin, COOKIE_SECRET: 'x'.repeat(32), SESSION_KEY: Buffer.alloc(32, 7).toString('base64'), ...settings
+    PORT: String(await freePort()), CLOVER_SIMULATOR: clover.origin, COOKIE_SECRET: 'x'.repeat(32), SESSION_KEY: sessionKey.toString('base64'), ...settings
   }
   const location = (response: Response) => String(response.headers.get('location'))
-  const visit = newBrowser()
+  const { jar, visit } = newBrowser()
+  const sessions = await startSessions(t)
 
   const first = await startHost(t, file, env)
-  t.equal(location(await visit(`${first.url}/orders`)), '/clover/launch', 'a stranger is sent to connect')
-  const authorize = new URL(location(await visit(`${first.url}/clover/launch`)))
+  // Somebody else has planted a session in this browser.
+  await jar.setCookie(sessions.make({ planted: 'yes' }), first.url)
+  const launch = location(await visit(`${first.url}/orders?limit=1`))
+  t.equal(launch, `${first.url}/clover/launch?return_to=%2Forders%3Flimit%3D1`, 'a stranger is sent to connect')
+  const authorize = new URL(location(await visit(launch)))
   t.equal(authorize.origin, clover.origin)
   const callback = new URL(String(authorize.searchParams.get('redirect_uri')))
   const granted = { ...clover.authorize({ merchantId }), state: String(authorize.searchParams.get('state')) }
   for (const [name, value] of Object.entries(granted)) callback.searchParams.set(name, value)
-  t.equal(location(await visit(callback.href)), '/orders', 'the merchant is connected')
+  t.equal(location(await visit(callback.href)), '/orders?limit=1', 'the merchant is connected, and goes on to the page that was asked for')
+  t.same(sessions.read(await jar.getCookies(first.url))?.data(), { merchantId }, 'in a session of its own (security: session fixation)')
+  t.equal(location(await visit(`${first.url}/`)), '/orders', 'where a merchant arrives who opens the app from Clover')
   const orders = await visit(`${first.url}/orders`)
   t.match(await orders.json(), { elements: [{ id: 'ORDER00000001', total: 450 }] })
   t.equal(await first.stop(), 0, 'stops when it is asked to')
@@ -103,15 +126,20 @@ async function works (t: Test, file: string, settings: Record<string, string>): 
   t.equal(first.warnings() + second.warnings(), '', 'no warning is printed')
 }
 
-t.test('the CommonJS host works, with the plugin by require()', async t => {
+t.test('the CommonJS host works, with the plugin by require() (security 42)', async t => {
   await works(t, 'commonjs.cjs', { DATABASE: join(t.testdir(), 'clover.sqlite') })
 })
 
-t.test('the host in plain JavaScript works', async t => {
+t.test('the host in plain JavaScript works (security 42)', async t => {
   await works(t, 'javascript.mjs', { DATABASE: join(t.testdir(), 'clover.sqlite') })
 })
 
-t.test('the host with @fastify/postgres works', { skip: postgres.skip }, async t => {
+t.test('the host with @fastify/postgres works (security 42)', { skip: postgres.skip }, async t => {
+  await works(t, 'postgres.ts', { PG_URL: await newDatabase(t) })
+})
+
+/** A database of PostgreSQL that goes when the test ends. */
+async function newDatabase (t: Test): Promise<string> {
   const client = new Client({ connectionString: postgres.url })
   await client.connect()
   const database = uniqueName('host')
@@ -120,10 +148,10 @@ t.test('the host with @fastify/postgres works', { skip: postgres.skip }, async t
     await client.query(`drop database ${database} with (force)`)
     await client.end()
   })
-  await works(t, 'postgres.ts', { PG_URL: Object.assign(new URL(postgres.url), { pathname: database }).href })
-})
+  return Object.assign(new URL(postgres.url), { pathname: database }).href
+}
 
-t.test('the host with @fastify/redis works', { skip: redis.skip }, async t => {
+t.test('the host with @fastify/redis works (security 42)', { skip: redis.skip }, async t => {
   const client = new Redis(redis.url)
   t.teardown(async () => {
     await client.del(`clover:${merchantId}`)
@@ -133,7 +161,7 @@ t.test('the host with @fastify/redis works', { skip: redis.skip }, async t => {
   t.equal(await client.exists(`clover:${merchantId}`), 1, 'the record is in Redis')
 })
 
-t.test('the host with its own adapter over MariaDB works', { skip: mariadb.skip }, async t => {
+t.test('the host with @fastify/mysql works (security 42)', { skip: mariadb.skip }, async t => {
   const connection = await mysql.createConnection(mariadb.url)
   const database = uniqueName('host')
   await connection.query(`create database ${database}`)
@@ -142,6 +170,13 @@ t.test('the host with its own adapter over MariaDB works', { skip: mariadb.skip 
     await connection.end()
   })
   await works(t, 'mariadb.ts', { MARIADB_URL: Object.assign(new URL(mariadb.url), { pathname: database }).href })
+})
+
+t.test('the host with Prisma works (security 42)', { skip: postgres.skip }, async t => {
+  // The engine is for migrations only; without this, Prisma would load it from the network.
+  const env = { ...process.env, NODE_OPTIONS: '', PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: '1' }
+  await promisify(execFile)(process.execPath, ['node_modules/prisma/build/index.js', 'generate', '--schema', 'example/hosts/schema.prisma'], { cwd: root, env })
+  await works(t, 'prisma.mjs', { PG_URL: await newDatabase(t) })
 })
 
 t.test('the simulator for the hosts starts, with the app that they have', async t => {

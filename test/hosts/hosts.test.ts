@@ -7,8 +7,9 @@ import { parse as parseNested } from 'node:querystring'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { plugin } from '../../src/plugin.js'
-import { approve, authorizeRequest, connect } from '../helpers/browser.js'
-import { events, lowTrust, merchantA, merchantB, ordinaryOptions, startClover, startHost, Time, type Host, type HostOptions } from '../helpers/host.js'
+import { approve, authorizeRequest, connect } from '../harness/browser.js'
+import { events, lowTrust, merchantA, merchantB, ordinaryOptions, startClover, startHost, type Host, type HostOptions } from '../harness/host.js'
+import { Time } from '../harness/time.js'
 
 /** The plugin works in this host as in any other: every route, in success and in failure. */
 async function works (t: Test, options: HostOptions, refreshed = 200): Promise<Host> {

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import Fastify from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import t, { type Test } from 'tap'
-import type { CloverRoutes } from '../../src/options.js'
+import type { CloverRoutes } from '../../src/options/options.js'
 import { fastifyClover, routeSchemas } from '../../src/index.js'
 import { memoryStorage } from '../../src/storage/index.js'
 

@@ -4,14 +4,15 @@ import { join } from 'node:path'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { memoryStorage, encryptedStorage, type CloverStorage } from '../../src/storage/index.js'
-import type { CloverOptions } from '../../src/options.js'
+import type { CloverOptions } from '../../src/options/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
-import { lineStream, merchantA, ordinaryOptions, startClover, Time } from '../helpers/host.js'
-import { gate, quiet } from '../tokens/bench.js'
-import { day } from './bench.js'
+import { lineStream, merchantA, ordinaryOptions, startClover } from '../harness/host.js'
+import { Time } from '../harness/time.js'
+import { gate, quiet } from '../tokens/one-server.js'
+import { day } from './server-jobs.js'
 
 /*
- * Keep-alive as a host has it: by registering the plugin, and nothing else.
+ * Keep-alive in a host that only registers the plugin.
  */
 
 t.test('a merchant whom nobody asks for is refreshed without a call of the host\'s, until the server closes', async t => {
@@ -31,7 +32,7 @@ t.test('a merchant whom nobody asks for is refreshed without a call of the host\
   t.ok(pauses[1]?.signal?.aborted)
 })
 
-t.test('its settings are the option\'s, and false switches it off', async t => {
+t.test('keep-alive uses the settings of the option, and false switches it off', async t => {
   const { pauses } = await start(t, { keepAlive: { every: 60 } })
   t.match(pauses, [{ seconds: 45 }])
   const off = await start(t, { keepAlive: false })
@@ -39,7 +40,7 @@ t.test('its settings are the option\'s, and false switches it off', async t => {
   t.same(off.warnings, [])
 })
 
-t.test('it waits for the end of the boot, and does not begin after one that failed', async t => {
+t.test('keep-alive begins after the boot, and not after a boot that failed', async t => {
   const { app, pauses } = await start(t, {}, { boots: false })
   app.addHook('onReady', async () => { throw new Error('the host\'s own') })
   await t.rejects(async () => { await app.ready() }, { message: 'the host\'s own' })
@@ -47,7 +48,7 @@ t.test('it waits for the end of the boot, and does not begin after one that fail
   t.same(pauses, [])
 })
 
-t.test('an adapter without list gets one warning, which says what that means and how to silence it', async t => {
+t.test('an adapter without list gets one warning, which names the consequence and the remedy', async t => {
   const { get, put, delete: remove } = memoryStorage()
   const storage: CloverStorage = { get, put, delete: remove }
   const sealed = encryptedStorage(storage, { keys: [{ id: 'one', key: Buffer.alloc(32) }] })
@@ -65,7 +66,7 @@ t.test('an adapter without list gets one warning, which says what that means and
   })
 })
 
-t.test('a cron job that does not close its server ends by itself, and nothing was done that it did not ask for', async t => {
+t.test('a cron job that does not close its server ends by itself, and its store gets no call that it did not ask for', async t => {
   const job = fork(join(import.meta.dirname, 'cron-job.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   t.teardown(() => job.kill())
   const reports: unknown[] = []
@@ -97,7 +98,7 @@ async function start (t: Test, options: Partial<CloverOptions> = {}, { boots = t
     await promise
   }
   const all = { ...ordinaryOptions(clover), ...options }
-  await app.register(plugin, { ...all, [kRuntime]: { now: time.now, visitRate: Infinity, sleep, jitter: () => 0.5 } } as CloverOptions)
+  await app.register(plugin, { ...all, [kRuntime]: { wallClock: time.now, visitRate: Infinity, sleep, jitter: () => 0.5 } } as CloverOptions)
   if (boots) await app.ready()
   const warnings = logs.map(line => (JSON.parse(line) as { msg: string }).msg)
   return { app, clover, time, storage: all.storage, pauses, warnings }

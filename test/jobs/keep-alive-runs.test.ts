@@ -2,15 +2,16 @@ import { Value } from '@sinclair/typebox/value'
 import t from 'tap'
 import { KeepAliveSchedule } from '../../src/jobs/keep-alive-options.js'
 import type { ListQuery } from '../../src/storage/contract.js'
-import { realRuntime, type Runtime } from '../../src/tokens/runtime.js'
-import { events, merchantA, startHost } from '../helpers/host.js'
-import { advance, bench, gate, patiently, quiet, sleep, unclear } from '../tokens/bench.js'
-import { connectMany, days, jobsOf } from './bench.js'
+import { realRuntime, type Runtime } from '../../src/runtime.js'
+import { events, merchantA, startHost } from '../harness/host.js'
+import { advance, startServer, gate, patiently, quiet, sleep, unclear } from '../tokens/one-server.js'
+import { installations } from '../../src/tokens/installations.js'
+import { connectMany, days, jobsOf } from './server-jobs.js'
 
 const schedule = Value.Parse(KeepAliveSchedule, {})
 
-t.test('by itself pass follows pass, not in step with other servers, until the server closes', async t => {
-  const one = bench(t)
+t.test('a server makes pass after pass, not at the same moments as others, until it closes', async t => {
+  const one = startServer(t)
   await one.connect()
   const began = Date.now()
   const at: number[] = []
@@ -27,8 +28,8 @@ t.test('by itself pass follows pass, not in step with other servers, until the s
   t.same(one.storage.calls, [])
 })
 
-t.test('in the background the first pass of a day reads every record, and the others what is due', async t => {
-  const one = bench(t)
+t.test('in the background the first pass of a day reads every record, and the others read only due records', async t => {
+  const one = startServer(t)
   const queries: ListQuery[] = []
   const list = one.storage.list.bind(one.storage)
   one.storage.list = async query => { queries.push(query); return await list(query) }
@@ -41,13 +42,13 @@ t.test('in the background the first pass of a day reads every record, and the ot
 })
 
 t.test('a server that has closed already makes no pass', async t => {
-  const one = bench(t)
+  const one = startServer(t)
   await jobsOf(one).keepAlive.start(schedule, AbortSignal.abort())
   t.same(one.storage.calls, [])
 })
 
 t.test('no pause of a background pass keeps the process alive, and every pause of keepAlive() does', async t => {
-  const one = bench(t)
+  const one = startServer(t)
   await connectMany(one, 3)
   await days(340)
   const pauses: unknown[] = []
@@ -56,7 +57,7 @@ t.test('no pause of a background pass keeps the process alive, and every pause o
   const failOnce = () => {
     one.storage.intercept = async (method, run) => {
       if (method !== 'list') return run()
-      one.storage.mend()
+      one.storage.repair()
       throw new Error('the database is down')
     }
   }
@@ -79,7 +80,7 @@ t.test('no pause of a background pass keeps the process alive, and every pause o
 })
 
 t.test('an outage of the store ends a single pass, and in the background the next one follows soon', async t => {
-  const one = bench(t)
+  const one = startServer(t)
   await one.connect()
   await days(340)
   const { keepAlive, logs } = jobsOf(one)
@@ -90,23 +91,23 @@ t.test('an outage of the store ends a single pass, and in the background the nex
   const run = keepAlive.start({ ...schedule, every: 86_400 }, stop.signal)
   await advance(300_000, 1000)
   t.match(logs.filter(({ level }) => level === 'warn'), [{ text: /a keep-alive pass failed/, details: { err: { code: 'FST_CLOVER_STORAGE' } } }])
-  one.storage.mend()
+  one.storage.repair()
   await advance(300_000, 1000)
   t.equal(one.clover.count('refresh'), 1)
   stop.abort()
   await run
 })
 
-t.test('a store that fails for one merchant is counted', async t => {
-  const one = bench(t)
+t.test('a failure of the store for one merchant is counted as failed', async t => {
+  const one = startServer(t)
   await one.connect()
   await days(340)
   one.storage.break('get')
   t.match(await patiently(jobsOf(one).keepAlive.run()), { due: 1, failed: 1 })
 })
 
-t.test('who leaves or is refreshed elsewhere at the last moment is skipped', async t => {
-  const one = bench(t)
+t.test('a merchant who leaves or is refreshed elsewhere at the last moment is skipped', async t => {
+  const one = startServer(t)
   await one.connect()
   await days(340)
   let reads = 0
@@ -118,8 +119,8 @@ t.test('who leaves or is refreshed elsewhere at the last moment is skipped', asy
   t.equal(one.clover.count('refresh'), 0)
 })
 
-t.test('a pass that is stopped begins nothing more, and finishes what is under way', async t => {
-  const one = bench(t)
+t.test('a stopped pass begins no further refresh, and finishes those in progress', async t => {
+  const one = startServer(t)
   await connectMany(one, 30)
   await days(340)
   const { keepAlive } = jobsOf(one)
@@ -141,8 +142,8 @@ t.test('a pass that is stopped begins nothing more, and finishes what is under w
   t.ok(one.storage.calls.length <= listed + 1)
 })
 
-t.test('a pass that is stopped looks no further, and waits for no slow pace', async t => {
-  const one = bench(t)
+t.test('a stopped pass reads no further page, and does not wait for the rate limiter', async t => {
+  const one = startServer(t)
   await connectMany(one, 350)
   const { keepAlive } = jobsOf(one)
   const stop = new AbortController()
@@ -156,7 +157,7 @@ t.test('a pass that is stopped looks no further, and waits for no slow pace', as
   t.equal(lists, 1, 'also where nobody is due')
 
   await days(340)
-  one.storage.mend()
+  one.storage.repair()
   const again = new AbortController()
   const pass = keepAlive.run({ rate: 0.01, signal: again.signal })
   await advance(1000)
@@ -167,8 +168,8 @@ t.test('a pass that is stopped looks no further, and waits for no slow pace', as
   t.ok(Date.now() - began < 1000)
 })
 
-t.test('a slow pace leaves the calls of long work to others', async t => {
-  const one = bench(t, { maxCalls: 2 })
+t.test('a pass that waits for its rate limiter occupies no slot of other jobs', async t => {
+  const one = startServer(t, { maxCalls: 2 })
   await connectMany(one, 3)
   await days(340)
   const { keepAlive, jobs } = jobsOf(one, { maxCalls: 2 })
@@ -183,17 +184,17 @@ t.test('a slow pace leaves the calls of long work to others', async t => {
   await patiently(pass)
 })
 
-t.test('a store whose listing goes round in circles ends the pass with an error', async t => {
-  const one = bench(t)
+t.test('a listing that returns the same cursor ends the pass with an error', async t => {
+  const one = startServer(t)
   await connectMany(one, 3)
   const lists = one.storage.list.bind(one.storage)
   one.storage.list = async query => ({ ...await lists({ ...query, cursor: '0' }), cursor: 'again' })
   await t.rejects(patiently(jobsOf(one).keepAlive.run()), { code: 'FST_CLOVER_STORAGE', cause: { message: /same cursor/ } })
-  await t.rejects(async () => { for await (const { merchantId } of one.keeper.installations()) t.ok(merchantId) }, { code: 'FST_CLOVER_STORAGE', cause: { message: /same cursor/ } })
+  await t.rejects(async () => { for await (const { merchantId } of installations(one.store)) t.ok(merchantId) }, { code: 'FST_CLOVER_STORAGE', cause: { message: /same cursor/ } })
 })
 
 t.test('handlers keep at least half of the calls to Clover', async t => {
-  const one = bench(t, { maxCalls: 2 })
+  const one = startServer(t, { maxCalls: 2 })
   const [first = ''] = await connectMany(one, 10)
   await days(340)
   const hold = gate()
@@ -203,31 +204,31 @@ t.test('handlers keep at least half of the calls to Clover', async t => {
   await advance(1000)
   t.equal(seen.length, 1)
   const other = [...one.storage.records.values()].find(record => record.refreshToken !== seen[0] && record.merchantId !== first)
-  t.type(await patiently(one.keeper.accessToken(String(other?.merchantId))), 'string')
+  t.type(await patiently(one.accessTokens.accessToken(String(other?.merchantId))), 'string')
   hold.open()
   t.match(await patiently(pass), { refreshed: 9, skipped: 1 })
 })
 
-t.test('progress is told once a second at most and at the end, and what the host throws stops nothing', async t => {
-  const one = bench(t)
+t.test('progress is reported once a second at most and at the end, and an error of the host stops nothing', async t => {
+  const one = startServer(t)
   await connectMany(one, 40)
   await days(340)
   const { keepAlive, logs } = jobsOf(one)
-  const told: number[] = []
+  const reports: number[] = []
   const onProgress = ({ refreshed }: { refreshed: number }) => {
-    told.push(refreshed)
-    if (told.length === 1) throw new Error('the host\'s own')
+    reports.push(refreshed)
+    if (reports.length === 1) throw new Error('the host\'s own')
     return Promise.reject(new Error('the host\'s own, later'))
   }
   t.match(await patiently(keepAlive.run({ rate: 10, onProgress })), { refreshed: 40 })
-  t.ok(told.length >= 4 && told.length <= 6, told.join())
-  t.equal(told.at(-1), 40)
+  t.ok(reports.length >= 4 && reports.length <= 6, reports.join())
+  t.equal(reports.at(-1), 40)
   await quiet()
-  t.match(logs.filter(({ level }) => level === 'error').map(({ text }) => text), told.map(() => /onProgress threw/))
+  t.match(logs.filter(({ level }) => level === 'error').map(({ text }) => text), reports.map(() => /onProgress threw/))
 })
 
-t.test('wrong arguments are refused, and an adapter without list', async t => {
-  const one = bench(t)
+t.test('wrong arguments and an adapter without list are errors', async t => {
+  const one = startServer(t)
   const { keepAlive } = jobsOf(one)
   for (const [options, sentence] of [
     [null, /keepAlive\(\): options must be a plain object/],
@@ -266,7 +267,7 @@ t.test('a server refreshes by its own HTTP calls, and stops when it is closed', 
   while (slow.hits === 0) await new Promise(resolve => setTimeout(resolve, 5))
   await app.close()
   t.match(await pass, { due: 1, refreshed: 1, isComplete: false })
-  t.ok(clover.isLive(String((await storage.get(merchantA))?.refreshToken)), 'what Clover gave was stored before the server was closed')
+  t.ok(clover.isLive(String((await storage.get(merchantA))?.refreshToken)), 'the new pair was stored before the server was closed')
   await t.rejects(app.clover.keepAlive(), { code: 'FST_CLOVER_CLOSING' })
   t.ok(events(logs).some(({ event }) => event === 'keep-alive'))
 })
@@ -283,8 +284,8 @@ t.test('the sleep between passes keeps no process alive', async t => {
   await Promise.all(sleeps)
 })
 
-t.test('a failure that says to wait long is not waited for longer than a minute', async t => {
-  const one = bench(t)
+t.test('a long retry-after pauses a pass for a minute at most', async t => {
+  const one = startServer(t)
   await connectMany(one, 2)
   await days(340)
   one.clover.intercept = () => unclear('status 429', { retryAfter: 3600 })

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { bench, gate, leap, merchantId, otherMerchantId, patiently, refused, server, unclear } from '../tokens/bench.js'
-import { connectMany, day, days, id, jobsOf } from './bench.js'
+import { startServer, gate, leap, merchantId, otherMerchantId, patiently, refused, anotherServer, unclear } from '../tokens/one-server.js'
+import { connectMany, day, days, id, jobsOf } from './server-jobs.js'
 
 t.test('merchants whose refresh token nears its end are refreshed, and nobody else', async t => {
-  const one = bench(t)
+  const one = startServer(t)
   const { clover, storage, connect } = one
   const { keepAlive, logs } = jobsOf(one)
   await connect()
@@ -19,8 +19,8 @@ t.test('merchants whose refresh token nears its end are refreshed, and nobody el
   t.equal(logs.at(-1)?.level, 'debug', 'a pass that finds nothing to do says so quietly')
 })
 
-t.test('`within` says how early, but never earlier than half of a token\'s life', async t => {
-  const one = bench(t)
+t.test('a refresh token is refreshed `within` seconds before its end, but not before half of its life', async t => {
+  const one = startServer(t)
   const { storage, connect } = one
   const { keepAlive } = jobsOf(one)
   const record = await connect()
@@ -34,16 +34,16 @@ t.test('`within` says how early, but never earlier than half of a token\'s life'
   t.match(await patiently(keepAlive.run()), { due: 1, refreshed: 1 })
 })
 
-t.test('a refresh whose answer was lost is recovered as soon as its lease has run out, though the token lives', async t => {
-  const one = bench(t)
-  const { clover, flights, eventsOf, storage, connect } = one
+t.test('a refresh whose answer was lost is recovered as soon as its lease has expired, although the access token is valid', async t => {
+  const one = startServer(t)
+  const { clover, refreshes, eventsOf, storage, connect } = one
   const { keepAlive } = jobsOf(one)
   await connect()
   clover.intercept = (_call, run) => { run(); return unclear('lost', { malformed: true }) }
-  await t.rejects(flights.refresh(merchantId, { enough: () => false }))
+  await t.rejects(refreshes.refresh(merchantId, { enough: () => false }))
   clover.intercept = (_call, run) => run()
   clover.calls.length = 0
-  t.match(await patiently(jobsOf(server({ storage, clover })).keepAlive.run()), { due: 0 }, 'a lease that lasts is somebody\'s work')
+  t.match(await patiently(jobsOf(anotherServer({ storage, clover })).keepAlive.run()), { due: 0 }, 'an unexpired lease is a refresh in progress')
   await leap(60)
   t.match(await patiently(keepAlive.run()), { due: 1, refreshed: 1 })
   t.same(clover.calls, ['refresh', 'recover'])
@@ -51,13 +51,13 @@ t.test('a refresh whose answer was lost is recovered as soon as its lease has ru
   t.notOk(storage.records.get(merchantId)?.refreshLease)
 })
 
-t.test('a marked merchant is tried when the time has come, and otherwise costs no call', async t => {
-  const one = bench(t)
-  const { clover, flights, storage, connect } = one
+t.test('a marked merchant is tried at its retryAt, and costs no call before', async t => {
+  const one = startServer(t)
+  const { clover, refreshes, storage, connect } = one
   const { keepAlive } = jobsOf(one)
   await connect()
   clover.intercept = () => refused
-  await t.rejects(flights.refresh(merchantId, { enough: () => false }), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  await t.rejects(refreshes.refresh(merchantId, { enough: () => false }), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
   clover.calls.length = 0
   t.match(await patiently(keepAlive.run()), { due: 0 })
   await leap(61)
@@ -69,8 +69,8 @@ t.test('a marked merchant is tried when the time has come, and otherwise costs n
   t.notOk(storage.records.get(merchantId)?.reauthorizationRequired)
 })
 
-t.test('v1 records are left alone, and a refresh token whose end is unknown is exchanged after a day', async t => {
-  const one = bench(t)
+t.test('v1 records are skipped, and a refresh token whose end is unknown is refreshed after a day', async t => {
+  const one = startServer(t)
   const { clover, storage, connect } = one
   const { keepAlive } = jobsOf(one)
   const record = await connect()
@@ -85,23 +85,23 @@ t.test('v1 records are left alone, and a refresh token whose end is unknown is e
 })
 
 t.test('two servers at once refresh each merchant once', async t => {
-  const one = bench(t)
+  const one = startServer(t)
   const ids = await connectMany(one, 120)
-  const two = server({ storage: one.storage, clover: one.clover })
+  const two = anotherServer({ storage: one.storage, clover: one.clover })
   await days(340)
   const rolls = [0.1, 0.7, 0.3, 0.9, 0.5]
   const passes = await patiently(Promise.all([
     jobsOf(one).keepAlive.run({ rate: 50 }),
     jobsOf(two).keepAlive.run({ rate: 50 }),
-    jobsOf(server({ storage: one.storage, clover: one.clover }), { jitter: () => Number(rolls[Math.floor(Math.random() * 5)]) }).keepAlive.run({ rate: 50 })
+    jobsOf(anotherServer({ storage: one.storage, clover: one.clover }), { jitter: () => Number(rolls[Math.floor(Math.random() * 5)]) }).keepAlive.run({ rate: 50 })
   ]))
   t.equal(one.clover.count('refresh'), ids.length)
   t.equal(one.clover.count('recover'), 0)
   t.same(passes.map(pass => pass && pass.failed + pass.refused), [0, 0, 0])
 })
 
-t.test('the pace is kept, evenly, and used', async t => {
-  const one = bench(t)
+t.test('requests are spaced evenly, and use the whole rate', async t => {
+  const one = startServer(t)
   await connectMany(one, 150)
   await days(340)
   const at: number[] = []
@@ -112,15 +112,15 @@ t.test('the pace is kept, evenly, and used', async t => {
   t.ok(rate > 9 && rate < 10.2, `${rate} a second`)
 })
 
-t.test('a merchant who was refreshed or left while the turn was awaited costs no call and no turn', async t => {
-  const one = bench(t)
+t.test('a merchant who was refreshed or left during the wait for a turn costs no call and no turn', async t => {
+  const one = startServer(t)
   const ids = await connectMany(one, 40)
   await days(340)
   const { keepAlive } = jobsOf(one)
   const hold = gate()
   one.storage.intercept = async (method, run) => { const result = await run(); if (method === 'list') await hold.promise; return result }
   const pass = keepAlive.run({ rate: 1 })
-  for (const merchantId of ids.slice(0, 20)) await patiently(one.flights.refresh(merchantId, { enough: () => false }))
+  for (const merchantId of ids.slice(0, 20)) await patiently(one.refreshes.refresh(merchantId, { enough: () => false }))
   for (const merchantId of ids.slice(20, 39)) one.storage.records.delete(merchantId)
   one.clover.calls.length = 0
   const began = Date.now()
@@ -130,8 +130,8 @@ t.test('a merchant who was refreshed or left while the turn was awaited costs no
   t.ok(Date.now() - began < 5000, `${Date.now() - began} ms`)
 })
 
-t.test('failures slow the pass down, are counted, and end nothing', async t => {
-  const one = bench(t)
+t.test('failures slow the pass down, are counted, and do not end it', async t => {
+  const one = startServer(t)
   await connectMany(one, 16)
   await days(340)
   const { keepAlive, logs } = jobsOf(one)
@@ -141,16 +141,31 @@ t.test('failures slow the pass down, are counted, and end nothing', async t => {
   t.ok(Date.now() - began > 12_000, `${Date.now() - began} ms`)
   t.match(logs.at(-1), { level: 'info', details: { clover: { failed: 16 } } })
   one.clover.calls.length = 0
-  t.match(await patiently(keepAlive.run({ rate: 10 })), { candidates: 16, refreshed: 0 }, 'whoever has just failed is left in peace')
+  t.match(await patiently(keepAlive.run({ rate: 10 })), { candidates: 16, refreshed: 0 }, 'a merchant in its backoff is skipped')
   one.clover.intercept = (_call, run) => run()
   await leap(120)
   t.match(await patiently(keepAlive.run()), { due: 16, refreshed: 16 })
 })
 
-t.test('a record that is of no use does not keep the others from being served', async t => {
-  const one = bench(t)
+t.test('an unusable record does not stop the pass', async t => {
+  const one = startServer(t)
   const record = await one.connect()
   one.storage.records.set(id(7), { ...record, merchantId: id(7), appId: 'ANOTHERAPP' })
   await days(340)
   t.match(await patiently(jobsOf(one).keepAlive.run()), { candidates: 2, due: 1, refreshed: 1, unusable: 1 })
+})
+
+t.test('a merchant whose refresh may be refused costs two turns, since a recovery may follow', async t => {
+  const seconds: number[] = []
+  for (const isDoubtful of [false, true]) {
+    const one = startServer(t)
+    await connectMany(one, 20)
+    await days(340)
+    if (isDoubtful) for (const [key, record] of one.storage.records) one.storage.records.set(key, { ...record, refreshLease: { by: 'the dead', until: record.updatedAt } })
+    const began = Date.now()
+    t.match(await patiently(jobsOf(one).keepAlive.run({ rate: 1 })), { refreshed: 20 })
+    seconds.push((Date.now() - began) / 1000)
+  }
+  const [once = 0, twice = 0] = seconds
+  t.ok(twice > 1.8 * once && twice < 2.2 * once, `${once} s, ${twice} s`)
 })

@@ -1,13 +1,13 @@
 import t from 'tap'
 import type { LegacyToken, MigrationOutcome, MigrationProgress } from '../../src/index.js'
-import { realRuntime } from '../../src/tokens/runtime.js'
-import { id } from './bench.js'
+import { realRuntime } from '../../src/runtime.js'
+import { id } from './server-jobs.js'
 import { all, fast, kinds, legacyWorld, type LegacyWorld } from './legacy.js'
 
 const until = async (isTrue: () => unknown) => { while (!await isTrue()) await realRuntime.sleep(5) }
 const never = () => new Promise<never>(() => {})
 
-/** A process that dies at a step: it never gets, or never makes, the next call. */
+/** A process that dies at a step: its next call never ends, or is never made. */
 async function crash ({ host, legacy, storage }: LegacyWorld, step: 'migrate' | 'token' | 'merchant' | 'put' | 'written'): Promise<LegacyToken[]> {
   let isDead = false
   const die = () => { isDead = true; return never() }
@@ -31,7 +31,7 @@ async function crash ({ host, legacy, storage }: LegacyWorld, step: 'migrate' | 
 }
 
 for (const [step, outcome] of [['migrate', 'migrated'], ['token', 'migrated'], ['merchant', 'migrated'], ['put', 'migrated'], ['written', 'already-connected']] as const) {
-  t.test(`a process that dies ${step === 'written' ? 'after the write' : `before the call "${step}"`} is made good by the next run`, async t => {
+  t.test(`a process that dies ${step === 'written' ? 'after the write' : `before the call "${step}"`} leaves a merchant whom the next run migrates`, async t => {
     const world = await legacyWorld(t)
     const source = await crash(world, step)
     const { app } = await world.host()
@@ -41,14 +41,14 @@ for (const [step, outcome] of [['migrate', 'migrated'], ['token', 'migrated'], [
   })
 }
 
-t.test('if a migration ends the legacy token, a process that dies after it leaves a merchant who must authorize, and the run says so', async t => {
+t.test('if a migration ends the legacy token, a process that dies after it leaves a merchant who must authorize, and the next run reports that', async t => {
   const world = await legacyWorld(t, { unknowns: { legacyTokenDiesAtMigration: true } })
   const source = await crash(world, 'token')
   const { app } = await world.host()
   t.match(await all(app.clover.migrateLegacy(source, fast)), [{ outcome: 'refused', code: 'FST_CLOVER_DENIED', reason: /must open the app from Clover/ }])
 })
 
-t.test('unclear answers are asked for again, a few times', async t => {
+t.test('calls with unclear answers are retried a few times', async t => {
   const { host, clover, legacy, record } = await legacyWorld(t)
   const { app } = await host()
   for (const on of ['migrate', 'token', 'merchant'] as const) clover.fault({ on, kind: 'status', status: 503, times: 2 })
@@ -62,7 +62,7 @@ t.test('unclear answers are asked for again, a few times', async t => {
   t.equal(down.hits, 5)
 })
 
-t.test('a code that was spent for a lost answer is replaced by a new one', async t => {
+t.test('a code whose answer was lost is replaced by a new one', async t => {
   const { host, clover, legacy, record } = await legacyWorld(t)
   const { app } = await host()
   clover.fault({ on: 'token', kind: 'drop-after', times: 2 })
@@ -76,14 +76,14 @@ t.test('a code that was spent for a lost answer is replaced by a new one', async
   t.equal(clover.count('migrate'), 3, 'but not for ever')
 })
 
-t.test('a code that Clover refuses at once says that the app is set up wrong', async t => {
+t.test('a code that Clover refuses at once is reported as a wrong setup of the app', async t => {
   const { host, clover, legacy } = await legacyWorld(t)
   const { app } = await host({ appSecret: 'another secret' })
   t.match(await all(app.clover.migrateLegacy(legacy(1), fast)), [{ outcome: 'refused', code: 'FST_CLOVER_DENIED', reason: /check the App ID and the App Secret/ }])
   t.equal(clover.count('migrate'), 1)
 })
 
-t.test('a reply that does not fit is no migration', async t => {
+t.test('a reply without the documented form migrates nobody', async t => {
   const { host, clover, legacy } = await legacyWorld(t)
   const { app } = await host()
   clover.fault({ on: 'migrate', kind: 'reply', body: { authorization_code: 'canary code', expiration: 7 }, times: Infinity })
@@ -92,7 +92,7 @@ t.test('a reply that does not fit is no migration', async t => {
   t.notMatch(JSON.stringify(outcomes), /canary/)
 })
 
-t.test('while a pair is in hand, the store is tried until it is back', async t => {
+t.test('the write of a new pair is retried until the store is back', async t => {
   for (const before of ['nothing', 'a marked pair'] as const) {
     const { host, clover, legacy, storage, record } = await legacyWorld(t)
     let isDown = false
@@ -115,7 +115,7 @@ t.test('while a pair is in hand, the store is tried until it is back', async t =
   }
 })
 
-t.test('a write that failed and happened all the same is seen to be one', async t => {
+t.test('a write that failed but was done is recognized', async t => {
   const { host, clover, legacy, storage, record } = await legacyWorld(t)
   let writes = 0
   const { app } = await host({ storage: { ...storage, put: async (next, expected) => { writes++; await storage.put(next, expected); throw new Error('the connection was lost') } } })
@@ -124,7 +124,7 @@ t.test('a write that failed and happened all the same is seen to be one', async 
   t.ok(clover.isLive(String((await record(0))?.refreshToken)))
 })
 
-t.test('a store that stays down ends the run, after what was in hand was tried for minutes, and the outcomes say so', async t => {
+t.test('a store that stays down ends the run, after writes of new pairs were retried for minutes, and the outcomes say so', async t => {
   const { host, clover, legacy, storage, time } = await legacyWorld(t)
   const { app } = await host({ storage: { ...storage, put: () => Promise.reject(new Error('the database is down')) } })
   const outcomes: MigrationOutcome[] = []
@@ -140,7 +140,7 @@ t.test('a store that stays down ends the run, after what was in hand was tried f
   t.equal(clover.calls.length, calls, 'nothing is begun while the store cannot be read')
 })
 
-t.test('a merchant who leaves while the pair is on its way stays away', async t => {
+t.test('a merchant who leaves while the pair is being obtained stays disconnected', async t => {
   const { host, clover, legacy, storage, record } = await legacyWorld(t)
   const { app } = await host()
   await all(app.clover.migrateLegacy(legacy(1), fast))
@@ -171,7 +171,7 @@ t.test('a v1 server that is still running does not keep a merchant at v1', async
   t.match(await record(0), { flow: 'v2', refreshToken: String })
 })
 
-t.test('a storm of refusals for too many requests slows the run down, and loses nobody', async t => {
+t.test('many 429s slow the run down, and lose no merchant', async t => {
   const { host, clover, legacy } = await legacyWorld(t)
   const { app } = await host()
   for (const on of ['migrate', 'token', 'merchant'] as const) clover.fault({ on, kind: 'status', status: 429, headers: { 'retry-after': '2' }, times: 8 })
@@ -180,9 +180,9 @@ t.test('a storm of refusals for too many requests slows the run down, and loses 
   t.match(reports.at(-1), { done: 10, migrated: 10, alreadyConnected: 0, refused: 0, failed: 0, total: 10, timeLeft: 0 })
 })
 
-t.test('limits that never end are a failure in the end', async t => {
+t.test('429s that never end become a failure', async t => {
   const { host, clover, legacy } = await legacyWorld(t)
-  const { app } = await host({}, { sleep: () => realRuntime.sleep(0), now: (() => { let at = Date.now(); return () => { at += 70_000; return at } })() })
+  const { app } = await host({}, { sleep: () => realRuntime.sleep(0), wallClock: (() => { let at = Date.now(); return () => { at += 70_000; return at } })() })
   const limited = clover.fault({ on: 'migrate', kind: 'status', status: 429, times: Infinity })
   t.match(await all(app.clover.migrateLegacy(legacy(1), fast)), [{ outcome: 'failed', reason: /429/ }])
   t.equal(limited.hits, 20)

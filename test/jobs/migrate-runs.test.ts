@@ -4,14 +4,14 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import type { LegacyToken, MigrationOutcome, MigrationProgress } from '../../src/index.js'
-import { realRuntime } from '../../src/tokens/runtime.js'
-import { advance, patiently, sleep } from '../tokens/bench.js'
-import { id } from './bench.js'
+import { realRuntime } from '../../src/runtime.js'
+import { advance, patiently, sleep } from '../tokens/one-server.js'
+import { id } from './server-jobs.js'
 import { all, fast, kinds, legacyWorld } from './legacy.js'
 
 const until = async (isTrue: () => unknown) => { while (!isTrue()) await realRuntime.sleep(2) }
 
-t.test('the rate is kept, evenly, and nine tenths of it are used, by Clover\'s own log', async t => {
+t.test('requests are spaced evenly, and at least nine tenths of the rate are used, by Clover\'s own log', async t => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
   t.teardown(() => mock.timers.reset())
   const now = () => Date.now()
@@ -21,7 +21,7 @@ t.test('the rate is kept, evenly, and nine tenths of it are used, by Clover\'s o
     const reply = await clover.app.inject({ method: method as 'GET', url: url.pathname + url.search, headers: headers as Record<string, string>, ...(typeof body === 'string' && { payload: body }) })
     return new Response(reply.body, { status: reply.statusCode, headers: reply.headers as Record<string, string> })
   }
-  const { app } = await host({}, { now, sleep, fetch: fetch as typeof globalThis.fetch })
+  const { app } = await host({}, { wallClock: now, sleep, fetch: fetch as typeof globalThis.fetch })
   const outcomes = await patiently(all(app.clover.migrateLegacy(legacy(200))))
   t.same(new Set(kinds(outcomes)), new Set(['migrated']))
   const at = clover.calls.map(call => call.at)
@@ -36,7 +36,7 @@ t.test('the rate is kept, evenly, and nine tenths of it are used, by Clover\'s o
   await closed
 })
 
-/** A source that notes how far it was read. */
+/** A source that counts the items that were read. */
 function lazily (source: LegacyToken[]) {
   const state = { read: 0, isLeft: false }
   const generate = async function * () {
@@ -52,7 +52,7 @@ function lazily (source: LegacyToken[]) {
   return { state, items: generate() }
 }
 
-t.test('a signal ends the run quietly, after what was under way is stored, and the next run goes on', async t => {
+t.test('a signal ends the run without an error once merchants in progress are stored, and the next run continues', async t => {
   const { host, clover, legacy, record } = await legacyWorld(t)
   const { app } = await host()
   const source = legacy(40)
@@ -79,7 +79,7 @@ t.test('a signal ends the run quietly, after what was under way is stored, and t
   t.same(await all(app.clover.migrateLegacy(source, { signal: AbortSignal.abort() })), [])
 })
 
-t.test('whoever leaves the loop finds everything stored that was begun', async t => {
+t.test('when the loop is left, every merchant that was begun is stored', async t => {
   const { host, clover, legacy, record } = await legacyWorld(t)
   const { app } = await host()
   const { state, items } = lazily(legacy(40))
@@ -97,7 +97,7 @@ t.test('whoever leaves the loop finds everything stored that was begun', async t
   t.ok(stored < 12)
 })
 
-t.test('closing the server waits for the pairs in hand', async t => {
+t.test('closing the server waits for pairs that are not stored yet', async t => {
   const { host, clover, legacy, storage, record } = await legacyWorld(t)
   let failures = 3
   const { app } = await host({ storage: { ...storage, put: (next, expected) => failures-- > 0 ? Promise.reject(new Error('the database is down')) : storage.put(next, expected) } })
@@ -110,7 +110,7 @@ t.test('closing the server waits for the pairs in hand', async t => {
   t.same(kinds(await run).slice(0, 2), ['migrated', 'migrated'])
 })
 
-t.test('a slow pace does not keep a pair in hand from being stored while the server closes', async t => {
+t.test('a low rate does not stop a new pair from being stored while the server closes', async t => {
   const { host, clover, legacy, time, record } = await legacyWorld(t)
   const { app } = await host()
   const run = all(app.clover.migrateLegacy(legacy(3), { rate: 0.02, concurrency: 1 }))
@@ -123,7 +123,7 @@ t.test('a slow pace does not keep a pair in hand from being stored while the ser
   t.equal(clover.count('migrate'), 1)
 })
 
-t.test('a server that closes while the store is down says which pairs were lost', async t => {
+t.test('a server that closes while the store is down reports the lost pairs', async t => {
   const { host, clover, legacy, storage, time } = await legacyWorld(t)
   const { app } = await host({ storage: { ...storage, put: () => Promise.reject(new Error('the database is down')) } })
   const run = all(app.clover.migrateLegacy(legacy(1), fast))
@@ -146,7 +146,7 @@ t.test('a merchant who waits for the first of two items of the same merchant is 
   t.match((await run).sort((a, b) => a.index - b.index), [{ outcome: 'migrated' }, { outcome: 'failed', reason: /stopped before this merchant was begun/ }])
 })
 
-t.test('a code in hand is exchanged after the stop, too, if it takes another try', async t => {
+t.test('a code is exchanged after the stop, also if that needs a retry', async t => {
   const stop = new AbortController()
   const { host, clover, legacy, record } = await legacyWorld(t)
   const failing: typeof globalThis.fetch = async (url, init) => {
@@ -159,7 +159,7 @@ t.test('a code in hand is exchanged after the stop, too, if it takes another try
   t.ok(clover.isLive(String((await record(0))?.refreshToken)))
 })
 
-t.test('a source that breaks does so after everything that was read is done', async t => {
+t.test('an error of the source is thrown after every item that was read is done', async t => {
   const { host, legacy } = await legacyWorld(t)
   const { app } = await host()
   const items = async function * () { yield * legacy(3); throw new Error('line 4 is broken') }
@@ -179,7 +179,7 @@ t.test('the source is read no faster than the outcomes are taken', async t => {
   await run.return()
 })
 
-t.test('progress tells how far the run is and how long it will take', async t => {
+t.test('progress has the counts so far and the time that is left', async t => {
   const { host, legacy } = await legacyWorld(t)
   const { app, logs } = await host()
   const reports: MigrationProgress[] = []
@@ -194,7 +194,7 @@ t.test('progress tells how far the run is and how long it will take', async t =>
   t.match(reports.at(-1), { done: 60, alreadyConnected: 60, total: undefined, timeLeft: undefined })
 })
 
-t.test('no token and no code is in a log line', async t => {
+t.test('no log entry contains a token or a code', async t => {
   const { host, clover, legacy } = await legacyWorld(t)
   const { app, logs } = await host()
   const source = legacy(4)
@@ -206,7 +206,7 @@ t.test('no token and no code is in a log line', async t => {
   for (const secret of [...presented, ...source.map(({ legacyToken }) => legacyToken)]) t.notOk(text.includes(String(secret)))
 })
 
-t.test('the memory is flat over ten thousand merchants', { timeout: 200_000 }, async t => {
+t.test('memory does not grow over ten thousand merchants', { timeout: 200_000 }, async t => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   const heap = () => { gc(); return process.memoryUsage().heapUsed / 2 ** 20 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { LegacyToken } from '../../src/index.js'
-import { lowTrust } from '../helpers/host.js'
-import { id } from './bench.js'
+import { lowTrust } from '../harness/host.js'
+import { id } from './server-jobs.js'
 import { all, fast, kinds, legacyWorld } from './legacy.js'
 
 for (const appId of ['SIMULATORAPP1', lowTrust]) {
@@ -56,7 +56,7 @@ t.test('the v1 tokens that the plugin stored before are moved, with their record
   t.not(await app.clover.accessToken(id(0)), legacyToken, 'nothing of the old token is kept in memory')
 })
 
-t.test('a wrong item is an outcome with its reason, without what it held', async t => {
+t.test('a wrong item is an outcome with a reason that quotes nothing of it', async t => {
   const { host, clover } = await legacyWorld(t)
   const { app } = await host()
   const wrong = [null, 7, 'MERCHANT00001', {}, { merchantId: 'canary-short' }, { merchantId: id(1), legacyToken: '' }, { merchantId: id(2), legacyToken: 'canary with spaces' }, { merchantId: ['canary'] }]
@@ -112,7 +112,7 @@ t.test('an app that may not read its merchants ends the run early, since each me
   t.ok(clover.count('migrate') <= 4)
 })
 
-t.test('a merchant who comes twice is migrated once', async t => {
+t.test('a merchant who is in the source twice is migrated once', async t => {
   const { host, clover, legacy } = await legacyWorld(t)
   const { app } = await host()
   const [first] = legacy(1)
@@ -121,7 +121,7 @@ t.test('a merchant who comes twice is migrated once', async t => {
   t.equal(clover.count('migrate'), 1)
 })
 
-t.test('two servers with the same list: one pair for each merchant, and it lives', async t => {
+t.test('two servers with the same list store one working pair for each merchant', async t => {
   const { host, clover, legacy, record } = await legacyWorld(t)
   const [one, two] = [await host(), await host()]
   const source = legacy(20)
@@ -142,7 +142,7 @@ t.test('a merchant whose legacy token another server has just spent is connected
   t.same(kinds(await late), ['already-connected'])
 })
 
-t.test('a merchant whose pair Clover refuses is moved anew', async t => {
+t.test('a merchant whose pair Clover refuses is migrated again', async t => {
   const { host, clover, legacy, record } = await legacyWorld(t)
   const { app } = await host()
   await all(app.clover.migrateLegacy(legacy(1), fast))

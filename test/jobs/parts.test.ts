@@ -1,12 +1,13 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { inCompletionOrder } from '../../src/jobs/in-completion-order.js'
+import { inCompletionOrder } from '../../src/concurrency/in-completion-order.js'
 import { Jobs } from '../../src/jobs/jobs.js'
+import { Migration } from '../../src/jobs/migration.js'
 import { Progress } from '../../src/jobs/progress.js'
-import { Pacer } from '../../src/tokens/pace.js'
-import { advance, gate, patiently, quiet, sleep } from '../tokens/bench.js'
+import { RateLimiter } from '../../src/concurrency/rate-limiter.js'
+import { advance, startServer, gate, leap, merchantId, patiently, quiet, sleep } from '../tokens/one-server.js'
 
-const runtime = { now: () => Date.now(), sleep }
+const runtime = { monotonic: () => Date.now(), sleep }
 const never = new AbortController().signal
 
 function mockTime (t: Test): void {
@@ -15,7 +16,7 @@ function mockTime (t: Test): void {
   t.teardown(() => mock.timers.reset())
 }
 
-/** A source that notes how far it was read, and whether it was left. */
+/** A source that counts the items that were read, and notes whether it was left. */
 function counting (length = Infinity) {
   const source = {
     read: 0,
@@ -52,7 +53,7 @@ t.test('outcomes come as they are completed, and the source is read no faster th
   t.ok(source.isLeft)
 })
 
-t.test('whoever leaves early waits for what is at work', async t => {
+t.test('a consumer who leaves early waits for the items in progress', async t => {
   const slow = gate()
   let isFinished = false
   const source = counting()
@@ -67,7 +68,7 @@ t.test('whoever leaves early waits for what is at work', async t => {
   t.ok(source.isLeft)
 })
 
-t.test('an error of the source comes after everything that is at work', async t => {
+t.test('an error of the source is thrown after the items in progress', async t => {
   const source = async function * () { yield 1; yield 2; throw new Error('the file is broken') }
   const seen: number[] = []
   await t.rejects(async () => {
@@ -76,7 +77,7 @@ t.test('an error of the source comes after everything that is at work', async t 
   t.same(seen, [1, 2])
 })
 
-t.test('a source that does not answer is not waited for after the stop, and is left when it does', async t => {
+t.test('a source that does not answer is not waited for after the stop, and is closed when it answers', async t => {
   const stop = new AbortController()
   const hold = gate()
   let isLeft = false
@@ -102,7 +103,7 @@ t.test('a source that does not answer is not waited for after the stop, and is l
   t.ok(isLeft)
 })
 
-t.test('a stop ends the reading while there is no room, too', async t => {
+t.test('a stop ends the read of the source also while all places are taken', async t => {
   const stop = new AbortController()
   const slow = gate()
   const source = counting()
@@ -118,11 +119,11 @@ t.test('a stop ends the reading while there is no room, too', async t => {
   t.equal(source.read, 1)
 })
 
-t.test('requests leave evenly, also when timers are late', async t => {
+t.test('requests are spaced evenly, also when timers are late', async t => {
   mockTime(t)
-  const pacer = new Pacer({ rate: 30, runtime: { now: runtime.now, sleep: milliseconds => sleep(milliseconds + 9) } })
+  const limiter = new RateLimiter({ rate: 30, runtime: { monotonic: runtime.monotonic, sleep: milliseconds => sleep(milliseconds + 9) } })
   const at: number[] = []
-  const turns = Promise.all(Array.from({ length: 301 }, () => pacer.turn().then(() => at.push(Date.now()))))
+  const turns = Promise.all(Array.from({ length: 301 }, () => limiter.turn().then(() => at.push(Date.now()))))
   await advance(12_000, 3)
   await turns
   const seconds = (Number(at.at(-1)) - Number(at[0])) / 1000
@@ -132,36 +133,36 @@ t.test('requests leave evenly, also when timers are late', async t => {
 
 t.test('a refusal pauses everything for longer each time, and slows it down until nothing is refused any more', async t => {
   mockTime(t)
-  const pacer = new Pacer({ rate: 10, runtime })
+  const limiter = new RateLimiter({ rate: 10, runtime })
   const turn = async () => {
     const began = Date.now()
-    await patiently(pacer.turn())
+    await patiently(limiter.turn())
     return Math.round((Date.now() - began) / 100) / 10
   }
   await turn()
-  pacer.slowDown()
-  pacer.slowDown()
+  limiter.slowDown()
+  limiter.slowDown()
   t.equal(await turn(), 1, 'requests that left together count once')
-  pacer.slowDown()
+  limiter.slowDown()
   t.equal(await turn(), 2)
-  pacer.slowDown(7)
+  limiter.slowDown(7)
   t.equal(await turn(), 7)
-  pacer.slowDown(3600)
-  pacer.ease()
+  limiter.slowDown(3600)
+  limiter.ease()
   t.equal(await turn(), 60)
   await turn()
   t.equal(await turn(), 1.6, 'sixteen times slower')
-  for (let i = 0; i < 150; i++) pacer.ease()
+  for (let i = 0; i < 150; i++) limiter.ease()
   await turn()
   t.equal(await turn(), 0.1)
-  pacer.charge(20)
+  limiter.charge(20)
   t.equal(await turn(), 2.1)
-  pacer.slowDown(50)
-  const waiting = pacer.turn()
+  limiter.slowDown(50)
+  const waiting = limiter.turn()
   await advance(100)
   const hurriedAt = Date.now()
-  pacer.hurry()
-  pacer.slowDown(50)
+  limiter.hurry()
+  limiter.slowDown(50)
   await patiently(waiting)
   t.ok(Date.now() - hurriedAt < 1000, 'a hurry ends the pause, and there are no more')
 })
@@ -200,4 +201,22 @@ t.test('the rate that is reported follows the last half minute', async t => {
   t.same([rates[0], rates[1], rates[60]], [0, 100, 100])
   t.ok(Number(rates.at(-1)) < 25 && Number(rates.at(-1)) >= 10)
   new Progress(undefined, runtime, log).report(1, rate => rate)
+})
+
+t.test('a merchant whose pair is not stored yet is not migrated', async t => {
+  const { store, refreshes, placements, binding, slots, clover, storage, connect } = startServer(t)
+  await connect()
+  await leap(1801)
+  clover.intercept = (_call, run) => { storage.break('put'); return run() }
+  await refreshes.refresh(merchantId, { enough: () => false })
+  t.ok(refreshes.unsaved(merchantId))
+  storage.repair()
+  storage.records.delete(merchantId)
+  const none = () => t.fail('Clover was asked') as never
+  const timing = { ...runtime, jitter: () => 0.5, random: () => '' }
+  const migration = new Migration({
+    store, refreshes, placements, binding, slots, jobs: { slots }, clover: { migrate: none, exchange: none }, notify: () => {}, runtime: timing, shutdown: { timeLeft: () => Infinity }
+  })
+  const run = { limiter: new RateLimiter({ rate: 10, runtime }), stop: never }
+  t.equal(await migration.migrate({ merchantId, legacyToken: 'legacy' }, run), 'already-connected')
 })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { share } from '../harness/share.js'
 
 /*
  * The package as a stranger gets it: packed, installed into an empty project, and used there. `npm test` builds it first.
@@ -54,6 +55,15 @@ const hosts = {
     await simulator.close()`
 }
 
+/** How TypeScript hosts are set up, and the files of each. The last finds types as TypeScript did before packages had `exports`. */
+const kinds = {
+  nodenext: { files: ['host.mts', 'host.cts', 'require.cts'], settings: { module: 'nodenext' } },
+  bundler: { files: ['host.mts'], settings: { module: 'esnext', moduleResolution: 'bundler' } },
+  node10: { files: ['host.cts'], settings: { module: 'commonjs', moduleResolution: 'node10', esModuleInterop: true } }
+}
+
+const answers = { launch: 302, orders: 'FST_CLOVER_NOT_CONNECTED', isOurs: false, conformance: true }
+
 t.test('the packed package works in an empty project, from ESM and by require', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'fastify-clover-package-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -76,16 +86,31 @@ t.test('the packed package works in an empty project, from ESM and by require', 
   t.same(await start('whole-module.cjs'), expected, 'app.register(require("fastify-clover")) works as well')
   t.same(await start('simulator.mjs'), { status: 401, conformance: 'function' })
 
-  await t.test('its types serve a strict TypeScript host, with every library checked', async t => {
-    await cp('test/package/host.ts.txt', join(project, 'host.mts'))
-    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({
-      compilerOptions: {
-        target: 'ES2022', module: 'NodeNext', strict: true, noEmit: true, exactOptionalPropertyTypes: true, types: ['node'], typeRoots: [join(root, 'node_modules/@types')]
-      },
-      include: ['host.mts']
-    }))
-    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], { cwd: project }).catch(error => error)
-    t.equal(stdout, '')
+  await t.test('its types serve strict TypeScript hosts of each kind, with every library checked, and what they compile to runs', async t => {
+    for (const [name, { files, settings }] of Object.entries(kinds).slice(0, share(1, 3))) {
+      const place = join(project, name)
+      await mkdir(place)
+      for (const file of files) await cp(`test/package/${file.startsWith('host') ? 'host' : 'require'}.ts.txt`, join(place, file))
+      await writeFile(join(place, 'tsconfig.json'), JSON.stringify({
+        compilerOptions: {
+          target: 'ES2022',
+          lib: ['ES2023'],
+          strict: true,
+          skipLibCheck: false,
+          exactOptionalPropertyTypes: true,
+          types: ['node'],
+          typeRoots: [join(root, 'node_modules/@types')],
+          ...settings
+        },
+        files
+      }))
+      const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', place], { cwd: place }).catch(error => error)
+      t.equal(stdout, '', `${name} compiles`)
+      for (const file of files) {
+        const compiled = join(name, file.replace(/ts$/, 'js'))
+        t.same(await start(compiled), compiled.endsWith('require.cjs') ? { ready: true, fetch: 'function' } : answers, `${compiled} runs`)
+      }
+    }
   })
 
   await t.test('it holds what a host needs and nothing else', async t => {
@@ -94,6 +119,9 @@ t.test('the packed package works in an empty project, from ESM and by require', 
     for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts', 'dist/storage/index.js', 'dist/testing/index.js']) {
       t.ok(files.includes(file), file)
     }
-    t.same(files.filter(file => !/^(dist\/.+\.(js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file)), [])
+    // The page about the sources is for a clone, as the tests' is.
+    const guides = (await readFile('README.md', 'utf8')).matchAll(/\]\((src\/[^)#]+\/[^)#]+)/g)
+    for (const [, guide] of guides) t.ok(files.includes(String(guide)), String(guide))
+    t.same(files.filter(file => !/^(dist\/.+\.(js|d\.ts)|package\.json|(src\/\w+\/)?README\.md|LICENSE|CHANGELOG\.md)$/.test(file)), [])
   })
 })

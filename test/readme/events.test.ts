@@ -2,11 +2,11 @@ import { trace } from '@opentelemetry/api'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { register } from 'prom-client'
 import t from 'tap'
-import { connect } from '../helpers/browser.js'
-import { highTrust, merchantA, startHost } from '../helpers/host.js'
+import { connect } from '../harness/browser.js'
+import { highTrust, merchantA, startHost } from '../harness/host.js'
 
 /*
- * The README's code for metrics and traces, run as it is: real refreshes through the simulator, the real prom-client and OpenTelemetry SDK.
+ * The code for metrics and traces of the guide to events, run as it is: real refreshes through the simulator, the real prom-client and OpenTelemetry SDK.
  */
 
 const exporter = new InMemorySpanExporter()
@@ -14,8 +14,8 @@ trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new Sim
 await import('./metrics.js')
 await import('./tracing.js')
 
-t.test('the README\'s code counts and traces what happens', async t => {
-  const { app, browser, clover, leaks } = await startHost(t, { simulator: { now: Date.now }, runtime: { now: Date.now } })
+t.test('the guide\'s code counts and traces what happens', async t => {
+  const { app, browser, clover, leaks } = await startHost(t, { simulator: { now: Date.now }, runtime: { wallClock: Date.now } })
   await connect(browser(), clover, merchantA)
   clover.fault({ on: 'refresh', kind: 'latency', ms: 120 })
   const before = Date.now()

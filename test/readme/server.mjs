@@ -19,15 +19,13 @@ await app.register(clover, {
   routes: { refresh: false },
   onConnect: (request, reply, connection) => {
     merchantId = connection.merchantId
-    return '/orders'
   }
 })
 
-app.get('/orders', async (request, reply) => {
-  if (!merchantId) return reply.redirect('/clover/launch')
-  const response = await request.clover.fetch(merchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
+app.get('/orders', { preHandler: app.clover.requireMerchant(() => merchantId) }, async request => {
+  const response = await request.clover.fetch(request.cloverMerchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
   return response.json()
 })
 
 await app.listen({ port: 3000 })
-console.log('Open http://localhost:3000/clover/launch')
+console.log('Open http://localhost:3000/orders')

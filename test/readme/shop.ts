@@ -36,17 +36,17 @@ await app.register(clover, {
     }
   },
   onConnect: (request, _reply, { merchantId }) => {
+    request.session.regenerate() // against session fixation
     request.session.set('merchantId', merchantId)
-    return '/orders'
   }
 })
 
-app.get('/orders', async (request, reply) => {
-  const merchantId = request.session.get('merchantId')
-  if (merchantId === undefined) return reply.redirect('/clover/launch')
-  const response = await request.clover.fetch(merchantId, '/v3/merchants/{mId}/orders')
+app.get('/', (_request, reply) => reply.redirect('/orders')) // where a merchant arrives from Clover's dashboard
+
+app.get('/orders', { preHandler: app.clover.requireMerchant(request => request.session.get('merchantId')) }, async request => {
+  const response = await request.clover.fetch(request.cloverMerchantId, '/v3/merchants/{mId}/orders')
   return response.json()
 })
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => app.close())
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => app.close())
 await app.listen({ port: 3000 })

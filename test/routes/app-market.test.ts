@@ -1,6 +1,6 @@
 import t from 'tap'
-import { approve, authorizeRequest, callbackUrl, connect, startOver } from '../helpers/browser.js'
-import { highTrust, merchantA, merchantB, startHost } from '../helpers/host.js'
+import { approve, authorizeRequest, callbackUrl, connect, startOver } from '../harness/browser.js'
+import { highTrust, merchantA, merchantB, startHost } from '../harness/host.js'
 
 const appMarketUrl = 'https://www.clover.com/appmarket/apps/SIMULATORAPP1'
 const marketLink = `<a href="${appMarketUrl}" target="_top" rel="noreferrer">See the app in Clover&#39;s App Market</a>`
@@ -15,7 +15,7 @@ t.test('a merchant who starts on the app\'s own site is sent to authorize, with 
   }
 })
 
-t.test('every error page that the merchant can do something about links to the App Market page, beside "Try again"', async t => {
+t.test('an error page for a problem that a merchant can solve links to the App Market, beside "Try again"', async t => {
   const { clover, browser, time } = await startHost(t, { options: { appMarketUrl } })
   const launched = async () => {
     const merchant = browser()
@@ -46,7 +46,7 @@ t.test('every error page that the merchant can do something about links to the A
   }
 })
 
-t.test('a page of a server\'s failure has no such link, nor has one for a frame', async t => {
+t.test('a page for a failure of the server, or for a frame, does not link to the App Market', async t => {
   const { clover, browser } = await startHost(t, { options: { appMarketUrl } })
   clover.fault({ on: 'token', kind: 'status', status: 500 })
   const failed = await connect(browser(), clover, merchantA)
@@ -57,7 +57,7 @@ t.test('a page of a server\'s failure has no such link, nor has one for a frame'
   t.notMatch(framed.body, 'App Market')
 })
 
-t.test('the link is escaped, and alone where there is no launch route', async t => {
+t.test('the link is escaped, and is the only one if there is no launch route', async t => {
   const { browser } = await startHost(t, {
     options: { appMarketUrl: 'https://www.clover.com/appmarket/apps/X?a="><script>&b=\'', routes: { launch: false, refresh: false } }
   })
@@ -66,7 +66,7 @@ t.test('the link is escaped, and alone where there is no launch route', async t 
   t.notMatch(body, /<script|Try again/)
 })
 
-t.test('without the option no page mentions the App Market, and onError is told nothing new with it', async t => {
+t.test('without appMarketUrl no page mentions the App Market, and the option does not change the calls of onError', async t => {
   const plain = await startHost(t, { appId: highTrust })
   t.notMatch((await plain.browser().visit('/clover/callback?error=access_denied')).body, /App Market|https?:/)
   const calls: unknown[][] = []

@@ -1,20 +1,21 @@
 import type { LightMyRequestResponse } from 'fastify'
 import t from 'tap'
-import { approve, authorizeRequest, callbackUrl, isCookieTest, startOver } from '../helpers/browser.js'
-import { cookieSecret, events, highTrust, lowTrust, merchantA, merchantB, ordinaryOptions, startClover, startHost, Time } from '../helpers/host.js'
+import { approve, authorizeRequest, callbackUrl, isCookieTest, startOver } from '../harness/browser.js'
+import { cookieSecret, events, highTrust, lowTrust, merchantA, merchantB, ordinaryOptions, startClover, startHost } from '../harness/host.js'
+import { Time } from '../harness/time.js'
 
 /*
- * The state of a callback and its cookie: whose they are, how long they work, and what happens without them.
+ * The state of a callback and its cookie: their owner, their lifetime, and callbacks without them.
  */
 
 const json = { headers: { accept: 'application/json' } }
 
-/** A callback whose code was dropped: the browser goes to Clover, or first shows whether it keeps cookies. */
+/** Checks that a callback's code was dropped: the browser is sent to Clover, or to the cookie test. */
 function isDropped (reply: LightMyRequestResponse): boolean {
   return isCookieTest(reply) || authorizeRequest(reply).searchParams.has('state')
 }
 
-t.test('the state cookie is gone after the callback (security 5)', async t => {
+t.test('the callback deletes the state cookie (security 5)', async t => {
   const { clover, browser } = await startHost(t)
   const merchant = browser()
   const launch = await merchant.visit(`/clover/launch?merchant_id=${merchantA}`)
@@ -24,7 +25,7 @@ t.test('the state cookie is gone after the callback (security 5)', async t => {
   t.same(await merchant.stateCookies(), [])
 })
 
-t.test('the state cookie is gone after a denial and after a failure too (security 5)', async t => {
+t.test('the callback deletes the state cookie after a denial and after a failure too (security 5)', async t => {
   const { clover, browser } = await startHost(t)
   for (const query of [{ error: 'access_denied' }, { code: 'never-issued', merchant_id: merchantA }, { merchant_id: merchantA }, { code: 'a-code' }]) {
     const merchant = browser()
@@ -50,7 +51,7 @@ t.test('a state of browser A with a cookie of browser B makes no call to Clover,
   t.equal((await a.visit(callback)).headers.location, '/')
 })
 
-t.test('A\'s cookie alone, stolen or planted, does not make B\'s state valid (security 6)', async t => {
+t.test('a stolen or planted cookie of A does not make B\'s state valid (security 6)', async t => {
   const { clover, browser } = await startHost(t)
   const [a, b] = [browser(), browser()]
   await a.visit('/clover/launch')
@@ -102,7 +103,7 @@ t.test('a state works once: a second use makes no call to Clover, even with the 
   t.equal(clover.calls.length, before)
 })
 
-t.test('a state written in other characters is the same state (security 5)', async t => {
+t.test('another encoding of the same state is the same state (security 5)', async t => {
   const { clover, browser } = await startHost(t)
   for (let tries = 0, seen = 0; seen < 2 && tries < 100; tries++) {
     const merchant = browser()
@@ -134,7 +135,7 @@ t.test('a launch for merchant A cannot finish as B (security 6)', async t => {
   t.match(events(logs), [{ event: 'state-refused', reason: /another merchant/, merchantId: merchantA }], 'and the log says so (security 37)')
 })
 
-t.test('a code that nobody asked for is not exchanged; the authorization starts over once, and works (security 3)', async t => {
+t.test('a code that the plugin did not request is not exchanged; a new authorization starts once, and works (security 3)', async t => {
   const { clover, storage, browser, logs } = await startHost(t)
   const victim = browser()
   const { code } = clover.authorize({ merchantId: merchantB })
@@ -151,7 +152,7 @@ t.test('a code that nobody asked for is not exchanged; the authorization starts 
   t.equal((await victim.visit(approve(clover, restart))).headers.location, '/')
 })
 
-t.test('several tabs finish in any order, all of them (security 9)', async t => {
+t.test('several tabs can finish in any order (security 9)', async t => {
   const { clover, browser } = await startHost(t)
   for (const order of [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]]) {
     const merchant = browser()
@@ -166,7 +167,7 @@ t.test('several tabs finish in any order, all of them (security 9)', async t => 
   }
 })
 
-t.test('several tabs finish at once, all of them (security 9)', async t => {
+t.test('several tabs can finish at once (security 9)', async t => {
   const { clover, browser } = await startHost(t)
   const merchant = browser()
   const launches = []
@@ -209,7 +210,7 @@ t.test('with two apps or regions on one server a callback of one is refused by t
   }
 })
 
-t.test('a new cookieSecret in front of the old one keeps launches that are under way, high and low trust', async t => {
+t.test('a new cookieSecret in front of the old one keeps launches in progress valid, high and low trust', async t => {
   const other = 'canary-new-secret-0123456789abcdefgh'
   for (const appId of [highTrust, lowTrust]) {
     const time = new Time()

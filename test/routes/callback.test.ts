@@ -1,10 +1,10 @@
 import t from 'tap'
-import type { CloverConnection } from '../../src/options.js'
-import { approve, authorizeRequest, callbackUrl, connect } from '../helpers/browser.js'
-import { events, highTrust, lowTrust, merchantA, merchantB, startHost } from '../helpers/host.js'
+import type { CloverConnection } from '../../src/options/options.js'
+import { approve, authorizeRequest, callbackUrl, connect } from '../harness/browser.js'
+import { events, highTrust, lowTrust, merchantA, merchantB, startHost } from '../harness/host.js'
 
 /*
- * What a callback does with the code and the merchant that it brings.
+ * The callback's use of its code and its merchant.
  */
 
 const json = { headers: { accept: 'application/json' } }
@@ -22,7 +22,7 @@ t.test('a callback exchanges the code, stores the tokens and redirects to a clea
   t.same(clover.calls.map(({ endpoint, fields }) => [endpoint, ...fields]), [['token', 'client_id', 'client_secret', 'code'], ['merchant']])
 })
 
-t.test('a reload while the callback runs shares its flight: one exchange, and both arrive', async t => {
+t.test('a reload during the callback shares its exchange, and both requests succeed', async t => {
   const connections: CloverConnection[] = []
   const { clover, browser } = await startHost(t, { options: { onConnect: (_request, _reply, connection) => { connections.push(connection) } } })
   const merchant = browser()
@@ -34,7 +34,7 @@ t.test('a reload while the callback runs shares its flight: one exchange, and bo
   t.same(connections.map(({ merchantId }) => merchantId), [merchantA, merchantA, merchantA])
 })
 
-t.test('a second request that joins the flight cannot become another merchant by its query (security 15)', async t => {
+t.test('a second request that shares the exchange cannot name another merchant in its query (security 15)', async t => {
   const connections: string[] = []
   const { clover, storage, browser } = await startHost(t, { options: { onConnect: (_request, _reply, { merchantId }) => { connections.push(merchantId) } } })
   const merchant = browser()
@@ -49,7 +49,7 @@ t.test('a second request that joins the flight cannot become another merchant by
   t.equal(await storage.get(merchantB), undefined)
 })
 
-t.test('a failing flight fails for all who share it, with one exchange', async t => {
+t.test('an exchange that fails, fails for all requests that share it', async t => {
   const { clover, browser } = await startHost(t)
   const merchant = browser()
   const callback = approve(clover, await merchant.visit(`/clover/launch?merchant_id=${merchantA}`))
@@ -59,7 +59,7 @@ t.test('a failing flight fails for all who share it, with one exchange', async t
   t.equal(clover.count('token'), 1)
 })
 
-t.test('an edited merchant_id with another merchant\'s code is refused, and what was stored is untouched (security 15)', async t => {
+t.test('an edited merchant_id with another merchant\'s code is refused, and the stored record does not change (security 15)', async t => {
   for (const foreignMerchant of [401, 404] as const) {
     const { app, clover, storage, browser, logs } = await startHost(t, { simulator: { unknowns: { foreignMerchant } } })
     await connect(browser(), clover, merchantB)
@@ -116,7 +116,7 @@ t.test('a denial without any parameter, or without a code, is answered without a
   t.equal(clover.calls.length, 0)
 })
 
-t.test('without merchant_id the merchant is the launch\'s; without that either it is a 400', async t => {
+t.test('without merchant_id the merchant of the launch is connected; if the launch named none either, it is a 400', async t => {
   const { clover, storage, browser } = await startHost(t)
   const merchant = browser()
   const launch = await merchant.visit(`/clover/launch?merchant_id=${merchantA}`)
@@ -154,7 +154,7 @@ t.test('a callback of another app is refused before anything else', async t => {
   const launch = await merchant.visit(`/clover/launch?merchant_id=${merchantA}`)
   const reply = await merchant.visit(approve(clover, launch, { edit: { client_id: lowTrust } }), json)
   t.equal(reply.statusCode, 400)
-  t.match(reply.json(), { message: /client_id is another app's/ })
+  t.match(reply.json(), { message: /client_id belongs to another app/ })
   t.equal(clover.calls.length, 0)
 })
 
@@ -182,7 +182,7 @@ t.test('after an uninstall and a reinstall the merchant gets a new pair', async 
   t.equal(await app.clover.accessToken(merchantA), after?.accessToken)
 })
 
-t.test('dangerouslyTrustMerchantId connects without asking for the merchant', async t => {
+t.test('dangerouslyTrustMerchantId connects without a call for the merchant', async t => {
   const { clover, storage, browser } = await startHost(t, {
     simulator: { apps: [{ id: highTrust, permissions: { readMerchant: false } }] }, options: { dangerouslyTrustMerchantId: true }
   })

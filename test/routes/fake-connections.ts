@@ -1,15 +1,16 @@
 import Fastify from 'fastify'
 import type { Test } from 'tap'
 import { environments } from '../../src/environments.js'
-import { resolveRoutes } from '../../src/resolve-routes.js'
+import { resolveRoutes } from '../../src/options/resolve-routes.js'
 import type { RouteContext } from '../../src/routes/context.js'
 import { addRoutes } from '../../src/routes/index.js'
 import { States } from '../../src/routes/state.js'
-import { realRuntime } from '../../src/tokens/runtime.js'
-import { Browser } from '../helpers/browser.js'
-import { cookieSecret, Time } from '../helpers/host.js'
+import { realRuntime } from '../../src/runtime.js'
+import { Browser } from '../harness/browser.js'
+import { cookieSecret } from '../harness/host.js'
+import { Time } from '../harness/time.js'
 
-/** What a callback asked of the tokens' side. */
+/** A call of the callback to the connections. */
 export interface ConnectCall {
   merchantId: string
   code: string
@@ -20,13 +21,13 @@ export interface ConnectCall {
 type Connect = RouteContext['connections']['connect']
 
 export interface RoutesOptions extends Pick<RouteContext['hooks'], 'onConnect'> {
-  /** What the tokens' side answers to a callback. */
+  /** The answer of the connections to a callback. */
   connect: (call: ConnectCall) => ReturnType<Connect>
   secret?: string
   time?: Time
 }
 
-/** The plugin's routes with a tokens' side that does what a test says, and no Clover. */
+/** The plugin's routes with connections that a test controls, and without Clover. */
 export async function startRoutes (t: Test, { connect, secret = cookieSecret, time = new Time(), ...hooks }: RoutesOptions) {
   const calls: ConnectCall[] = []
   const refusals: string[] = []
@@ -37,7 +38,7 @@ export async function startRoutes (t: Test, { connect, secret = cookieSecret, ti
   const unused = async () => { throw new Error('not for these tests') }
   const context: RouteContext = {
     app: { environment, appId, appSecret: false, flow: 'v2', implicit: false },
-    states: new States({ secrets: [secret], appId, environment: 'sandbox', secure: true, now: time.now, random: realRuntime.random }),
+    states: new States({ secrets: [secret], appId, environment: 'sandbox', secure: true, wallClock: time.now, random: realRuntime.random }),
     connections: {
       connect: async (merchantId, { code, verifier }, isFullRound = false) => {
         const call = { merchantId, code, verifier, isFullRound }
@@ -47,7 +48,7 @@ export async function startRoutes (t: Test, { connect, secret = cookieSecret, ti
       connectWithToken: unused
     },
     disconnects: { disconnect: unused },
-    keeper: { refresh: unused },
+    accessTokens: { refresh: unused },
     hooks,
     redirectUri: 'https://shop.example/clover/callback',
     basePath: '',
@@ -56,7 +57,7 @@ export async function startRoutes (t: Test, { connect, secret = cookieSecret, ti
     onStateRefused: reason => { refusals.push(reason) },
     onWebhookRefused: () => {},
     onVerification: () => {},
-    tell: () => {}
+    notifyHost: () => {}
   }
   app.register(async scope => { addRoutes(scope, resolveRoutes({ refresh: false }), context) })
   await app.ready()

@@ -1,14 +1,14 @@
 import t from 'tap'
 import { challengeOf } from '../../src/clover/authorize.js'
 import { unavailable } from '../../src/errors.js'
-import type { CloverConnection } from '../../src/options.js'
-import { authorizeRequest, callbackUrl } from '../helpers/browser.js'
-import { merchantA, merchantB } from '../helpers/host.js'
+import type { CloverConnection } from '../../src/options/options.js'
+import { authorizeRequest, callbackUrl } from '../harness/browser.js'
+import { merchantA, merchantB } from '../harness/host.js'
 import { startRoutes } from './fake-connections.js'
 
 /*
- * A merchant has proven itself, but its stored tokens no longer work: the browser goes through Clover once more, and that code is exchanged for a
- * whole pair. The tokens' side is a fake here; test/flows/dead-pair.test.ts has the real one.
+ * A merchant has authorized, but the stored tokens no longer work: the browser goes through Clover once more, and that code is exchanged for a token
+ * pair. The connections are fake here; test/flows/dead-pair.test.ts has real ones.
  */
 
 const code = (name: string) => ({ code: `a-code-${name}`, merchant_id: merchantA })
@@ -37,7 +37,7 @@ t.test('a dead pair sends the browser to Clover once more, with a new state; the
   t.same(await merchant.stateCookies(), [])
 })
 
-t.test('without the state cookie of the full round its state makes no full exchange: neither in another browser nor a second time', async t => {
+t.test('without its cookie the state of a full round causes no full exchange, neither in another browser nor a second time', async t => {
   const { calls, browser } = await startRoutes(t, { connect: async ({ isFullRound }) => isFullRound ? { isNew: false } : 'again' })
   const [merchant, stranger] = [browser(), browser()]
   const full = await merchant.visit(callbackUrl(await merchant.visit('/clover/launch'), code('one')))
@@ -54,7 +54,7 @@ t.test('without the state cookie of the full round its state makes no full excha
   t.same(calls.map(({ isFullRound }) => isFullRound), [false, true])
 })
 
-t.test('the full round cannot end as another merchant', async t => {
+t.test('the full round cannot connect another merchant', async t => {
   const { calls, browser } = await startRoutes(t, { connect: async () => 'again' })
   const merchant = browser()
   const full = await merchant.visit(callbackUrl(await merchant.visit('/clover/launch'), code('one')))
@@ -92,7 +92,7 @@ t.test('a reload while a callback finds the pair dead shares its exchange, and e
   t.same(await merchant.stateCookies(), [])
 })
 
-t.test('a full round that fails can be begun again, as any callback', async t => {
+t.test('a full round that fails can start again, like any callback', async t => {
   let isDown = true
   const { calls, browser } = await startRoutes(t, {
     connect: async ({ isFullRound }) => {
@@ -110,7 +110,7 @@ t.test('a full round that fails can be begun again, as any callback', async t =>
   t.same(calls.map(({ isFullRound }) => isFullRound), [false, true, false, true])
 })
 
-t.test('full rounds of many tabs keep to five state cookies', async t => {
+t.test('full rounds of many tabs use at most five state cookies', async t => {
   const { browser } = await startRoutes(t, { connect: async () => 'again' })
   const merchant = browser()
   for (let tab = 0; tab < 8; tab++) {

@@ -2,21 +2,21 @@ import formbody from '@fastify/formbody'
 import type { FastifyRequest, LightMyRequestResponse } from 'fastify'
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import type { CloverOptions } from '../../src/options.js'
-import { approve, authorizeRequest, callbackUrl, startOver, type Browser } from '../helpers/browser.js'
-import { events, highTrust, lineStream, lowTrust, merchantA, merchantB, startHost, type Host, type HostOptions } from '../helpers/host.js'
+import type { CloverOptions } from '../../src/options/options.js'
+import { approve, authorizeRequest, callbackUrl, startOver, type Browser } from '../harness/browser.js'
+import { events, highTrust, lineStream, lowTrust, merchantA, merchantB, startHost, type Host, type HostOptions } from '../harness/host.js'
 
 const implicit: Partial<CloverOptions> = { flow: 'v1', dangerouslyUseImplicitFlow: true }
 const json = { accept: 'application/json' }
 
-/** What a browser sends with the form of a page that has no referrer. */
+/** The headers of a browser that posts the form of a page without referrer. */
 const fromOwnPage = { origin: 'null', 'sec-fetch-site': 'same-origin' }
 
 function start (t: Parameters<typeof startHost>[0], { options = {}, ...rest }: HostOptions = {}): Promise<Host> {
   return startHost(t, { ...rest, options: clover => ({ ...implicit, ...(typeof options === 'function' ? options(clover) : options) }) })
 }
 
-/** Posts what the page would, with the state of a launch. */
+/** Posts the page's form with the state of a launch. */
 function post (browser: Browser, launch: LightMyRequestResponse, fields: Record<string, string>, headers: Record<string, string | undefined> = {}): Promise<LightMyRequestResponse> {
   const { searchParams } = authorizeRequest(launch)
   return browser.visit(String(searchParams.get('redirect_uri')), {
@@ -28,7 +28,7 @@ function post (browser: Browser, launch: LightMyRequestResponse, fields: Record<
 
 const launched = async (browser: Browser, merchantId = merchantA) => await browser.visit(`/clover/launch?merchant_id=${merchantId}&return_to=/orders`)
 
-t.test('a launch asks v1\'s authorize page for a token; no secret and no PKCE belong to it', async t => {
+t.test('a launch requests a token from v1\'s authorize page, without secret and PKCE', async t => {
   for (const [appId, appSecret] of [[highTrust, 'any'], [lowTrust, false]] as const) {
     const { browser } = await start(t, { appId, options: { appSecret } })
     const url = authorizeRequest(await launched(browser()))
@@ -38,7 +38,7 @@ t.test('a launch asks v1\'s authorize page for a token; no secret and no PKCE be
   }
 })
 
-t.test('the callback serves one page to everybody: only its own script runs, it loads nothing, and it may post to this site alone (security 16)', async t => {
+t.test('the callback serves one page to everybody: only its own script runs, it loads nothing, and it may post only to this site (security 16)', async t => {
   const { app, browser, clover } = await start(t)
   const merchant = browser()
   const launch = await launched(merchant)
@@ -82,7 +82,7 @@ t.test('a token that the page posts connects the merchant, as a callback does; t
   t.match(events(logs), [{ event: 'connected', isNew: true }, { event: 'connected', isNew: false }])
 })
 
-t.test('a merchant whom the launch did not name is the one that Clover names, or it is an error', async t => {
+t.test('if the launch named no merchant, the one that Clover names is connected; if Clover names none either, it is an error', async t => {
   const { browser, clover, storage } = await start(t)
   const merchant = browser()
   const token = clover.legacyToken({ merchantId: merchantB })
@@ -120,7 +120,7 @@ t.test('a token of another merchant is never stored (security 15)', async t => {
   }
 })
 
-t.test('a token without this browser\'s own living state makes no call to Clover (security 3, 5, 6, 7)', async t => {
+t.test('a token without a valid state of this browser makes no call to Clover (security 3, 5, 6, 7)', async t => {
   const { browser, clover, storage, time, logs } = await start(t)
   const token = clover.legacyToken({ merchantId: merchantA })
   const [mine, other] = [browser(), browser()]
@@ -149,7 +149,7 @@ t.test('a token without this browser\'s own living state makes no call to Clover
   t.ok(events(logs).filter(({ event }) => event === 'state-refused').length >= 6, 'each is logged (security 37)')
 })
 
-t.test('the form sent twice at once shares one flight', async t => {
+t.test('a form that is sent twice at once shares one exchange', async t => {
   const { browser, clover } = await start(t)
   const merchant = browser()
   const launch = await launched(merchant)
@@ -159,7 +159,7 @@ t.test('the form sent twice at once shares one flight', async t => {
   t.equal(clover.calls.length, 1)
 })
 
-t.test('a post from another site is refused before anything is used, whoever\'s state it brings', async t => {
+t.test('a post from another site is refused before its state or token is used', async t => {
   const { browser, clover, storage } = await start(t)
   const merchant = browser()
   const launch = await launched(merchant)
@@ -185,7 +185,7 @@ t.test('a post from another site is refused before anything is used, whoever\'s 
   }
 })
 
-t.test('a denial is told, in the query or in the fragment, with a state or without; so is a token that did not come', async t => {
+t.test('a denial in the query or in the fragment, with or without a state, and a missing token are errors with a reason', async t => {
   const { browser, clover } = await start(t)
   const merchant = browser()
   const replies = [
@@ -218,7 +218,7 @@ t.test('repeated, malformed and oversized fields, and other media types, are ref
     t.match(reply.body, '<code>FST_CLOVER_STATE</code>')
     t.notMatch(reply.body, /canary|Expected|\^\[/)
   }
-  const ofAnotherForm = { body: /<p>The form is not as this site&#39;s page sends it: open the app from Clover again\.<\/p>.*FST_CLOVER_STATE/ }
+  const ofAnotherForm = { body: /<p>The form does not come from this site&#39;s page: open the app from Clover again\.<\/p>.*FST_CLOVER_STATE/ }
   t.match(await send(`state=${state}&access_token=canary${'x'.repeat(70_000)}`), { ...ofAnotherForm, statusCode: 413 })
   for (const contentType of ['application/json', 'text/plain', 'multipart/form-data; boundary=x']) {
     t.match(await send(JSON.stringify({ state, access_token: 'canary' }), contentType), { ...ofAnotherForm, statusCode: 415 }, contentType)
@@ -226,7 +226,7 @@ t.test('repeated, malformed and oversized fields, and other media types, are ref
   t.equal(clover.calls.length, 0)
 })
 
-t.test('a code that comes all the same is exchanged if the launch was this browser\'s, and dropped if not (security 3)', async t => {
+t.test('a code instead of a token is exchanged if the state is this browser\'s, and dropped if not (security 3)', async t => {
   const { browser, clover } = await start(t)
   const merchant = browser()
   t.equal((await merchant.visit(approve(clover, await launched(merchant)))).headers.location, '/orders')
@@ -289,7 +289,7 @@ t.test('the token is in no log, with a host that logs bodies, nor in a reply or 
   t.same(leaks(logs.join('') + bodies.join(''), [token]), [])
 })
 
-t.test('that it is on is said in the log', async t => {
+t.test('a warning in the log says that the implicit flow is on', async t => {
   const { logs } = await start(t)
   t.ok(logs.some(line => line.includes('"level":40') && line.includes('dangerouslyUseImplicitFlow is on')))
   t.notOk((await startHost(t, { options: { flow: 'v1' } })).logs.some(line => line.includes('dangerously')))

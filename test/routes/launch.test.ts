@@ -1,7 +1,7 @@
 import t from 'tap'
 import { States } from '../../src/routes/state.js'
-import { approve, authorizeRequest, Browser, connect, isCookieTest } from '../helpers/browser.js'
-import { lowTrust, merchantA, merchantB, startHost, type Host } from '../helpers/host.js'
+import { approve, authorizeRequest, Browser, connect, setCookies } from '../harness/browser.js'
+import { lowTrust, merchantA, merchantB, startHost, type Host } from '../harness/host.js'
 
 /** The attributes of a Set-Cookie line by their lower-case names, and its name and value under '' keys. */
 function attributes (line: string): Record<string, string> {
@@ -10,11 +10,7 @@ function attributes (line: string): Record<string, string> {
     ...rest.map(part => { const [key = '', value = ''] = part.split('='); return [key.toLowerCase(), value] })])
 }
 
-function setCookies (reply: { headers: Record<string, unknown> }): string[] {
-  return [reply.headers['set-cookie'] ?? []].flat().map(String)
-}
-
-t.test('a launch redirects to Clover\'s authorize page with a state, and keeps nothing', async t => {
+t.test('a launch redirects to Clover\'s authorize page with a state, and stores nothing', async t => {
   const { browser } = await startHost(t)
   const reply = await browser().visit(`/clover/launch?merchant_id=${merchantA}&employee_id=ANYEMPLOYEE01&client_id=SIMULATORAPP1&unknown=ignored`)
   const { pathname, searchParams } = authorizeRequest(reply)
@@ -89,7 +85,7 @@ t.test('the oldest is cleared in whatever order the browser sends its cookies (s
   }
 })
 
-t.test('state cookies that hold no more are cleared at the next launch', async t => {
+t.test('invalid state cookies are cleared at the next launch', async t => {
   const { browser, time } = await startHost(t)
   const merchant = browser()
   await merchant.visit('/clover/launch')
@@ -100,7 +96,7 @@ t.test('state cookies that hold no more are cleared at the next launch', async t
   t.equal((await merchant.stateCookies()).length, 1)
 })
 
-t.test('a flood of forged state cookies does not make the reply larger than a browser takes', async t => {
+t.test('a flood of forged state cookies does not make the reply larger than a proxy accepts', async t => {
   const { browser } = await startHost(t)
   const merchant = browser()
   await merchant.visit('/clover/launch')
@@ -127,7 +123,7 @@ t.test('a state has 128 random bits from the random source, and no two are alike
 })
 
 t.test('a state is never made without a secret', async t => {
-  const states = new States({ secrets: [], appId: 'A', environment: 'x', secure: true, now: Date.now, random: bytes => 'ab'.repeat(bytes) })
+  const states = new States({ secrets: [], appId: 'A', environment: 'x', secure: true, wallClock: Date.now, random: bytes => 'ab'.repeat(bytes) })
   t.throws(() => states.mint({ round: 0, redirects: 0 }, undefined), /needs a cookie secret/)
 })
 
@@ -143,7 +139,7 @@ t.test('merchant_id and merchantId both name the merchant; different ones are 40
   t.same(setCookies(reply), [])
 })
 
-t.test('a launch of another app is 400 and says where to look', async t => {
+t.test('a launch of another app is a 400 that says what to check', async t => {
   const { browser } = await startHost(t)
   const reply = await browser().visit(`/clover/launch?merchant_id=${merchantA}&client_id=${lowTrust}`, { headers: { accept: '*/*' } })
   t.equal(reply.statusCode, 400)
@@ -167,70 +163,12 @@ t.test('repeated, malformed and oversized parameters are 400 (security 14)', asy
   t.equal(clover.calls.length, 0)
 })
 
-t.test('a code that comes with a launch is dropped (security 3)', async t => {
+t.test('a code in a launch is dropped (security 3)', async t => {
   const { clover, browser, leaks } = await startHost(t)
   const reply = await browser().visit(`/clover/launch?merchant_id=${merchantA}&code=canary-code-that-nobody-asked-for`)
   authorizeRequest(reply)
   t.same(leaks(`${reply.headers.location} ${setCookies(reply).join()}`, ['canary-code-that-nobody-asked-for']).filter(secret => secret.startsWith('canary')), [])
   t.equal(clover.calls.length, 0)
-})
-
-t.test('return_to that could lead elsewhere is refused (security 2)', async t => {
-  const { browser } = await startHost(t)
-  const evil = ['//evil.example', '///evil.example', '/\\evil.example', '\\\\evil.example', '\\/evil.example', 'https:evil.example', 'https://evil.example', 'http:/\\evil.example', 'javascript:alert(1)',
-    'evil.example', '', '.', './x', '../x', '?x', '#x', '/.//evil.example', '/..//evil.example', '/a/..//evil.example', '/a/../..//evil.example', '/%2e//evil.example', '/%2E%2e//evil.example', '/./\\evil.example',
-    '/%2f%2fevil.example', '/%2Fevil.example', '/%5cevil.example', '/%5C%5Cevil.example', '/a%5cb', '/\tevil', '/\t/evil.example', '/\n/evil.example', '/\r\nSet-Cookie: a=b', '/\u0000', '/\u0001/evil', '/\u007f',
-    '/\u0085/evil', '/%09/evil.example', '/%0a/evil.example', '/%0d%0aSet-Cookie:%20a=b', '/%00', '/%c2%85', '/%', '/%zz', '/%e0%a4%a', ' /x', '/\ud800%', `/${'x'.repeat(256)}`, `/${'é'.repeat(43)}`,
-    '//', '//@evil.example', '/\\/evil.example', '/%2f', '/%2f..%2f..']
-  for (const path of evil) {
-    const reply = await browser().visit(`/clover/launch?return_to=${encodeURIComponent(path.replace('\ud800', ''))}`, { headers: { accept: '*/*' } })
-    t.equal(reply.statusCode, 400, JSON.stringify(path))
-    t.same(setCookies(reply), [])
-  }
-})
-
-t.test('return_to that is a path of this app survives to the callback in the form that a browser makes of it (security 2)', async t => {
-  const { clover, browser } = await startHost(t)
-  const paths: Record<string, string> = {
-    '/': '/',
-    '/orders': '/orders',
-    '/orders/': '/orders/',
-    '/orders?next=%2F%2Fevil.example': '/orders?next=%2F%2Fevil.example',
-    '/orders?next=https://evil.example#top': '/orders?next=https://evil.example#top',
-    '/a//b': '/a//b',
-    '/a/../b': '/b',
-    '/größe?q=ä': '/gr%C3%B6%C3%9Fe?q=%C3%A4',
-    '/a b': '/a%20b',
-    '/@evil.example': '/@evil.example',
-    '/:80': '/:80',
-    '/%252f%252fevil.example': '/%252f%252fevil.example',
-    '/"><script>': '/%22%3E%3Cscript%3E',
-    '/javascript:alert(1)': '/javascript:alert(1)',
-    [`/${'x'.repeat(255)}`]: `/${'x'.repeat(255)}`
-  }
-  for (const [path, expected] of Object.entries(paths)) {
-    const merchant = browser()
-    const launch = await merchant.visit(`/clover/launch?merchant_id=${merchantA}&return_to=${encodeURIComponent(path)}`)
-    const reply = await merchant.visit(approve(clover, launch))
-    t.equal(reply.statusCode, 302)
-    t.equal(reply.headers.location, expected)
-    t.equal(new URL(expected, 'https://shop.example').origin, 'https://shop.example')
-  }
-})
-
-t.test('a return path cannot be changed on the way: its cookie is signed (security 2, security 6)', async t => {
-  const { clover, browser } = await startHost(t)
-  const merchant = browser()
-  const launch = await merchant.visit(`/clover/launch?merchant_id=${merchantA}&return_to=/orders`)
-  const [name = ''] = await merchant.stateCookies()
-  const value = merchant.cookieValues[0] ?? ''
-  const parts = value.split('.')
-  const forge = (index: number, part: string) => `${name}=${parts.with(index, part).join('.')}`
-  const before = clover.calls.length
-  for (const cookie of [forge(4, Buffer.from('/stolen').toString('base64url')), forge(3, merchantB), forge(2, String(Number(parts[2]) + 500)), forge(1, '7'), forge(5, '9'), forge(6, 'x'.repeat(43)), `${name}=`, `${name}=${value}x`, `${name}=%`]) {
-    t.ok(isCookieTest(await merchant.visit(approve(clover, launch), { headers: { cookie } })))
-  }
-  t.equal(clover.calls.length, before, 'no call to Clover')
 })
 
 t.test('in a frame the launch answers with a page whose link opens at the top, and sets no cookie', async t => {
@@ -260,7 +198,7 @@ t.test('in a frame the launch answers with a page whose link opens at the top, a
   t.match(bare.body, '<a href="/app/clover/launch" target="_top"')
 })
 
-t.test('a launch in a frame with a wrong parameter is refused as any other', async t => {
+t.test('a launch in a frame with a wrong parameter is refused like any other', async t => {
   const { browser } = await startHost(t)
   const reply = await browser().visit('/clover/launch?return_to=//evil.example', { headers: { 'sec-fetch-dest': 'iframe' } })
   t.equal(reply.statusCode, 400)

@@ -2,20 +2,20 @@ import type { LightMyRequestResponse } from 'fastify'
 import t from 'tap'
 import { deriveStateKeys } from '../../src/routes/keys.js'
 import type { CloverSimulator } from '../../src/testing/index.js'
-import { approve, authorizeRequest, Browser, callbackUrl, isCookieTest, startOver, type Visited } from '../helpers/browser.js'
-import { cookieSecret, events, highTrust, merchantA, startHost } from '../helpers/host.js'
+import { approve, authorizeRequest, Browser, callbackUrl, isCookieTest, startOver, type Visited } from '../harness/browser.js'
+import { cookieSecret, events, highTrust, merchantA, startHost } from '../harness/host.js'
 import { startRoutes } from './fake-connections.js'
 
 /*
- * Redirects that nobody clicks for must end, with a page that says what to do. A person who clicks again is no loop.
+ * Redirects without a click must end with a page that says what to do. Repeated clicks are not a loop.
  */
 
 const json = { headers: { accept: 'application/json' } }
 
-/** Clover sends a browser with a code of the old flow, as it does where the app has no Alternate Launch Path. */
+/** Sends a browser with a code of the old flow, as Clover does if the app has no Alternate Launch Path. */
 const oldFlow = (clover: CloverSimulator) => `/clover/callback?${new URLSearchParams({ ...clover.authorize({ merchantId: merchantA, legacy: true }) })}`
 
-/** What is lost on the way back from Clover, or of every request. */
+/** The parts of a request that are lost. */
 interface Losses {
   /** Clover does not send the state back. */
   state?: boolean
@@ -24,7 +24,7 @@ interface Losses {
 }
 
 /**
- * Follows redirects as a browser does where the merchant is logged in at Clover and has approved: nobody clicks. Resolves with the reply that is no
+ * Follows redirects without a click, as for a merchant who is logged in at Clover and has approved. Resolves with the first reply that does not
  * redirect to Clover or to the callback, and with the number of passes through Clover.
  */
 async function goOn (browser: Browser, reply: LightMyRequestResponse, losses: Losses = {}): Promise<{ reply: LightMyRequestResponse, passes: number }> {
@@ -51,14 +51,14 @@ t.test('a merchant who leaves Clover\'s approval page and opens the app again is
   t.equal(last.headers.location, '/', 'and the first page can still be finished')
 })
 
-t.test('a callback with a state that nobody knows is sent to Clover each time that a person opens it', async t => {
+t.test('a callback with an unknown state is sent to Clover each time that a person opens it', async t => {
   const { clover, browser } = await startHost(t)
   const merchant = browser()
   for (let visit = 1; visit <= 4; visit++) authorizeRequest(await startOver(merchant, `/clover/callback?code=abc&state=xyz&merchant_id=${merchantA}`))
   t.equal(clover.calls.length, 0)
 })
 
-t.test('a merchant who arrives has no row of redirects behind it: codes of the old flow can follow one another as fast as somebody clicks', async t => {
+t.test('a finished callback resets the count of redirects, so clicks with codes of the old flow can follow in quick succession', async t => {
   const { clover, browser } = await startHost(t)
   const merchant = browser()
   for (let visit = 1; visit <= 10; visit++) {
@@ -105,7 +105,7 @@ t.test('once cookies are allowed, the page can be loaded again half a minute lat
   authorizeRequest(await startOver(merchant, address))
 })
 
-t.test('where Clover does not send the state back, it ends after five passes, with a page that says to wait', async t => {
+t.test('if Clover does not return the state, the redirects end after five passes, with a page that says to wait', async t => {
   const { clover, browser, time } = await startHost(t)
   const merchant = browser()
   const { reply, passes } = await goOn(merchant, await merchant.visit(`/clover/launch?merchant_id=${merchantA}`), { state: true })
@@ -122,7 +122,7 @@ t.test('where Clover does not send the state back, it ends after five passes, wi
   authorizeRequest(await merchant.visit(oldFlow(clover)))
 })
 
-t.test('redirects that come slowly are a row too, as long as each follows the last within half a minute', async t => {
+t.test('slow redirects count too, if each follows the last within half a minute', async t => {
   const { clover, browser, time } = await startHost(t)
   const merchant = browser()
   await merchant.visit('/clover/launch')
@@ -134,7 +134,7 @@ t.test('redirects that come slowly are a row too, as long as each follows the la
   t.equal((await merchant.visit(oldFlow(clover))).statusCode, 400)
 })
 
-t.test('a launch begins a new row', async t => {
+t.test('a launch resets the count of redirects', async t => {
   const { clover, browser, time } = await startHost(t)
   const merchant = browser()
   await goOn(merchant, await merchant.visit('/clover/launch'), { state: true })
@@ -144,7 +144,7 @@ t.test('a launch begins a new row', async t => {
   t.equal((await merchant.visit(approve(clover, launch))).headers.location, '/')
 })
 
-t.test('where a proxy drops queries, cookies or both, or Clover drops the state besides, it ends with a page', async t => {
+t.test('if a proxy drops queries, cookies or both, or Clover drops the state too, the redirects end with a page', async t => {
   const { clover, browser } = await startHost(t)
   for (const blocksCookies of [false, true]) {
     for (const query of [false, true]) {
@@ -165,14 +165,14 @@ t.test('where a proxy drops queries, cookies or both, or Clover drops the state 
   t.equal(clover.calls.length, 0)
 })
 
-t.test('a callback without anything in its address says what is missing, and is no redirect', async t => {
+t.test('a callback without any parameter is an error that says what is missing, not a redirect', async t => {
   const { browser } = await startHost(t)
   const reply = await browser().visit('/clover/callback')
   t.equal(reply.statusCode, 400)
-  t.match(reply.body, /The address lacks what Clover adds to it: open the app from Clover again/)
+  t.match(reply.body, /The address lacks the parameters that Clover adds: open the app from Clover again/)
 })
 
-t.test('servers behind one address with different cookie secrets do not send a browser round without end, and the log says why', async t => {
+t.test('servers behind one address with different cookie secrets do not redirect a browser endlessly, and the log has the reason', async t => {
   const secrets = [cookieSecret, 'another-cookie-secret-0123456789abcdef']
   const servers = await Promise.all(secrets.map(secret => startRoutes(t, { secret, connect: async () => ({ isNew: true }) })))
   let ends = 0
@@ -193,7 +193,7 @@ t.test('servers behind one address with different cookie secrets do not send a b
   t.ok(servers.some(({ refusals }) => refusals.includes('the state was signed with another cookieSecret')))
 })
 
-t.test('a callback that failed at another server can be begun again, whatever round it was', async t => {
+t.test('a callback that failed at another server can be started again in any round', async t => {
   const first = await startHost(t)
   const second = await startHost(t, { simulator: first.clover })
   const { clover } = first
@@ -207,7 +207,7 @@ t.test('a callback that failed at another server can be begun again, whatever ro
   t.equal((await merchant.visit(approve(clover, await startOver(merchant, callback)))).headers.location, '/')
 })
 
-t.test('a state that somebody made up can bring about an error page, and nothing else (security 3)', async t => {
+t.test('a forged state can only cause an error page (security 3)', async t => {
   const { clover, browser, logs } = await startHost(t)
   const forged = (round: number, redirects: number) => `${'ab'.repeat(16)}.${round}.${redirects}.${Math.floor(Date.now() / 1000) + 3600}.${'A'.repeat(43)}`
   for (const [round, redirects, message] of [[0, 4, /several times without success/], [0, 99, /several times/], [1, 0, /allow cookies/]] as const) {
@@ -246,7 +246,7 @@ t.test('in a rolling deployment the states and cookies of the first edition work
   t.equal(searchParams.get('state')?.split('.')[2], '2', 'the first edition\'s second pass was one redirect')
 })
 
-t.test('in a rolling deployment the first edition finds its fields where they were', async t => {
+t.test('in a rolling deployment the first edition finds its fields in their places', async t => {
   const { browser } = await startHost(t)
   const merchant = browser()
   const launch = await merchant.visit(`/clover/launch?merchant_id=${merchantA}&return_to=/orders`)

@@ -1,16 +1,17 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import pino from 'pino'
 import t, { type Test } from 'tap'
-import { cookieSecret, lineStream, merchantA, ordinaryOptions, startClover, startHost, Time } from '../helpers/host.js'
+import { cookieSecret, lineStream, merchantA, ordinaryOptions, startClover, startHost } from '../harness/host.js'
+import { Time } from '../harness/time.js'
 import cookie from '@fastify/cookie'
-import { approve, callbackUrl, connect } from '../helpers/browser.js'
+import { approve, callbackUrl, connect } from '../harness/browser.js'
 import { plugin } from '../../src/plugin.js'
 import { redactingSerializers } from '../../src/routes/redaction.js'
 
 const code = 'canary-code-0123456789'
 const query = `?code=${code}&state=canary-state.0.0123456789&merchant_id=${merchantA}`
 
-t.test('other methods are 405 with Allow, spend no code and reach no 404 handler of the host', async t => {
+t.test('other methods are a 405 with Allow, spend no code and do not reach the host\'s 404 handler', async t => {
   let found404 = 0
   const { app, clover, browser } = await startHost(t, {
     before: app => app.setNotFoundHandler(async (request, reply) => { found404++; return reply.code(404).send(`no ${request.url}`) })
@@ -27,7 +28,7 @@ t.test('other methods are 405 with Allow, spend no code and reach no 404 handler
         t.equal(reply.headers.allow, allowed)
         t.match(reply.headers, { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
         t.equal(reply.headers['set-cookie'], undefined)
-        t.same(JSON.parse(reply.body || '{"statusCode":405}'), reply.body === '' ? { statusCode: 405 } : { statusCode: 405, error: 'Method Not Allowed', message: `This route answers ${allowed} alone.` })
+        t.same(JSON.parse(reply.body || '{"statusCode":405}'), reply.body === '' ? { statusCode: 405 } : { statusCode: 405, error: 'Method Not Allowed', message: `This route answers only ${allowed}.` })
       }
     }
   }
@@ -49,7 +50,7 @@ t.test('a body sent with a wrong method is not parsed', async t => {
   }
 })
 
-t.test('a slash at the end works as well, once', async t => {
+t.test('a path with one slash at its end works too', async t => {
   for (const fastify of [{}, { ignoreTrailingSlash: true }, { routerOptions: { ignoreTrailingSlash: true } }] satisfies FastifyServerOptions[]) {
     const { app, clover, browser } = await startHost(t, { fastify })
     const merchant = browser()
@@ -97,7 +98,7 @@ t.test('the log at level trace holds no code, state, token, cookie or secret (se
   await visitEverything(t, {}, [])
 })
 
-t.test('nor with the host\'s own serializers, which stay in charge of what is logged (security 33)', async t => {
+t.test('the host\'s own serializers decide what is logged, and get no secret (security 33)', async t => {
   const logs: string[] = []
   const fastify: FastifyServerOptions = {
     logger: {
@@ -155,7 +156,7 @@ t.test('nor with the host\'s own serializers, which stay in charge of what is lo
   t.match(replies[0], { statusCode: 302, headers: { location: '[redacted]', 'set-cookie': '[redacted]', 'cache-control': 'no-store' } })
 })
 
-t.test('nor with pino\'s standard serializers, a loggerInstance, or requests logged by the host itself (security 33)', async t => {
+t.test('no secret is logged with pino\'s standard serializers, a loggerInstance, or requests that the host logs itself (security 33)', async t => {
   const logs: string[] = []
   const loggerInstance = pino({ level: 'trace', serializers: { req: pino.stdSerializers.req, res: pino.stdSerializers.res } }, lineStream(logs))
   await visitEverything(t, { loggerInstance }, logs)
@@ -178,13 +179,13 @@ t.test('nor with pino\'s standard serializers, a loggerInstance, or requests log
   t.ok(raw.some(line => line.includes('"url":"/clover/callback?[redacted]"') && line.includes('"location":"[redacted]"')))
 })
 
-t.test('nor with a semicolon before the query, where the host\'s router takes one (security 33)', async t => {
+t.test('no secret is logged if a semicolon starts the query (security 33)', async t => {
   const { app, leaks, logs } = await startHost(t, { fastify: { routerOptions: { useSemicolonDelimiter: true } } as FastifyServerOptions })
   await app.inject(`/clover/callback;code=${code}&merchant_id=${merchantA}`)
   t.same(leaks(logs.join(''), [code]).filter(secret => secret === code), [])
 })
 
-t.test('nor where the host sends twice, of which Fastify tells with the address (security 33)', async t => {
+t.test('no secret is logged if the host sends a reply twice, a warning in which Fastify quotes the URL (security 33)', async t => {
   const late = (_request: FastifyRequest, reply: FastifyReply) => {
     setTimeout(() => reply.send('late'), 5)
     return undefined
@@ -201,7 +202,7 @@ t.test('nor where the host sends twice, of which Fastify tells with the address 
   t.same(leaks(logs.join(''), [code]), [])
 })
 
-t.test('nor over a real connection (security 33)', async t => {
+t.test('no secret is logged over a real connection (security 33)', async t => {
   const logs: string[] = []
   const time = new Time()
   const clover = await startClover(t, time)
@@ -230,7 +231,7 @@ t.test('a host without a logger, or with one that is not pino, works', async t =
   }
 })
 
-t.test('a logger that is not pino but uses the serializers it is given logs no secret either (security 33)', async t => {
+t.test('no secret is logged by a logger other than pino that uses the given serializers (security 33)', async t => {
   const logs: string[] = []
   type Serializers = Record<string, ((value: unknown) => unknown) | undefined>
   const make = (serializers: Serializers): FastifyBaseLogger => {
@@ -245,7 +246,7 @@ t.test('a logger that is not pino but uses the serializers it is given logs no s
   t.ok(logs.some(line => line.includes('{"statusCode":302}')))
 })
 
-t.test('the serializers show what is left of half a request, and leave alone what is none', async t => {
+t.test('the serializers accept an incomplete request, and do not change other values', async t => {
   const { req, res } = redactingSerializers({} as FastifyBaseLogger)
   const mark = Symbol('mark')
   t.same(req?.({ headers: { cookie: 'a=b' }, method: 'GET', url: undefined }), { method: 'GET', url: '', host: undefined, remoteAddress: undefined, remotePort: undefined })

@@ -1,11 +1,11 @@
 import t from 'tap'
-import type { CloverConnection, CloverOptions } from '../../src/options.js'
-import { approve, connect } from '../helpers/browser.js'
-import { merchantA, startHost } from '../helpers/host.js'
+import type { CloverConnection, CloverOptions } from '../../src/options/options.js'
+import { approve, connect } from '../harness/browser.js'
+import { merchantA, startHost } from '../harness/host.js'
 
 type OnConnect = NonNullable<CloverOptions['onConnect']>
 
-t.test('onConnect learns who connected, whether it is new, and what the browser said of the employee', async t => {
+t.test('onConnect gets the merchant, whether it is new, and the employee that the browser named', async t => {
   const seen: CloverConnection[] = []
   const { clover, browser } = await startHost(t, { options: { onConnect: (request, _reply, connection) => { seen.push(connection); request.log.info('connected') } } })
   for (const employeeId of ['EMPLOYEE00001', 'EMPLOYEE00002']) {
@@ -21,7 +21,7 @@ t.test('onConnect learns who connected, whether it is new, and what the browser 
   ])
 })
 
-t.test('onConnect returns a path, or nothing for the default', async t => {
+t.test('onConnect may return a path, or nothing for the default', async t => {
   const cases: Array<[OnConnect, string]> = [
     [() => '/home', '/home'],
     [async () => '/home?a=b#c', '/home?a=b#c'],
@@ -38,7 +38,7 @@ t.test('onConnect returns a path, or nothing for the default', async t => {
   }
 })
 
-t.test('onConnect may reply itself, in every way that Fastify has', async t => {
+t.test('onConnect may send a reply in every way that Fastify has', async t => {
   const replies: OnConnect[] = [
     (_request, reply) => reply.code(201).send('mine'),
     (_request, reply) => { reply.code(201).send('mine') },
@@ -65,7 +65,7 @@ t.test('onConnect may redirect with a status of its own', async t => {
   t.match(reply.headers, { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
 })
 
-t.test('an onConnect that throws gives its error to the host\'s error handler; the merchant stays connected', async t => {
+t.test('if onConnect throws, the error goes to the host\'s error handler and the merchant stays connected', async t => {
   const seen: unknown[] = []
   const wrong: unknown[] = [new Error('mine'), Object.assign(new Error('mine'), { statusCode: 418 }), 'a string', { any: 'object' }, undefined]
   for (const thrown of wrong) {
@@ -81,7 +81,7 @@ t.test('an onConnect that throws gives its error to the host\'s error handler; t
   }
 })
 
-t.test('an error of the plugin that onConnect passes on is the host\'s too', async t => {
+t.test('an error of the plugin that onConnect throws goes to the host\'s error handler too', async t => {
   const { clover, browser } = await startHost(t, {
     options: { onConnect: async request => request.clover.accessToken('MERCHANT0000Z'), onError: () => { throw new Error('not for onError') } }
   })
@@ -90,7 +90,7 @@ t.test('an error of the plugin that onConnect passes on is the host\'s too', asy
   t.match(reply.json(), { code: 'FST_CLOVER_NOT_CONNECTED' })
 })
 
-t.test('an onConnect that returns anything but a path of the app is the host\'s error, and leads nowhere (security 2)', async t => {
+t.test('an onConnect that returns anything but a path of the app is an error for the host\'s error handler, and causes no redirect (security 2)', async t => {
   for (const returned of ['//evil.example', 'https://evil.example', 'orders', '', '/\\evil.example', 7, true, { url: '/' }, `/${'x'.repeat(256)}`]) {
     const { app, clover, browser } = await startHost(t, { options: { onConnect: () => returned, onError: () => { throw new Error('not for onError') } } })
     const reply = await connect(browser(), clover, merchantA)

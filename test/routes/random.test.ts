@@ -1,15 +1,16 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { isCloverError } from '../../src/errors.js'
-import { authorizeRequest } from '../helpers/browser.js'
-import { merchantA, merchantB, startHost } from '../helpers/host.js'
+import { authorizeRequest } from '../harness/browser.js'
+import { merchantA, merchantB, startHost } from '../harness/host.js'
+import { numberOf, share } from '../harness/share.js'
 
 /*
  * FC_SEED repeats a run, FC_RUNS makes it longer.
  */
 
-const seed = Number(process.env.FC_SEED ?? Date.now() % 2 ** 31)
-const numRuns = Number(process.env.FC_RUNS ?? 400)
+const numRuns = numberOf('FC_RUNS', share(150, 400))
+const seed = numberOf('FC_SEED', process.env.FC_RUNS === undefined ? 1 : Date.now() % 2 ** 31)
 const parameters = { seed, numRuns }
 t.comment(`FC_SEED=${seed} FC_RUNS=${numRuns}`)
 
@@ -33,7 +34,7 @@ function encode (text: string): string {
 /** Text after the query that no encoder would make. */
 const rawTail = fc.constantFrom('', '&', '&&', '&=', '&code', '&%', '&%zz=%zz', '&a=%c3%28', '#', '&code=1&code=2', ';x', '?x')
 
-t.test('whatever a launch is asked with, it goes to Clover, or is a page, or a 4xx, and makes no call to Clover', async t => {
+t.test('any launch redirects to Clover, or is a page or a 4xx, and makes no call to Clover', async t => {
   let calls = 0
   const { browser } = await startHost(t, { runtime: { fetch: async () => { calls++; return Response.json({}) } } })
   const seen = new Map<number, number>()
@@ -51,7 +52,7 @@ t.test('whatever a launch is asked with, it goes to Clover, or is a page, or a 4
   t.ok([200, 302, 400].every(status => (seen.get(status) ?? 0) > 0), `all kinds were met: ${JSON.stringify([...seen])}`)
 })
 
-t.test('whatever comes to the callback, it is never an untyped 500, and nothing is stored', async t => {
+t.test('no request to the callback causes an untyped 500 or is stored', async t => {
   let calls = 0
   const { app, browser, storage } = await startHost(t, { runtime: { fetch: async () => { calls++; return Response.json({ message: 'Failed to validate authentication code.' }, { status: 401 }) } } })
   const seen = new Map<string, number>()
@@ -80,7 +81,7 @@ t.test('whatever comes to the callback, it is never an untyped 500, and nothing 
   t.ok(app.clover)
 })
 
-t.test('whatever is posted to the refresh route, it is a typed 4xx and makes no call to Clover', async t => {
+t.test('any invalid post to the refresh route is a typed 4xx and makes no call to Clover', async t => {
   let calls = 0
   const { app } = await startHost(t, { runtime: { fetch: async () => { calls++; return Response.json({}) } } })
   const type = fc.oneof({ weight: 5, arbitrary: fc.constant('application/json') }, { weight: 1, arbitrary: fc.constantFrom('text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'nonsense', 'application/json; charset=utf-16', 'application/JSON') })
@@ -97,7 +98,7 @@ t.test('whatever is posted to the refresh route, it is a typed 4xx and makes no 
   t.equal(calls, 0)
 })
 
-t.test('whatever Clover replies, the error is typed and nothing is stored of a reply that does not fit (security 24)', async t => {
+t.test('for any invalid reply of Clover the error is typed and nothing is stored (security 24)', async t => {
   const good = { access_token: 'good-access-token', access_token_expiration: 4_000_000_000, refresh_token: 'good-refresh-token', refresh_token_expiration: 4_100_000_000, id: merchantA }
   const json = fc.oneof(
     fc.jsonValue(),

@@ -1,9 +1,9 @@
 import formbody from '@fastify/formbody'
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
-import type { CloverRefreshRouteOptions } from '../../src/options.js'
-import { connect } from '../helpers/browser.js'
-import { merchantA, merchantB, startHost } from '../helpers/host.js'
+import type { CloverRefreshRouteOptions } from '../../src/options/options.js'
+import { connect } from '../harness/browser.js'
+import { merchantA, merchantB, startHost } from '../harness/host.js'
 
 const guarded = (key: 'onRequest' | 'preParsing' | 'preValidation' | 'preHandler'): CloverRefreshRouteOptions => {
   const refuse = async (request: FastifyRequest) => {
@@ -28,7 +28,7 @@ t.test('an operator gets new expirations, and never a token (security 26)', asyn
   t.equal(clover.count('refresh'), 1)
 })
 
-t.test('strangers are refused by every kind of guard, and before the body is looked at where the guard is onRequest (security 26)', async t => {
+t.test('strangers are refused by every kind of guard, and before the body is read if the guard is onRequest (security 26)', async t => {
   for (const [key, wrongBody] of [['onRequest', 401], ['preParsing', 401], ['preValidation', 401], ['preHandler', 400]] as const) {
     const { app, clover, browser } = await startHost(t, { options: { routes: { refresh: guarded(key) } } })
     await connect(browser(), clover, merchantA)
@@ -54,7 +54,7 @@ t.test('hooks of the scope guard a route that inherits', async t => {
   t.equal((await app.inject({ method: 'POST', url: '/clover/refresh', payload, headers: operator })).statusCode, 409)
 })
 
-t.test('only JSON is taken, even where the host parses forms (security 26)', async t => {
+t.test('only JSON is accepted, even if the host parses forms (security 26)', async t => {
   const { app, clover, browser } = await startHost(t, {
     before: async app => {
       await app.register(formbody)
@@ -102,7 +102,7 @@ t.test('a wrong body is 400 and makes no call to Clover (security 14)', async t 
   t.equal(clover.calls.length, calls)
 })
 
-t.test('the reply of a refresh, and an error, keep their form where the host has a reply serializer of its own', async t => {
+t.test('the reply of a refresh, and an error, keep their form if the host has its own reply serializer', async t => {
   const serialized: unknown[] = []
   const { app, clover, browser } = await startHost(t, {
     before: app => app.setReplySerializer(payload => { serialized.push(payload); return '"the host\'s own"' }),
@@ -133,7 +133,7 @@ t.test('an error of a refresh is typed and goes to the host\'s error handler', a
   t.equal((await storage.get(merchantA))?.accessToken, stored?.accessToken)
 })
 
-t.test('the refresh of a v1 token is refused, since it has none', async t => {
+t.test('a refresh of a v1 token is refused, since there is no refresh token', async t => {
   const { app, clover, browser } = await startHost(t, { options: { flow: 'v1' } })
   await connect(browser(), clover, merchantA)
   const reply = await app.inject({ method: 'POST', url: '/clover/refresh', payload: { merchant_id: merchantA } })

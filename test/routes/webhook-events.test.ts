@@ -1,16 +1,16 @@
 import t from 'tap'
 import { memoryStorage } from '../../src/storage/index.js'
 import type { CloverStorage } from '../../src/storage/contract.js'
-import { connect } from '../helpers/browser.js'
-import { events, highTrust, merchantA, merchantB, type Host } from '../helpers/host.js'
-import { appEvent, startWebhookHost } from '../helpers/webhook.js'
-import { gate } from '../tokens/bench.js'
+import { connect } from '../harness/browser.js'
+import { events, highTrust, merchantA, merchantB, type Host } from '../harness/host.js'
+import { appEvent, startWebhookHost } from '../harness/webhook.js'
+import { gate } from '../tokens/one-server.js'
 
 const merchantC = 'MERCHANT0000C'
 const order = { objectId: 'O:GHIVJT2ABCRSC', type: 'UPDATE', ts: 1_537_970_958_000 }
 const bodyOf = (merchants: object) => ({ appId: highTrust, merchants })
 
-/** When a merchant connected, in Unix milliseconds: the second's beginning. */
+/** The time of a merchant's connection in Unix milliseconds, rounded down to a second. */
 async function connectedAt ({ app }: Pick<Host, 'app'>, merchantId: string): Promise<number> {
   return (await app.clover.installation(merchantId))?.connectedAt as number * 1000
 }
@@ -34,7 +34,7 @@ function failing (): CloverStorage & { fails: (method: 'get' | 'delete', merchan
   return storage
 }
 
-t.test('each event of each merchant reaches onEvent once, in order, connected or not, with all that Clover sent', async t => {
+t.test('each event of each merchant, connected or not, reaches onEvent once, in order and with all its fields', async t => {
   const { clover, told, browser, storage } = await startWebhookHost(t)
   await connect(browser(), clover, merchantA)
   const stock = { objectId: 'IS:2VDC10SDM27M0', type: 'UPDATE', ts: 5, stockCount: 7 }
@@ -56,7 +56,7 @@ t.test('each event of each merchant reaches onEvent once, in order, connected or
   t.ok(await storage.get(merchantA))
 })
 
-t.test('the reply does not wait for onEvent, and one that throws is logged and stops nothing', async t => {
+t.test('the reply does not wait for onEvent, and its error is only logged', async t => {
   const never = await startWebhookHost(t, { options: { onEvent: () => new Promise(() => {}) } })
   t.equal((await never.post(bodyOf({ [merchantA]: [order] }))).status, 200)
   let calls = 0
@@ -68,7 +68,7 @@ t.test('the reply does not wait for onEvent, and one that throws is logged and s
   t.equal((await none.post(bodyOf({ [merchantA]: [order] }))).status, 200)
 })
 
-t.test('an uninstall forgets the merchant, and tells onDisconnect', async t => {
+t.test('an uninstall disconnects the merchant, and calls onDisconnect', async t => {
   const host = await startWebhookHost(t)
   const { app, clover, told, browser, storage, time } = host
   for (const merchantId of [merchantA, merchantB]) await connect(browser(), clover, merchantId)
@@ -101,7 +101,7 @@ t.test('an uninstall that is not later than the second of the connection does no
   t.same(told.disconnected, [merchantA], 'once, by the latest of them')
 })
 
-t.test('an uninstall and a new installation that arrive late leave the merchant who came back', async t => {
+t.test('if an uninstall and a new installation arrive late, the merchant who came back stays connected', async t => {
   const host = await startWebhookHost(t)
   const { app, clover, browser, told, time } = host
   await connect(browser(), clover, merchantA)
@@ -116,7 +116,7 @@ t.test('an uninstall and a new installation that arrive late leave the merchant 
   t.match([told.disconnected, told.events.map(({ type }) => type)], [[], ['CREATE']])
 })
 
-t.test('nor does it where Clover let the old access token live on, so that the merchant kept the pair', async t => {
+t.test('a late uninstall does not disconnect a merchant whose old access token still worked, so that the pair was kept', async t => {
   const host = await startWebhookHost(t, { simulator: { unknowns: { accessTokenSurvivesUninstall: true, refreshSurvivesUninstall: true } } })
   const { app, clover, browser, told, time, storage } = host
   await connect(browser(), clover, merchantA)
@@ -134,9 +134,9 @@ t.test('nor does it where Clover let the old access token live on, so that the m
   t.same(told.disconnected, [merchantA])
 })
 
-t.test('times are compared by Clover\'s clock, however wrong the server\'s is', async t => {
+t.test('times are compared by Clover\'s clock, even if the server\'s clock is wrong', async t => {
   for (const wrong of [-3_600_000, 3_600_000]) {
-    const host = await startWebhookHost(t, { runtime: { now: () => Date.now() + wrong }, simulator: { now: Date.now } })
+    const host = await startWebhookHost(t, { runtime: { wallClock: () => Date.now() + wrong }, simulator: { now: Date.now } })
     const { clover, browser, storage, post } = host
     await connect(browser(), clover, merchantA)
     await post(bodyOf({ [merchantA]: [appEvent('DELETE', Date.now() - 5000)] }))
@@ -146,7 +146,7 @@ t.test('times are compared by Clover\'s clock, however wrong the server\'s is', 
   }
 })
 
-t.test('an uninstall during a refresh wins: the pair that comes later does not bring the merchant back (security 34)', async t => {
+t.test('an uninstall during a refresh is final: the new pair does not bring the merchant back (security 34)', async t => {
   const host = await startWebhookHost(t)
   const { app, clover, browser, storage, time, told } = host
   await connect(browser(), clover, merchantA)
@@ -166,7 +166,7 @@ t.test('an uninstall during a refresh wins: the pair that comes later does not b
   t.ok(events(host.logs).some(({ event }) => event === 'pair-dropped'))
 })
 
-t.test('an uninstall that meets the write of a refresh forgets what was written', async t => {
+t.test('an uninstall during the write of a refresh deletes the written record', async t => {
   const storage = failing()
   const host = await startWebhookHost(t, { options: { storage } })
   const { app, clover, browser, time } = host
@@ -188,7 +188,7 @@ t.test('an uninstall that meets the write of a refresh forgets what was written'
   t.equal(await storage.get(merchantA), undefined)
 })
 
-t.test('while the store fails an uninstall is answered with 503, and done when Clover sends it again', async t => {
+t.test('while the store fails an uninstall is answered with 503, and takes effect when Clover sends it again', async t => {
   for (const method of ['get', 'delete'] as const) {
     const storage = failing()
     const host = await startWebhookHost(t, { options: { storage } })
@@ -217,7 +217,7 @@ t.test('while the store fails an uninstall is answered with 503, and done when C
   }
 })
 
-t.test('a record that is another app\'s or sealed stays, and is no 200; one that is damaged is forgotten', async t => {
+t.test('a record of another app, or a sealed one, stays and the reply is not 200; a damaged one is deleted', async t => {
   const storage = failing()
   const host = await startWebhookHost(t, { options: { storage } })
   const { clover, browser, time } = host
@@ -233,21 +233,21 @@ t.test('a record that is another app\'s or sealed stays, and is no 200; one that
   t.same(host.told.disconnected, [merchantA])
 })
 
-t.test('a body of another app is refused, and nothing of it is acted upon', async t => {
+t.test('a body of another app is refused and has no effect', async t => {
   const { clover, browser, storage, told, logs, post, time } = await startWebhookHost(t)
   await connect(browser(), clover, merchantA)
   time.pass(60_000)
   const merchants = { [merchantA]: [order, appEvent('DELETE', time.now())] }
   for (const appId of ['OTHERAPP00000', highTrust.toLowerCase()]) {
     const { status, body } = await post({ appId, merchants })
-    t.match([status, JSON.parse(body)], [400, { statusCode: 400, code: 'FST_CLOVER_WEBHOOK', message: /^appId is another app's/ }])
+    t.match([status, JSON.parse(body)], [400, { statusCode: 400, code: 'FST_CLOVER_WEBHOOK', message: /^appId belongs to another app/ }])
   }
   t.same(told, { events: [], disconnected: [], codes: [] })
   t.ok(await storage.get(merchantA))
-  t.match(events(logs).find(({ event }) => event === 'webhook-refused'), { reason: 'it is another app\'s' })
+  t.match(events(logs).find(({ event }) => event === 'webhook-refused'), { reason: 'it is for another app' })
 })
 
-t.test('bodies of another form are 400, and touch nothing; what is not known is ignored', async t => {
+t.test('malformed bodies are a 400 and have no effect; unknown fields are ignored', async t => {
   const { clover, browser, storage, told, post, time, logs } = await startWebhookHost(t)
   await connect(browser(), clover, merchantA)
   time.pass(60_000)
@@ -272,7 +272,7 @@ t.test('bodies of another form are 400, and touch nothing; what is not known is 
   t.notMatch(logs.join(''), 'anything')
 })
 
-t.test('a body with many merchants forgets them all, a few at a time', async t => {
+t.test('a body with many uninstalls disconnects all merchants, a few at a time', async t => {
   const storage = failing()
   const { post, told, clover, app, time } = await startWebhookHost(t, { options: { storage, dangerouslyTrustMerchantId: true } })
   const ids = Array.from({ length: 60 }, (_value, index) => `MANY${String(index).padStart(9, '0')}`)

@@ -4,15 +4,15 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyRequest, FastifyServerOptions } from 'fastify'
 import t from 'tap'
-import { connect } from '../helpers/browser.js'
-import { events, highTrust, lineStream, merchantA, merchantB, startHost } from '../helpers/host.js'
-import { appEvent, authOf, refuseAll, startWebhookHost } from '../helpers/webhook.js'
+import { connect } from '../harness/browser.js'
+import { events, highTrust, lineStream, merchantA, merchantB, startHost } from '../harness/host.js'
+import { appEvent, authOf, refuseAll, startWebhookHost } from '../harness/webhook.js'
 
 const code = 'ce7643c1-83ea-4218-abe6-da876c9c7a0a'
 const bodyOf = (merchants: object, appId = highTrust) => ({ appId, merchants })
 const order = { objectId: 'O:GHIVJT2ABCRSC', type: 'UPDATE', ts: 1 }
 
-t.test('Clover\'s verification is answered with 200, and its code told to the hook, and to no log', async t => {
+t.test('Clover\'s verification gets 200, and its code goes to the hook and to no log', async t => {
   const { clover, told, logs, auth } = await startWebhookHost(t)
   const { status, body } = await clover.verifyWebhook()
   t.equal(status, 200)
@@ -23,10 +23,10 @@ t.test('Clover\'s verification is answered with 200, and its code told to the ho
   t.notMatch(logs.join(''), 'routes.webhook.auth is not set', 'once it is set, nothing is said of it at the start')
 })
 
-t.test('before the Clover Auth Code is known, as with an unset variable, verification works and all else is 401 (security 8)', async t => {
+t.test('without a Clover Auth Code, as with an unset variable, verification works and everything else is a 401 (security 8)', async t => {
   for (const auth of [undefined, '', false, [], [undefined, '']] as const) {
     const { clover, told, logs, post, browser, storage } = await startWebhookHost(t, { webhook: { auth } })
-    t.match(logs.join(''), 'routes.webhook.auth is not set: until it is, the webhook route answers Clover\'s verification alone')
+    t.match(logs.join(''), 'routes.webhook.auth is not set: until it is, the webhook route answers only Clover\'s verification, and refuses events')
     t.equal((await clover.verifyWebhook()).status, 200)
     t.equal(told.codes.length, 1)
     await connect(browser(), clover, merchantA)
@@ -39,7 +39,7 @@ t.test('before the Clover Auth Code is known, as with an unset variable, verific
   }
 })
 
-t.test('without a hook for the code the log says how to receive it, and a hook that throws changes nothing', async t => {
+t.test('without a hook for the code the log says how to receive it, and an error of the hook has no effect', async t => {
   const silent = await startWebhookHost(t, { webhook: { onVerificationCode: undefined } as object })
   t.equal((await silent.clover.verifyWebhook()).status, 200)
   t.match(silent.logs.join(''), 'give routes.webhook.onVerificationCode to receive it')
@@ -48,7 +48,7 @@ t.test('without a hook for the code the log says how to receive it, and a hook t
   t.match(throwing.logs.join(''), 'fastify-clover: onVerificationCode threw')
 })
 
-t.test('a stranger\'s verification calls the hook and does nothing else, whatever comes with it', async t => {
+t.test('a stranger\'s verification only calls the hook, whatever else the request has', async t => {
   const { clover, told, post, browser, storage } = await startWebhookHost(t)
   await connect(browser(), clover, merchantA)
   for (const headers of [{}, { 'x-clover-auth': 'wrong' }]) {
@@ -62,7 +62,7 @@ t.test('a stranger\'s verification calls the hook and does nothing else, whateve
   t.equal(told.codes.length, 2)
 })
 
-t.test('only what carries the right X-Clover-Auth is acted upon; a refusal is logged without the value (security 8)', async t => {
+t.test('only a request with the right X-Clover-Auth has an effect; a refusal is logged without the value (security 8)', async t => {
   const canary = 'canary-0307e264-b33a-4913-88aa-37b10014a0b8'
   const { clover, told, logs, post, browser, storage, auth } = await startWebhookHost(t)
   await connect(browser(), clover, merchantA)
@@ -84,7 +84,7 @@ t.test('only what carries the right X-Clover-Auth is acted upon; a refusal is lo
   t.same([told.events.length, told.disconnected.length], [1, 1])
 })
 
-t.test('a header that comes twice is refused, even if both are right (security 8)', async t => {
+t.test('a repeated header is refused, even if both are right (security 8)', async t => {
   const { url, told, auth } = await startWebhookHost(t)
   for (const values of [[auth, auth], ['wrong', auth], [auth, 'wrong']]) {
     const request = httpRequest(url, { method: 'POST' })
@@ -98,7 +98,7 @@ t.test('a header that comes twice is refused, even if both are right (security 8
   t.same(told.events, [])
 })
 
-t.test('several values are taken while the Clover Auth Code is changed', async t => {
+t.test('several values are accepted during a rotation of the Clover Auth Code', async t => {
   const next = '0307e264-b33a-4913-88aa-37b10014a0b8'
   const { post, auth } = await startWebhookHost(t, { webhook: clover => ({ auth: [undefined, next, authOf(clover), ''] }) })
   for (const value of [next, auth]) t.equal((await post(bodyOf({}), { 'x-clover-auth': value })).status, 200)
@@ -126,7 +126,7 @@ t.test('the log holds no X-Clover-Auth, whatever the host logs of a request (sec
   for (const secret of [auth, canary, 'canary']) t.notMatch(logs.join(''), secret)
 })
 
-t.test('a body is bounded: 1 MiB of Clover\'s, and no more than a verification\'s of a stranger\'s', async t => {
+t.test('a body may have 1 MiB from Clover, and only the size of a verification from a stranger', async t => {
   const { app, url, told, post, auth, logs } = await startWebhookHost(t)
   const many = (count: number) => bodyOf({ [merchantA]: Array.from({ length: count }, (_value, index) => ({ ...order, ts: index })) })
   t.equal((await post(many(5000))).status, 200)
@@ -138,7 +138,7 @@ t.test('a body is bounded: 1 MiB of Clover\'s, and no more than a verification\'
   const refresh = { method: 'POST', url: '/clover/refresh', payload: { merchant_id: merchantA, more: 'x'.repeat(2000) } } as const
   t.equal((await app.inject(refresh)).statusCode, 413, 'the refresh route keeps its own')
 
-  // As it may also come: in chunks, whose sum is told by nobody.
+  // Also as chunks without a content-length.
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.teardown(() => agent.destroy())
   const chunked = async (headers: Record<string, string>, chunks: string[]) => {
@@ -167,7 +167,7 @@ t.test('a body is bounded: 1 MiB of Clover\'s, and no more than a verification\'
   t.pass('the request of a stranger who hangs up is over')
 })
 
-t.test('a hook of the host that reads the body along takes nothing away', async t => {
+t.test('a hook of the host may read the body too', async t => {
   let seen = 0
   const { post, told } = await startWebhookHost(t, {
     before: app => app.addHook('preParsing', async (_request, _reply, payload) => { payload.on('data', (chunk: Buffer) => { seen += chunk.length }) })
@@ -180,7 +180,7 @@ t.test('a hook of the host that reads the body along takes nothing away', async 
   t.ok(seen > 5000)
 })
 
-t.test('only JSON is taken, even where the host parses forms', async t => {
+t.test('only JSON is accepted, even if the host parses forms', async t => {
   const { post, told, auth } = await startWebhookHost(t, { before: app => app.register(formbody) })
   for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data; boundary=x']) {
     for (const headers of [{}, { 'x-clover-auth': auth }]) t.equal((await post(`verificationCode=${code}`, { 'content-type': type, ...headers })).status, 415, type)
@@ -190,7 +190,7 @@ t.test('only JSON is taken, even where the host parses forms', async t => {
   t.same(told.codes, [])
 })
 
-t.test('other methods are 405, and a slash at the end works as well', async t => {
+t.test('other methods are 405, and a slash at the end works too', async t => {
   const { app, url, auth } = await startWebhookHost(t)
   for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'] as const) {
     const reply = await app.inject({ method, url: '/clover/webhook' })
@@ -213,7 +213,7 @@ t.test('the host\'s own hooks on the route run besides the guard', async t => {
   t.equal((await (await startWebhookHost(t, { webhook: { onRequest: refuseAll } })).post(bodyOf({}))).status, 403)
 })
 
-t.test('the route is off by default, and with routes: false; alone it needs neither cookieSecret nor baseUrl', async t => {
+t.test('the route is off by default, and with routes: false; without the other routes it needs neither cookieSecret nor baseUrl', async t => {
   const refresh = { onRequest: async () => {} }
   for (const routes of [undefined, false] as const) {
     for (const webhook of [undefined, false] as const) {
@@ -227,7 +227,7 @@ t.test('the route is off by default, and with routes: false; alone it needs neit
   t.equal((await app.inject({ method: 'POST', url: '/hook', payload: { verificationCode: code } })).statusCode, 200)
 })
 
-t.test('each of two scopes takes its own app\'s webhooks', async t => {
+t.test('each of two scopes accepts its own app\'s webhooks', async t => {
   const { post, told } = await startWebhookHost(t, { prefix: '/us' })
   t.equal((await post(bodyOf({ [merchantB]: [order] }))).status, 200)
   t.equal(told.events.length, 1)

@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
-import { approve, authorizeRequest } from '../helpers/browser.js'
-import { lineStream, merchantA, merchantB, startHost, type Host, type HostOptions } from '../helpers/host.js'
-import { requestText, sendRaw, type WireReply } from '../helpers/wire.js'
+import { approve, authorizeRequest } from '../harness/browser.js'
+import { lineStream, merchantA, merchantB, startHost, type Host, type HostOptions } from '../harness/host.js'
+import { requestText, sendRaw, type WireReply } from '../harness/wire.js'
 
 /*
- * The routes over real connections, byte for byte: what a client or a proxy may send that `inject` cannot, or tidies up.
+ * The routes over real connections, for requests that `inject` cannot send or normalizes.
  */
 
 type Header = readonly [string, string]
@@ -33,7 +33,7 @@ async function approved ({ browser, clover }: Host): Promise<{ search: string, c
   }
 }
 
-t.test('no method but GET spends a code, and none that Fastify knows logs or echoes it (security 33)', async t => {
+t.test('only GET spends a code, and no method that Fastify knows logs or echoes it (security 33)', async t => {
   const host = await listen(t)
   const { search, code, cookie, visit } = await approved(host)
   for (const method of METHODS.filter(method => method !== 'GET' && method !== 'CONNECT')) {
@@ -53,7 +53,7 @@ t.test('no method but GET spends a code, and none that Fastify knows logs or ech
   t.equal(await visit(), '/', 'the code is still good')
 })
 
-t.test('a doubled slash is a 404 of the plugin\'s own, which neither logs nor echoes (security 33)', async t => {
+t.test('a doubled slash is a 404 of the plugin, which neither logs nor echoes the query (security 33)', async t => {
   const cases: Array<[FastifyServerOptions, HostOptions]> = [[{}, {}], [{ routerOptions: { ignoreTrailingSlash: true } }, {}], [{ routerOptions: { caseSensitive: false } }, {}], [{}, { prefix: '/eu' }]]
   for (const [fastify, options] of cases) {
     let found404 = 0
@@ -67,7 +67,7 @@ t.test('a doubled slash is a 404 of the plugin\'s own, which neither logs nor ec
         t.match(reply.values('cache-control'), ['no-store'])
         t.same(reply.values('set-cookie'), [])
         t.notMatch(reply.text, 'canary')
-        if (method === 'GET') t.match(JSON.parse(reply.body), { statusCode: 404, error: 'Not Found', message: /a slash too many/ })
+        if (method === 'GET') t.match(JSON.parse(reply.body), { statusCode: 404, error: 'Not Found', message: /a doubled slash/ })
       }
     }
     t.equal((await host.send('POST', `${prefix}//clover/refresh`, [['content-type', 'application/json'], ['content-length', '31']], `{"merchant_id":"${merchantA}"}`)).statusCode, 404, 'a guard by path cannot be gone around')
@@ -78,14 +78,14 @@ t.test('a doubled slash is a 404 of the plugin\'s own, which neither logs nor ec
   }
 })
 
-t.test('where the host\'s router ignores doubled slashes they are served, and logged without their query (security 33)', async t => {
+t.test('if the host\'s router ignores doubled slashes, the path is served, and logged without its query (security 33)', async t => {
   const host = await listen(t, { fastify: { routerOptions: { ignoreDuplicateSlashes: true } } })
   const { search, cookie } = await approved(host)
   t.equal((await host.send('HEAD', `//clover//callback${search}`, [cookie])).statusCode, 405)
   t.same((await host.send('GET', `//clover//callback${search}`, [cookie])).values('location'), ['/'])
 })
 
-t.test('no other spelling of the callback\'s path spends a code; those that are the same path do, and are logged without their query', async t => {
+t.test('only spellings that are the callback\'s path spend a code, and they are logged without their query', async t => {
   const host = await listen(t)
   const { search, cookie, visit } = await approved(host)
   const unlike = ['///clover/callback', '/clover%2Fcallback', '/%2Fclover/callback', '/CLOVER/callback', '/Clover/Callback', '/clover/callback;a=b', '/clover/callback%', '/clover/callback%00', '/clover/callback%20', '/clover/callback%3f',
@@ -103,7 +103,7 @@ t.test('no other spelling of the callback\'s path spends a code; those that are 
   }
 })
 
-t.test('the host\'s 404 can be kept from logging and echoing as README says', async t => {
+t.test('the host\'s 404 can be kept from logging and echoing as the guide to the routes says', async t => {
   const logs: string[] = []
   const { send } = await listen(t, {
     fastify: { logger: { level: 'info', stream: lineStream(logs), serializers: { req: ({ method, url }) => ({ method, path: url.split('?', 1)[0] }) } } },
@@ -144,7 +144,7 @@ t.test('no address in a request changes the redirect URI or the cookies, however
   }
 })
 
-t.test('a launch in any kind of frame is a page that leads out of it; anywhere else it goes to Clover', async t => {
+t.test('a launch in any kind of frame is a page with a link out of it; any other launch redirects to Clover', async t => {
   const { send } = await listen(t)
   for (const kind of ['iframe', 'frame', 'embed', 'object', 'fencedframe']) {
     const reply = await send('GET', '/clover/launch', [['sec-fetch-dest', kind], ['sec-fetch-site', 'cross-site'], ['sec-fetch-mode', 'navigate']])
@@ -159,7 +159,7 @@ t.test('a launch in any kind of frame is a page that leads out of it; anywhere e
   }
 })
 
-t.test('whatever body comes to the refresh route, it is a typed 4xx, at once, and after the guard (security 14, security 26)', async t => {
+t.test('any invalid body of the refresh route is a typed 4xx, at once, and after the guard (security 14, security 26)', async t => {
   const guarded = await listen(t, { options: { routes: { refresh: { onRequest: async () => { throw Object.assign(new Error('not an operator'), { statusCode: 401 }) } } } } })
   const open = await listen(t)
   const json: Header = ['content-type', 'application/json']
@@ -217,7 +217,7 @@ t.test('a body without end is answered and cut off, on the refresh route and whe
   t.equal(clover.calls.length, 0)
 })
 
-t.test('a flood of cookies: whatever comes, a reply has less than 4 KiB of headers, and five states are left (security 9)', async t => {
+t.test('after a flood of cookies a reply has less than 4 KiB of headers, and five states are left (security 9)', async t => {
   const host = await listen(t, {
     appId: 'SIMULATORAPP2',
     options: { appSecret: false },
@@ -255,7 +255,7 @@ t.test('a flood of cookies: whatever comes, a reply has less than 4 KiB of heade
       t.notMatch(reply.text, 'aaaaaaaa', 'no name of a stranger\'s is sent back')
     }
   }
-  // What one launch cannot end the next ones do, oldest first.
+  // The next launches delete the cookies that one launch cannot delete, oldest first.
   let jar = new Map([...valid, ...forged].map(line => [line.slice(0, line.indexOf('=')), line]))
   for (let launch = 0; launch < 20; launch++) {
     const reply = await send('GET', longest, [['cookie', [...jar.values()].join('; ')]])
@@ -271,6 +271,7 @@ t.test('a flood of cookies: whatever comes, a reply has less than 4 KiB of heade
 t.test('a flood of headers is answered by Node, and one that it lets through by the route', async t => {
   const { send } = await listen(t)
   t.equal((await send('GET', '/clover/launch', [['cookie', `a=${'x'.repeat(17_000)}`]])).statusCode, 431)
-  t.equal((await send('GET', '/clover/launch', Array.from({ length: 1500 }, (_, index) => [`x${index}`, '1'] as const))).statusCode, 302)
+  // Node 24 refuses 1500 of them, and earlier versions do not.
+  t.equal((await send('GET', '/clover/launch', Array.from({ length: 900 }, (_, index) => [`x${index}`, '1'] as const))).statusCode, 302)
   t.equal((await send('GET', '/clover/launch', [['cookie', 'a=1'], ['cookie', '__proto__=2'], ['__proto__', 'x'], ['accept', 'text/html']])).statusCode, 302)
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { cloverFaults } from './faults.js'
-import { play } from './play.js'
+import { runFlows } from './run-flows.js'
 
 /*
  * Secrets that can be recognised are put wherever there are secrets; then all that can happen happens, and what came out of it is searched:
@@ -8,5 +8,5 @@ import { play } from './play.js'
  */
 
 t.test('no secret comes out while Clover fails, whatever it answers (security 21, security 22, security 33)', async t => {
-  await play(t, { curious: false, sealed: false }, cloverFaults)
+  await runFlows(t, { verbose: false, sealed: false }, cloverFaults)
 })

@@ -3,8 +3,8 @@ import t from 'tap'
 import { diagnosticsChannels } from '../../src/index.js'
 import { ownFaults } from './faults.js'
 import { flows } from './flows.js'
-import { play, playAll } from './play.js'
-import { canary, setStage } from './stage.js'
+import { runFlows, runAllFlows } from './run-flows.js'
+import { canary, startWatchedHost } from './watched-host.js'
 
 /*
  * Secrets that can be recognised are put wherever there are secrets; then all that can happen happens, and what came out of it is searched:
@@ -12,19 +12,19 @@ import { canary, setStage } from './stage.js'
  */
 
 t.test('no secret comes out of an ordinary host (security 21, security 22, security 33)', async t => {
-  await playAll(t, { curious: false, sealed: true }, [...flows, ...ownFaults])
+  await runAllFlows(t, { verbose: false, sealed: true }, [...flows, ...ownFaults])
 })
 
 t.test('nor of the faults of its store where tokens are stored as they are (security 33)', async t => {
-  await play(t, { curious: false, sealed: false }, ownFaults)
+  await runFlows(t, { verbose: false, sealed: false }, ownFaults)
 })
 
 t.test('a secret on any diagnostics channel would be found (security 33)', async t => {
   const names = Object.values(diagnosticsChannels)
-  const stage = await setStage(t, { curious: false, sealed: false })
+  const host = await startWatchedHost(t, { verbose: false, sealed: false })
   for (const name of names) channel(name).publish({ reason: canary('access token') })
-  const found = (await stage.findings()).filter(finding => finding.startsWith('a diagnostics message, as JSON: access token'))
+  const found = (await host.findings()).filter(finding => finding.startsWith('a diagnostics message, as JSON: access token'))
   t.ok(names.length > 10)
-  t.same(names.filter(name => !stage.heard.has(name)), [])
+  t.same(names.filter(name => !host.heard.has(name)), [])
   t.ok(found.length >= names.length)
 })

@@ -1,11 +1,11 @@
 import type { EncryptedStorage } from '../../src/storage/index.js'
 import type { Fault, FaultKind } from '../../src/testing/index.js'
-import { connect } from '../helpers/browser.js'
-import { merchantA, merchantB } from '../helpers/host.js'
+import { connect } from '../harness/browser.js'
+import { merchantA, merchantB } from '../harness/host.js'
 import { askAll, fold, join, must, type Flow } from './flow.js'
 import { callAll } from './flows-api.js'
 import { legacy, migrate } from './flows-jobs.js'
-import { canary, type Broken, type Stage } from './stage.js'
+import { canary, type Broken, type WatchedHost } from './watched-host.js'
 
 const endpoints = ['token', 'merchant', 'refresh', 'recovery', 'legacyToken'] as const
 
@@ -42,12 +42,12 @@ const plainFaults: FaultKind[] = [
 ]
 
 /** A merchant comes, is served and comes back while Clover answers as the fault says. */
-async function live (stage: Stage): Promise<void> {
-  await connect(stage.browser(), stage.clover, merchantA)
-  await askAll(stage, merchantA)
-  stage.time.pass(31 * 60_000)
-  await stage.token(merchantA)
-  await connect(stage.browser(), stage.clover, merchantA)
+async function live (host: WatchedHost): Promise<void> {
+  await connect(host.browser(), host.clover, merchantA)
+  await askAll(host, merchantA)
+  host.time.pass(31 * 60_000)
+  await host.token(merchantA)
+  await connect(host.browser(), host.clover, merchantA)
 }
 
 const cloverFails: Flow[] = (['v2', 'v1'] as const).flatMap(flow => [
@@ -55,17 +55,17 @@ const cloverFails: Flow[] = (['v2', 'v1'] as const).flatMap(flow => [
   ['odd replies', oddReplies] as const
 ].map(([name, faults]): Flow => ({
   name: `Clover, ${flow}: ${name}`,
-  stage: { options: { flow, callTimeout: name.startsWith('latency') ? 150 : 10_000 } },
-  run: async stage => {
+  host: { options: { flow, callTimeout: name.startsWith('latency') ? 150 : 10_000 } },
+  run: async host => {
     for (const on of endpoints.filter(on => (on === 'token' || on === 'refresh' || on === 'recovery') === (flow === 'v2') || on === 'merchant')) {
       for (const fault of faults()) {
-        stage.clover.clearFaults()
-        if (fault.kind === 'latency') await connect(stage.browser(), stage.clover, merchantA)
-        else await join(stage, merchantA)
-        if (on === 'recovery') stage.clover.fault({ on: 'refresh', kind: 'status', status: 401, when: 'after' })
-        stage.clover.fault({ on, times: 3, ...fault } as Fault)
-        await live(stage)
-        stage.time.pass(60_000)
+        host.clover.clearFaults()
+        if (fault.kind === 'latency') await connect(host.browser(), host.clover, merchantA)
+        else await join(host, merchantA)
+        if (on === 'recovery') host.clover.fault({ on: 'refresh', kind: 'status', status: 401, when: 'after' })
+        host.clover.fault({ on, times: 3, ...fault } as Fault)
+        await live(host)
+        host.time.pass(60_000)
       }
     }
   }
@@ -73,30 +73,30 @@ const cloverFails: Flow[] = (['v2', 'v1'] as const).flatMap(flow => [
 
 const apiFails: Flow[] = [...plainFaults.map((fault): Flow => ({
   name: `Clover's API and the migration: ${fault.kind}${'status' in fault ? ` ${fault.status}` : ''}${'when' in fault ? `, ${fault.when}` : ''}`,
-  stage: { hurries: true, options: { callTimeout: fault.kind === 'latency' ? 100 : 10_000 } },
-  run: async stage => {
-    await join(stage, merchantA)
-    stage.clover.fault({ on: ['rest', 'pakms', 'migrate'], times: Infinity, ...fault } as Fault)
-    await callAll(stage)
-    await migrate(stage, [legacy(stage, merchantB)])
-    stage.clover.clearFaults()
-    stage.clover.fault({ on: ['token', 'merchant'], times: 3, ...fault } as Fault)
-    await migrate(stage, [legacy(stage, merchantB)])
+  host: { hurries: true, options: { callTimeout: fault.kind === 'latency' ? 100 : 10_000 } },
+  run: async host => {
+    await join(host, merchantA)
+    host.clover.fault({ on: ['rest', 'pakms', 'migrate'], times: Infinity, ...fault } as Fault)
+    await callAll(host)
+    await migrate(host, [legacy(host, merchantB)])
+    host.clover.clearFaults()
+    host.clover.fault({ on: ['token', 'merchant'], times: 3, ...fault } as Fault)
+    await migrate(host, [legacy(host, merchantB)])
   }
 })), {
   name: 'Clover\'s API and the migration: odd replies',
-  stage: { hurries: true },
-  run: async stage => {
-    await join(stage, merchantA)
+  host: { hurries: true },
+  run: async host => {
+    await join(host, merchantA)
     for (const [fault, other] of [...oddReplies().entries()].map(([index, fault]) => [fault, oddReplies()[index]] as const)) {
-      stage.clover.fault({ on: ['rest', 'pakms'], times: Infinity, ...fault } as Fault)
-      await callAll(stage)
-      stage.clover.clearFaults()
+      host.clover.fault({ on: ['rest', 'pakms'], times: Infinity, ...fault } as Fault)
+      await callAll(host)
+      host.clover.clearFaults()
       for (const on of ['migrate', 'token'] as const) {
-        stage.clover.fault({ on, times: 1, ...other } as Fault)
-        await migrate(stage, [legacy(stage, merchantB)])
-        stage.clover.clearFaults()
-        await stage.try('disconnect()', async () => await stage.app.clover.disconnect(merchantB))
+        host.clover.fault({ on, times: 1, ...other } as Fault)
+        await migrate(host, [legacy(host, merchantB)])
+        host.clover.clearFaults()
+        await host.try('disconnect()', async () => await host.app.clover.disconnect(merchantB))
       }
     }
   }
@@ -104,7 +104,7 @@ const apiFails: Flow[] = [...plainFaults.map((fault): Flow => ({
 
 const network: Flow = {
   name: 'the network\'s errors quote the address and the body',
-  stage: () => ({
+  host: () => ({
     hurries: true,
     runtime: {
       fetch: async (input, init) => {
@@ -113,123 +113,123 @@ const network: Flow = {
       }
     }
   }),
-  run: async (stage, another) => {
-    await connect(stage.browser(), stage.clover, merchantA)
-    const v1 = await another({ beside: stage, options: { flow: 'v1' } })
+  run: async (host, another) => {
+    await connect(host.browser(), host.clover, merchantA)
+    const v1 = await another({ beside: host, options: { flow: 'v1' } })
     await connect(v1.browser(), v1.clover, merchantA)
-    const well = await another({ beside: stage, runtime: { fetch } })
+    const well = await another({ beside: host, runtime: { fetch } })
     await connect(well.browser(), well.clover, merchantA)
-    await askAll(stage, merchantA)
-    await callAll(stage)
-    await migrate(stage, [legacy(stage, merchantB)])
-    await fold(stage, v1, well)
+    await askAll(host, merchantA)
+    await callAll(host)
+    await migrate(host, [legacy(host, merchantB)])
+    await fold(host, v1, well)
   }
 }
 
 const storeFails: Flow[] = (['get', 'put', 'delete', 'list', 'all'] satisfies Broken[]).map(broken => ({
   name: `the store fails in ${broken} and quotes the record`,
-  run: async stage => {
-    await join(stage, merchantA)
-    stage.broken = broken
-    await askAll(stage, merchantA)
-    await callAll(stage)
-    stage.time.pass(31 * 60_000)
-    await askAll(stage, merchantA)
-    await connect(stage.browser(), stage.clover, merchantA)
-    await connect(stage.browser(), stage.clover, merchantB)
-    await stage.inject({ method: 'POST', url: '/clover/refresh', payload: { merchant_id: merchantA } })
-    await stage.try('disconnect()', async () => await stage.app.clover.disconnect(merchantA))
-    stage.broken = 'none'
-    stage.time.pass(120_000)
-    await askAll(stage, merchantA)
+  run: async host => {
+    await join(host, merchantA)
+    host.broken = broken
+    await askAll(host, merchantA)
+    await callAll(host)
+    host.time.pass(31 * 60_000)
+    await askAll(host, merchantA)
+    await connect(host.browser(), host.clover, merchantA)
+    await connect(host.browser(), host.clover, merchantB)
+    await host.inject({ method: 'POST', url: '/clover/refresh', payload: { merchant_id: merchantA } })
+    await host.try('disconnect()', async () => await host.app.clover.disconnect(merchantA))
+    host.broken = 'none'
+    host.time.pass(120_000)
+    await askAll(host, merchantA)
   }
 }))
 
 const records: Flow = {
   name: 'records of another app, of another form, and under another key',
-  run: async stage => {
-    await join(stage, merchantA)
-    const record = await stage.inner.get(merchantA)
+  run: async host => {
+    await join(host, merchantA)
+    const record = await host.inner.get(merchantA)
     if (!record) throw new Error('not connected')
     for (const change of [{ appId: 'OTHERAPP00001' }, { accessToken: '' }, { accessToken: `${record.accessToken}\n${canary('access token')}` }, { refreshToken: 7 }, { sealed: 'another' }, { accessTokenExpiration: record.accessToken }]) {
-      stage.storage.get = async () => ({ ...record, ...change }) as typeof record
-      stage.storage.list = async () => ({ items: [{ ...record, ...change } as typeof record] })
-      stage.time.pass(60_000) // what is cached is out of date
-      await callAll(stage)
-      await askAll(stage, merchantA)
-      await connect(stage.browser(), stage.clover, merchantA)
-      await stage.try('disconnect()', async () => await stage.app.clover.disconnect(merchantA))
+      host.storage.get = async () => ({ ...record, ...change }) as typeof record
+      host.storage.list = async () => ({ items: [{ ...record, ...change } as typeof record] })
+      host.time.pass(60_000) // what is cached is out of date
+      await callAll(host)
+      await askAll(host, merchantA)
+      await connect(host.browser(), host.clover, merchantA)
+      await host.try('disconnect()', async () => await host.app.clover.disconnect(merchantA))
     }
   }
 }
 
 const moved: Flow = {
   name: 'values of a record are moved where they do not belong, then sealed anew',
-  run: async stage => {
-    await join(stage, merchantA)
-    const record = await stage.raw.get(merchantA)
+  run: async host => {
+    await join(host, merchantA)
+    const record = await host.raw.get(merchantA)
     if (!record) throw new Error('not connected')
-    await stage.raw.put({ ...record, accessToken: record.refreshToken ?? '' }, record.revision)
-    stage.time.pass(60_000)
-    await askAll(stage, merchantA)
-    await stage.try('reseal()', async () => await (stage.inner as Partial<EncryptedStorage>).reseal?.())
-    await connect(stage.browser(), stage.clover, merchantA)
-    await stage.try('disconnect()', async () => await stage.app.clover.disconnect(merchantA))
+    await host.raw.put({ ...record, accessToken: record.refreshToken ?? '' }, record.revision)
+    host.time.pass(60_000)
+    await askAll(host, merchantA)
+    await host.try('reseal()', async () => await (host.inner as Partial<EncryptedStorage>).reseal?.())
+    await connect(host.browser(), host.clover, merchantA)
+    await host.try('disconnect()', async () => await host.app.clover.disconnect(merchantA))
   }
 }
 
 /** From now on the intent to refresh is stored, and the new pair is not. */
-function breakAfterIntent (stage: Stage): void {
-  const { put } = stage.storage
+function breakAfterIntent (host: WatchedHost): void {
+  const { put } = host.storage
   let puts = 0
-  stage.storage.put = async (next, expected) => {
-    if (++puts === 2) stage.broken = 'put'
+  host.storage.put = async (next, expected) => {
+    if (++puts === 2) host.broken = 'put'
     return await put(next, expected)
   }
 }
 
-async function until (stage: Stage, event: string): Promise<void> {
-  for (let round = 0; round < 200 && !stage.logs.join('').includes(`"${event}"`); round++) await new Promise(resolve => setTimeout(resolve, 5))
-  must(stage.logs.join('').includes(`"${event}"`), event)
+async function until (host: WatchedHost, event: string): Promise<void> {
+  for (let round = 0; round < 200 && !host.logs.join('').includes(`"${event}"`); round++) await new Promise(resolve => setTimeout(resolve, 5))
+  must(host.logs.join('').includes(`"${event}"`), event)
 }
 
 const held: Flow[] = (['pair-written', 'pair-dropped'] as const).map(event => ({
   name: `a pair that cannot be stored is held: ${event}`,
-  run: async stage => {
-    await join(stage, merchantA)
-    breakAfterIntent(stage)
-    await stage.try('refresh()', async () => await stage.app.clover.refresh(merchantA))
-    await until(stage, 'pair-held')
-    await askAll(stage, merchantA)
-    if (event === 'pair-dropped') await stage.inner.delete(merchantA)
-    stage.broken = 'none'
-    await until(stage, event)
-    await askAll(stage, merchantA)
+  run: async host => {
+    await join(host, merchantA)
+    breakAfterIntent(host)
+    await host.try('refresh()', async () => await host.app.clover.refresh(merchantA))
+    await until(host, 'pair-held')
+    await askAll(host, merchantA)
+    if (event === 'pair-dropped') await host.inner.delete(merchantA)
+    host.broken = 'none'
+    await until(host, event)
+    await askAll(host, merchantA)
   }
 }))
 
 const closing: Flow[] = [
   {
     name: 'closing with a pair that cannot be stored',
-    run: async stage => {
-      await join(stage, merchantA)
-      breakAfterIntent(stage)
-      await stage.try('refresh()', async () => await stage.app.clover.refresh(merchantA))
-      await stage.token(merchantA)
-      await stage.app.close()
-      await stage.token(merchantA)
-      await stage.try('installation()', async () => await stage.app.clover.installation(merchantA))
-      await until(stage, 'pair-abandoned')
+    run: async host => {
+      await join(host, merchantA)
+      breakAfterIntent(host)
+      await host.try('refresh()', async () => await host.app.clover.refresh(merchantA))
+      await host.token(merchantA)
+      await host.app.close()
+      await host.token(merchantA)
+      await host.try('installation()', async () => await host.app.clover.installation(merchantA))
+      await until(host, 'pair-abandoned')
     }
   },
   {
     name: 'closing with a refresh under way',
-    run: async stage => {
-      await join(stage, merchantA)
-      stage.clover.fault({ on: 'refresh', kind: 'latency', ms: 50 })
-      const refresh = stage.try('refresh()', async () => await stage.app.clover.refresh(merchantA))
+    run: async host => {
+      await join(host, merchantA)
+      host.clover.fault({ on: 'refresh', kind: 'latency', ms: 50 })
+      const refresh = host.try('refresh()', async () => await host.app.clover.refresh(merchantA))
       await new Promise(resolve => setTimeout(resolve, 10))
-      await stage.app.close()
+      await host.app.close()
       await refresh
     }
   }

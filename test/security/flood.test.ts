@@ -5,7 +5,8 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyClover, { type CloverOptions } from '../../src/index.js'
 import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
-import { merchantA, merchantB, ordinaryOptions } from '../helpers/host.js'
+import { merchantA, merchantB, ordinaryOptions } from '../harness/host.js'
+import { numberOf, share } from '../harness/share.js'
 
 /*
  * Strangers send launches and callbacks with made-up codes, as many as they like. Each exchange costs a call to Clover, so they wait for each other, and
@@ -46,7 +47,7 @@ async function get (url: string, headers: Record<string, string> = {}): Promise<
 }
 
 /** More rounds for a measurement. */
-const rounds = Number(process.env.FLOOD_ROUNDS ?? 2)
+const rounds = numberOf('FLOOD_ROUNDS', share(1, 2))
 
 let codes = 0
 

@@ -1,41 +1,41 @@
-import { connect } from '../helpers/browser.js'
-import { canary, setStage, type Stage, type StageOptions } from './stage.js'
+import { connect } from '../harness/browser.js'
+import { canary, startWatchedHost, type WatchedHost, type WatchedHostOptions } from './watched-host.js'
 
-/** One thing that happens on a stage of its own, at the end of which everything that came out is searched. */
+/** One thing that happens on a host of its own, at the end of which everything that came out is searched. */
 export interface Flow {
   name: string
-  stage?: StageOptions | (() => StageOptions)
-  run (stage: Stage, another: (options?: StageOptions) => ReturnType<typeof setStage>): Promise<unknown>
+  host?: WatchedHostOptions | (() => WatchedHostOptions)
+  run (host: WatchedHost, another: (options?: WatchedHostOptions) => ReturnType<typeof startWatchedHost>): Promise<unknown>
 }
 
 /** A merchant connects; a flow that goes on from there would prove nothing if that failed. */
-export async function join (stage: Stage, merchantId: string, launch?: string): Promise<void> {
-  const { statusCode, headers, body } = await connect(stage.browser(), stage.clover, merchantId, launch)
+export async function join (host: WatchedHost, merchantId: string, launch?: string): Promise<void> {
+  const { statusCode, headers, body } = await connect(host.browser(), host.clover, merchantId, launch)
   if (statusCode !== 302 || String(headers.location).startsWith('http')) throw new Error(`not connected: ${statusCode} ${body}`)
 }
 
 /** Asks everything there is to ask about a merchant. */
-export async function askAll (stage: Stage, merchantId: string): Promise<void> {
-  await stage.token(merchantId)
-  await stage.inject({ method: 'GET', url: `/handler/${merchantId}` })
-  await stage.try('installation()', async () => await stage.app.clover.installation(merchantId))
-  await stage.try('refresh()', async () => await stage.app.clover.refresh(merchantId))
-  await stage.try('installations()', async () => {
+export async function askAll (host: WatchedHost, merchantId: string): Promise<void> {
+  await host.token(merchantId)
+  await host.inject({ method: 'GET', url: `/handler/${merchantId}` })
+  await host.try('installation()', async () => await host.app.clover.installation(merchantId))
+  await host.try('refresh()', async () => await host.app.clover.refresh(merchantId))
+  await host.try('installations()', async () => {
     const all: unknown[] = []
-    for await (const one of stage.app.clover.installations()) all.push(one)
+    for await (const one of host.app.clover.installations()) all.push(one)
     return all
   })
 }
 
 /** The tokens of a merchant, as another integration would hand them over. */
-export function pairOf (stage: Stage, merchantId: string) {
-  const pair = stage.clover.connect({ merchantId })
+export function pairOf (host: WatchedHost, merchantId: string) {
+  const pair = host.clover.connect({ merchantId })
   return { merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration }
 }
 
-/** Another server's findings become the stage's own. */
-export async function fold (stage: Stage, ...others: Stage[]): Promise<void> {
-  for (const other of others) for (const finding of await other.findings()) stage.saw(`another server: ${finding}`, canary())
+/** Another server's findings become the host's own. */
+export async function fold (host: WatchedHost, ...others: WatchedHost[]): Promise<void> {
+  for (const other of others) for (const finding of await other.findings()) host.saw(`another server: ${finding}`, canary())
 }
 
 /** A flow proves nothing where what it is about did not happen. */

@@ -1,58 +1,58 @@
 import type { FastifyRequest } from 'fastify'
-import { lowTrust, merchantA, merchantB } from '../helpers/host.js'
-import { askAll, fold, join, pairOf, type Flow } from './flow.js'
-import { canary, type Stage, type StageOptions } from './stage.js'
+import { lowTrust, merchantA, merchantB } from '../harness/host.js'
+import { askAll, fold, join, must, pairOf, type Flow } from './flow.js'
+import { canary, type WatchedHost, type WatchedHostOptions } from './watched-host.js'
 
 const guard = { refresh: { onRequest: async (request: FastifyRequest) => { if (request.headers['x-operator'] !== 'yes') throw Object.assign(new Error('not an operator'), { statusCode: 401 }) } } }
 
 /** Merchants who come, are served and leave. */
 export const connections: Flow[] = [
-  ...[['v2, high trust', {}], ['v2, low trust', { appId: lowTrust }], ['v1', { options: { flow: 'v1' } }]].map(([name, stage]) => ({
+  ...[['v2, high trust', {}], ['v2, low trust', { appId: lowTrust }], ['v1', { options: { flow: 'v1' } }]].map(([name, host]) => ({
     name: `${String(name)}: connect, use, refresh, come back, disconnect`,
-    stage: stage as StageOptions,
-    run: async (stage: Stage) => {
-      await join(stage, merchantA, '/clover/launch?return_to=/orders')
-      await askAll(stage, merchantA)
-      const token = await stage.token(merchantA)
-      await stage.token(merchantA, { rejected: token ?? '' })
-      stage.time.pass(25 * 60_000)
-      await stage.token(merchantA)
-      stage.time.pass(31 * 60_000)
-      await askAll(stage, merchantA)
-      await join(stage, merchantA)
-      await stage.try('disconnect()', async () => await stage.app.clover.disconnect(merchantA))
-      await askAll(stage, merchantA)
+    host: host as WatchedHostOptions,
+    run: async (host: WatchedHost) => {
+      await join(host, merchantA, '/clover/launch?return_to=/orders')
+      await askAll(host, merchantA)
+      const token = await host.token(merchantA)
+      await host.token(merchantA, { rejected: token ?? '' })
+      host.time.pass(25 * 60_000)
+      await host.token(merchantA)
+      host.time.pass(31 * 60_000)
+      await askAll(host, merchantA)
+      await join(host, merchantA)
+      await host.try('disconnect()', async () => await host.app.clover.disconnect(merchantA))
+      await askAll(host, merchantA)
     }
   })),
   {
     name: 'two servers share a store, and one loses what the other wrote',
-    run: async (stage, another) => {
-      const other = await another({ beside: stage })
-      await join(stage, merchantA)
-      await Promise.all([askAll(stage, merchantA), askAll(other, merchantA)])
-      stage.time.pass(31 * 60_000)
-      await Promise.all([stage.token(merchantA), other.token(merchantA)])
-      await fold(stage, other)
+    run: async (host, another) => {
+      const other = await another({ beside: host })
+      await join(host, merchantA)
+      await Promise.all([askAll(host, merchantA), askAll(other, merchantA)])
+      host.time.pass(31 * 60_000)
+      await Promise.all([host.token(merchantA), other.token(merchantA)])
+      await fold(host, other)
     }
   },
   {
     name: 'adopt: a good pair, a second one, a foreign one, malformed ones',
-    run: async stage => {
-      const adopt = (tokens: object) => stage.try('adopt()', async () => await stage.app.clover.adopt(tokens as ReturnType<typeof pairOf>))
-      await adopt(pairOf(stage, merchantA))
-      await adopt(pairOf(stage, merchantA))
-      await adopt({ ...pairOf(stage, merchantA), merchantId: merchantB })
-      const pair = pairOf(stage, merchantB)
+    run: async host => {
+      const adopt = (tokens: object) => host.try('adopt()', async () => await host.app.clover.adopt(tokens as ReturnType<typeof pairOf>))
+      await adopt(pairOf(host, merchantA))
+      await adopt(pairOf(host, merchantA))
+      await adopt({ ...pairOf(host, merchantA), merchantId: merchantB })
+      const pair = pairOf(host, merchantB)
       for (const wrong of [{ accessTokenExpiration: pair.refreshToken }, { refreshToken: [pair.refreshToken] }, { merchantId: pair.accessToken }, { accessToken: `${pair.accessToken}\n` }]) await adopt({ ...pair, ...wrong })
-      await askAll(stage, merchantB)
+      await askAll(host, merchantB)
     }
   },
   {
     name: 'a secret in the place of a merchant id',
-    run: async stage => {
+    run: async host => {
       const secret = canary('access token')
-      for (const run of [stage.app.clover.refresh, stage.app.clover.installation, stage.app.clover.disconnect]) await stage.try('with a token for an id', async () => await run(secret))
-      await stage.token(secret)
+      for (const run of [host.app.clover.refresh, host.app.clover.installation, host.app.clover.disconnect]) await host.try('with a token for an id', async () => await run(secret))
+      await host.token(secret)
     }
   }
 ]
@@ -61,10 +61,10 @@ export const connections: Flow[] = [
 export const operators: Flow[] = [
   {
     name: 'the refresh route: guarded, malformed bodies, other media types',
-    stage: { options: { routes: guard } },
-    run: async stage => {
-      await join(stage, merchantA)
-      const post = (payload: string, headers: Record<string, string> = {}) => stage.inject({ method: 'POST', url: '/clover/refresh', payload, headers: { 'content-type': 'application/json', 'x-operator': 'yes', authorization: `Bearer ${canary()}`, ...headers } })
+    host: { options: { routes: guard } },
+    run: async host => {
+      await join(host, merchantA)
+      const post = (payload: string, headers: Record<string, string> = {}) => host.inject({ method: 'POST', url: '/clover/refresh', payload, headers: { 'content-type': 'application/json', 'x-operator': 'yes', authorization: `Bearer ${canary()}`, ...headers } })
       const own = JSON.stringify({ merchant_id: merchantA })
       await post(own)
       await post(own, { 'x-operator': 'no' })
@@ -75,47 +75,58 @@ export const operators: Flow[] = [
   },
   {
     name: 'the OpenAPI document',
-    run: async stage => { stage.sawObject('the document', JSON.parse(JSON.stringify(stage.app.swagger()))) }
+    run: async host => { host.sawObject('the document', JSON.parse(JSON.stringify(host.app.swagger()))) }
   },
   {
     name: 'a recovery of a pair that was lost, by this server and by the next',
-    stage: { options: { maxWait: 200 } },
-    run: async (stage, another) => {
-      await join(stage, merchantA)
-      stage.clover.fault({ on: 'refresh', kind: 'drop-after', times: 3 })
-      await askAll(stage, merchantA)
-      await askAll(stage, merchantA)
-      stage.clover.fault({ on: 'refresh', kind: 'drop-after', times: 3 })
-      stage.clover.fault({ on: 'recovery', kind: 'drop-after' })
-      await askAll(stage, merchantA)
-      stage.time.pass(120_000)
-      const other = await another({ beside: stage })
+    host: { options: { maxWait: 200 } },
+    run: async (host, another) => {
+      await join(host, merchantA)
+      host.clover.fault({ on: 'refresh', kind: 'drop-after', times: 3 })
+      await askAll(host, merchantA)
+      await askAll(host, merchantA)
+      host.clover.fault({ on: 'refresh', kind: 'drop-after', times: 3 })
+      host.clover.fault({ on: 'recovery', kind: 'drop-after' })
+      await askAll(host, merchantA)
+      host.time.pass(120_000)
+      const other = await another({ beside: host })
       await askAll(other, merchantA)
-      await fold(stage, other)
+      await fold(host, other)
+    }
+  },
+  {
+    name: 'a refresh that brings a refresh token, and no access token',
+    run: async host => {
+      await join(host, merchantA)
+      host.time.pass(31 * 60_000)
+      host.clover.fault({ on: 'refresh', kind: 'reply', body: { refresh_token: canary('refresh token'), access_token: [canary('access token')] } })
+      await host.token(merchantA)
+      must(host.heard.has('fastify-clover:odd-reply'), 'an odd reply')
+      await askAll(host, merchantA)
     }
   },
   {
     name: 'reauthorization: every stored token is refused',
-    run: async stage => {
-      await join(stage, merchantA)
-      stage.clover.uninstall(merchantA)
-      stage.time.pass(31 * 60_000)
-      await askAll(stage, merchantA)
-      await stage.inject({ method: 'POST', url: '/clover/refresh', payload: { merchant_id: merchantA } })
-      await join(stage, merchantA)
-      await askAll(stage, merchantA)
+    run: async host => {
+      await join(host, merchantA)
+      host.clover.uninstall(merchantA)
+      host.time.pass(31 * 60_000)
+      await askAll(host, merchantA)
+      await host.inject({ method: 'POST', url: '/clover/refresh', payload: { merchant_id: merchantA } })
+      await join(host, merchantA)
+      await askAll(host, merchantA)
     }
   },
   {
     name: 'a v1 token that Clover refuses',
-    stage: { options: { flow: 'v1' } },
-    run: async stage => {
-      await join(stage, merchantA)
-      const token = await stage.token(merchantA)
-      stage.clover.uninstall(merchantA)
-      await stage.token(merchantA, { rejected: token ?? '' })
-      await stage.token(merchantA)
-      await askAll(stage, merchantA)
+    host: { options: { flow: 'v1' } },
+    run: async host => {
+      await join(host, merchantA)
+      const token = await host.token(merchantA)
+      host.clover.uninstall(merchantA)
+      await host.token(merchantA, { rejected: token ?? '' })
+      await host.token(merchantA)
+      await askAll(host, merchantA)
     }
   }
 ]

@@ -5,10 +5,10 @@ import t from 'tap'
 import { fastifyClover, type CloverOptions } from '../../src/index.js'
 import { encryptedStorage, memoryStorage, postgresStorage, redisStorage, sqliteStorage, type CloverStorage } from '../../src/storage/index.js'
 import { record } from '../../src/testing/conformance/records.js'
-import { connect } from '../helpers/browser.js'
-import { merchantA } from '../helpers/host.js'
-import { openSqlite } from '../helpers/sqlite.js'
-import { canaries, canary, channelNames, setStage } from './stage.js'
+import { connect } from '../harness/browser.js'
+import { merchantA } from '../harness/host.js'
+import { openSqlite } from '../harness/sqlite.js'
+import { canaries, canary, channelNames, startWatchedHost } from './watched-host.js'
 import { formsOf } from './canaries.js'
 
 /** What is found in a value, shown in every way. */
@@ -71,7 +71,7 @@ t.test('a storage shows neither its keys nor its records (security 33)', async t
 for (const sealed of [false, true]) {
   t.test(`neither the plugin's objects nor the Fastify instance show a secret, ${sealed ? 'sealed' : 'plain'} (security 33)`, async t => {
     let seen: unknown[] = []
-    const stage = await setStage(t, { curious: false, sealed }, {
+    const host = await startWatchedHost(t, { verbose: false, sealed }, {
       after: app => {
         app.get('/handler', async request => {
           const token = await request.clover.accessToken(merchantA)
@@ -80,22 +80,22 @@ for (const sealed of [false, true]) {
         })
       }
     })
-    await connect(stage.browser(), stage.clover, merchantA)
-    stage.time.pass(31 * 60_000)
-    await stage.app.inject('/handler')
-    const { app } = stage
+    await connect(host.browser(), host.clover, merchantA)
+    host.time.pass(31 * 60_000)
+    await host.app.inject('/handler')
+    const { app } = host
     const summaries: unknown[] = [await app.clover.installation(merchantA), await app.clover.refresh(merchantA)]
     for await (const summary of app.clover.installations()) summaries.push(summary)
     for (const value of [...seen, app.clover, ...summaries]) t.same(findings(value), [])
     t.equal(JSON.stringify(app.clover), '{}')
     // Where pairs are held and calls are under way.
-    stage.broken = 'put'
-    stage.clover.fault({ on: 'refresh', kind: 'latency', ms: 40 })
+    host.broken = 'put'
+    host.clover.fault({ on: 'refresh', kind: 'latency', ms: 40 })
     const refresh = app.clover.refresh(merchantA).catch((error: unknown) => error)
     await new Promise(resolve => setTimeout(resolve, 20))
     t.same(findings(app), [])
     t.same(findings(await refresh), [])
-    stage.broken = 'none'
+    host.broken = 'none'
     t.same(canaries.find(app.printRoutes({ includeHooks: true, includeMeta: true, commonPrefix: false }) + app.printPlugins()), [])
     await app.close()
     t.same(findings(app), [])

@@ -4,8 +4,9 @@ import t, { type Test } from 'tap'
 import { CloverClock } from '../../src/clover/clock.js'
 import { encryptedStorage, memoryStorage, type Installation } from '../../src/storage/index.js'
 import { RecordCache } from '../../src/tokens/cache.js'
-import { approve, authorizeRequest, callbackUrl, connect } from '../helpers/browser.js'
-import { events, merchantA, merchantB, startClover, startHost, Time } from '../helpers/host.js'
+import { approve, authorizeRequest, callbackUrl, connect } from '../harness/browser.js'
+import { events, merchantA, merchantB, startClover, startHost } from '../harness/host.js'
+import { Time } from '../harness/time.js'
 import { record } from '../../src/testing/conformance/records.js'
 
 /** Watches a function of Node's crypto for one test, wherever it was imported from. */
@@ -170,14 +171,14 @@ t.test('an envelope is AES-256-GCM with a nonce of 12 bytes of crypto.randomByte
 
 t.test('cached records are bounded in number; the one used longest ago goes first (security 35)', async t => {
   const time = new Time()
-  const cache = new RecordCache({ max: 3, ttl: 10_000, minValidity: 60, refreshAhead: 0.2, now: time.now, clock: new CloverClock(time.now) })
+  const cache = new RecordCache({ max: 3, ttl: 10_000, minValidity: 60, refreshAhead: 0.2, monotonic: time.now, clock: new CloverClock(time.now) })
   const seconds = Math.floor(time.now() / 1000)
   const of = (index: number): Installation => ({ ...record(), merchantId: `MERCHANT0000${index}`, accessToken: `token-${index}`, accessTokenExpiration: seconds + 1800, updatedAt: seconds })
   for (let index = 0; index < 5; index++) {
     cache.set(of(index))
-    cache.easyToken('MERCHANT00000') // in use
+    cache.cachedToken('MERCHANT00000') // in use
   }
-  t.same([0, 1, 2, 3, 4].map(index => cache.easyToken(`MERCHANT0000${index}`)), ['token-0', undefined, undefined, 'token-3', 'token-4'])
+  t.same([0, 1, 2, 3, 4].map(index => cache.cachedToken(`MERCHANT0000${index}`)), ['token-0', undefined, undefined, 'token-3', 'token-4'])
   t.same([0, 1, 2, 3, 4].map(index => cache.living(`MERCHANT0000${index}`)?.accessToken), ['token-0', undefined, undefined, 'token-3', 'token-4'])
   cache.close()
   for (const index of [0, 3, 4]) t.equal(cache.living(`MERCHANT0000${index}`), undefined)

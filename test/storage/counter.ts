@@ -8,12 +8,12 @@ import type { CloverStorage } from '../../src/storage/index.js'
 import { after, record } from '../../src/testing/conformance/records.js'
 import { openStore, type StoreAddress } from '../faults/stores.js'
 
-/** What the parent asks for. */
+/** The parent's message. */
 export interface Count { address: StoreAddress, increments: number }
-/** What it is told: that a put rejected, how many increments were confirmed, or why it came to nothing. */
+/** The messages to the parent: a put rejected, the number of confirmed increments, or an error. */
 export type Told = { rejected: string } | { confirmed: number } | { failed: string }
 
-/** Reads the record and puts the next one until that has been confirmed so often. */
+/** Reads the record and puts the next one, until the given number of puts was confirmed. */
 export async function countUp (storage: CloverStorage, increments: number, onRejected: (reason: string) => void): Promise<number> {
   const first = record({ updatedAt: 0 })
   let confirmed = 0

@@ -5,19 +5,19 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { encryptedStorage, postgresStorage, redisStorage, sqliteStorage, type CloverStorage } from '../../src/storage/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
-import { findPostgres, findRedis, uniqueName } from '../helpers/services.js'
-import { openSqlite } from '../helpers/sqlite.js'
+import { findPostgres, findRedis, uniqueName } from '../harness/services.js'
+import { openSqlite } from '../harness/sqlite.js'
 
 interface Damaging {
   storage: Required<CloverStorage>
-  /** Writes another text in the place of a merchant's document. */
+  /** Replaces a merchant's document with another text. */
   damage (merchantId: string, document: string): Promise<unknown>
 }
 
-/** Texts that are no record: not JSON, or JSON of something else. */
+/** Texts that are not a record: not JSON, or other JSON. */
 const damages = ['secret-token', '{"merchantId":"M0', '', 'null', '7', '"secret-token"', '["secret-token"]', '{}', `{"merchantId":"${merchant(1)}"}`, '{"merchantId":7,"revision":"a"}', '{"revision":7}']
 
-/** All that a listing gives. */
+/** All records of a listing. */
 async function listed (storage: Required<CloverStorage>, query: { dueBefore?: number } = {}) {
   const { items, cursor } = await storage.list({ limit: 100, ...query })
   const rest = cursor === undefined ? [] : (await storage.list({ limit: 100, cursor, ...query })).items
@@ -70,7 +70,7 @@ async function testSealed (t: Test, { storage, damage }: Damaging): Promise<void
   t.equal(await sealed.put(after(first), first.revision), true)
 }
 
-t.test('SQLite: a damaged document is one merchant\'s trouble', async t => {
+t.test('SQLite: a damaged document affects only its merchant', async t => {
   for (const [index, test] of [testDamages, testSealed].entries()) {
     const database = openSqlite(join(t.testdir(), `${index}.db`))
     t.teardown(() => database.close())
@@ -81,7 +81,7 @@ t.test('SQLite: a damaged document is one merchant\'s trouble', async t => {
   }
 })
 
-t.test('SQLite: a document of bytes, and a time that is no number, are damages too', async t => {
+t.test('SQLite: a document of bytes, and a time that is not a number, count as damaged too', async t => {
   const database = openSqlite(':memory:')
   const storage = sqliteStorage(database)
   const first = record()
@@ -92,7 +92,7 @@ t.test('SQLite: a document of bytes, and a time that is no number, are damages t
 
 const postgres = await findPostgres()
 
-t.test('PostgreSQL: a damaged document is one merchant\'s trouble', { skip: postgres.skip }, async t => {
+t.test('PostgreSQL: a damaged document affects only its merchant', { skip: postgres.skip }, async t => {
   const pool = new pg.Pool({ connectionString: postgres.url })
   t.teardown(async () => await pool.end())
   for (const test of [testDamages, testSealed]) {
@@ -116,14 +116,14 @@ function ownPrefix (t: Test): string {
   return prefix
 }
 
-t.test('Redis: a damaged document is one merchant\'s trouble', { skip }, async t => {
+t.test('Redis: a damaged document affects only its merchant', { skip }, async t => {
   for (const test of [testDamages, testSealed]) {
     const prefix = ownPrefix(t)
     await test(t, { storage: redisStorage(redis, { prefix }), damage: (merchantId, document) => redis.hset(prefix + merchantId, 'document', document) })
   }
 })
 
-t.test('Redis: a hash without fields, and a key that is no hash, can be read, replaced and deleted', { skip }, async t => {
+t.test('Redis: a hash without fields, and a key that is not a hash, can be read, replaced and deleted', { skip }, async t => {
   const prefix = ownPrefix(t)
   const storage = redisStorage(redis, { prefix })
   const healthy = record({ merchantId: merchant(3) })
@@ -153,7 +153,7 @@ t.test('Redis: a hash without fields, and a key that is no hash, can be read, re
   t.equal(await storage.put(record({ merchantId: merchant(4) }), ''), false)
 })
 
-t.test('Redis: a time that is no number does not end a listing of what is due', { skip }, async t => {
+t.test('Redis: a time that is not a number does not end a listing of due records', { skip }, async t => {
   const prefix = ownPrefix(t)
   const storage = redisStorage(redis, { prefix })
   const first = record({ dueAt: 5 })

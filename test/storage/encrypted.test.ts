@@ -1,31 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { isCloverError } from '../../src/index.js'
-import { encryptedStorage, memoryStorage, sqliteStorage, type CloverStorage, type Installation } from '../../src/storage/index.js'
+import { encryptedStorage, memoryStorage, sqliteStorage, type Installation } from '../../src/storage/index.js'
 import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
-import { openSqlite } from '../helpers/sqlite.js'
-
-const [first, second] = ['2026-01', '2026-11'].map(id => ({ id, key: randomBytes(32) })) as [{ id: string, key: Buffer }, { id: string, key: Buffer }]
-const secrets = ['accessToken', 'refreshToken', 'spentRefreshToken'] as const
-const tokens = { accessToken: 'CANARY-access', refreshToken: 'CANARY-refresh', spentRefreshToken: 'CANARY-spent' }
-
-/** A merchant's record, sealed into a store, and the record as it is stored. */
-async function sealedRecord (storage = memoryStorage()) {
-  const plain: Installation = { ...record(), ...tokens }
-  await encryptedStorage(storage, { keys: [first] }).put(plain, undefined)
-  return { storage, plain, stored: await storage.get(plain.merchantId) as Installation & { sealed?: string } }
-}
-
-/** Puts a changed record in the place of the stored one. */
-async function replace (storage: CloverStorage, next: Installation) {
-  const stored = await storage.get(next.merchantId)
-  await storage.put(next, stored?.revision)
-}
-
-const refuses = (t: Test, storage: CloverStorage, reason: RegExp) =>
-  t.rejects(encryptedStorage(storage, { keys: [first] }).get(merchant(1)), { code: 'FST_CLOVER_SEALED', statusCode: 500, merchantId: merchant(1), message: reason })
+import { openSqlite } from '../harness/sqlite.js'
+import { first, second, secrets, tokens, sealedRecord, replace, refuses } from './sealed-records.js'
 
 t.test('sealed adapters conform', async t => {
   const memory = storageConformance(() => encryptedStorage(memoryStorage(), { keys: [first, second] }))
@@ -40,7 +21,7 @@ t.test('sealed adapters conform', async t => {
   for (const { name, run } of sqlite) await t.test(`SQLite: ${name}`, run)
 })
 
-t.test('no token is stored in the clear, and metadata is', async t => {
+t.test('no token is stored in plaintext, but metadata is', async t => {
   const { stored, plain } = await sealedRecord()
   t.notMatch(JSON.stringify(stored), 'CANARY')
   const { accessToken, refreshToken, spentRefreshToken, sealed, ...metadata } = stored
@@ -67,7 +48,7 @@ t.test('any flipped bit of nonce, ciphertext or tag fails closed (security 27)',
   }
 })
 
-t.test('what is no whole envelope does not open (security 27, 32)', async t => {
+t.test('an incomplete envelope does not open (security 27, 32)', async t => {
   const { storage, stored } = await sealedRecord()
   const [version, id, body = ''] = stored.accessToken.split('.')
   const spare = body.slice(0, -1) + (body.endsWith('A') ? 'B' : String.fromCharCode(body.charCodeAt(body.length - 1) + 1))
@@ -80,7 +61,7 @@ t.test('what is no whole envelope does not open (security 27, 32)', async t => {
   }
 })
 
-t.test('an envelope opens in its own place alone (security 28)', async t => {
+t.test('an envelope opens only in its own place (security 28)', async t => {
   const { storage, stored } = await sealedRecord()
   await replace(storage, { ...stored, refreshToken: stored.accessToken })
   await refuses(t, storage, /at refreshToken: it was changed, or belongs to another/)
@@ -93,11 +74,11 @@ t.test('an envelope opens in its own place alone (security 28)', async t => {
   await t.rejects(encryptedStorage(storage, { keys: [first] }).get(merchant(2)), { code: 'FST_CLOVER_SEALED', merchantId: merchant(2) })
 })
 
-t.test('an unknown key is named by its id and nothing else (security 29)', async t => {
+t.test('the error for an unknown key has only the key\'s id (security 29)', async t => {
   const { storage } = await sealedRecord()
   const error: unknown = await encryptedStorage(storage, { keys: [second] }).get(merchant(1)).catch((error: unknown) => error)
   t.ok(isCloverError(error, 'FST_CLOVER_SEALED'))
-  t.match(error, { message: `The record of merchant ${merchant(1)} does not open at accessToken: its key '2026-01' is not among the keys. Check the keys of encryptedStorage; a record that is beyond repair can be disconnected.` })
+  t.match(error, { message: `The record of merchant ${merchant(1)} does not open at accessToken: its key '2026-01' is not among the keys of this server: add a new key in second place on every server before any server has it first, and keep an old key until reseal() has finished. Check the keys of encryptedStorage; a record that is beyond repair can be disconnected.` })
   const shown = `${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`
   t.notMatch(shown, 'CANARY')
   t.notMatch(shown, second.key.toString('hex'))
@@ -119,64 +100,7 @@ t.test('the first key seals, all open, and a record is sealed anew at its next w
   t.same(await encryptedStorage(storage, { keys: [second] }).get(plain.merchantId), next)
 })
 
-t.test('reseal goes through all records, changes no revision, and finds nothing to do the second time (security 30)', async t => {
-  const inner = memoryStorage()
-  const old = encryptedStorage(inner, { keys: [first] })
-  const records = Array.from({ length: 250 }, (_, index) => ({ ...record({ merchantId: merchant(index) }), ...tokens }))
-  for (const each of records) await old.put(each, undefined)
-  const rotated = encryptedStorage(inner, { keys: [second, first] })
-  const seen: number[] = []
-  t.same(await rotated.reseal({ onProgress: ({ done }) => seen.push(done) }), { done: 250, resealed: 250, skipped: 0, failed: [] })
-  t.equal(seen.at(-1), 250)
-  t.ok(seen.length > 1, 'page by page')
-  const onlyNew = encryptedStorage(inner, { keys: [second] })
-  for (const each of records) t.same(await onlyNew.get(each.merchantId), each)
-  t.same(await rotated.reseal(), { done: 250, resealed: 0, skipped: 0, failed: [] })
-})
-
-t.test('reseal leaves alone what a running server writes meanwhile, and reports what does not open', async t => {
-  const { storage, plain, stored } = await sealedRecord()
-  const damaged = { ...record({ merchantId: merchant(2) }), accessToken: 'fc1.2026-01.damaged', sealed: 'x' }
-  await storage.put(damaged, undefined)
-  const racing: CloverStorage = {
-    ...storage,
-    put: async (next, expected) => {
-      await encryptedStorage(storage, { keys: [second, first] }).put(after(plain), plain.revision)
-      return await storage.put(next, expected)
-    }
-  }
-  t.same(await encryptedStorage(racing, { keys: [second, first] }).reseal(), { done: 2, resealed: 0, skipped: 1, failed: [merchant(2)] })
-  t.not((await storage.get(plain.merchantId))?.revision, stored.revision)
-})
-
-t.test('reseal can be stopped and started again', async t => {
-  const inner = memoryStorage()
-  for (let index = 0; index < 250; index++) await encryptedStorage(inner, { keys: [first] }).put(record({ merchantId: merchant(index) }), undefined)
-  const rotated = encryptedStorage(inner, { keys: [second, first] })
-  const controller = new AbortController()
-  await t.rejects(rotated.reseal({ signal: controller.signal, onProgress: () => controller.abort() }), { name: 'AbortError' })
-  const rest = await rotated.reseal()
-  t.ok(rest.resealed > 0 && rest.resealed < 250)
-  t.same(await rotated.reseal(), { done: 250, resealed: 0, skipped: 0, failed: [] })
-  await t.rejects(rotated.reseal({ signal: AbortSignal.abort() }), { name: 'AbortError' })
-})
-
-t.test('an adapter without list has none when wrapped, and cannot be resealed', async t => {
-  const { list, ...inner } = memoryStorage()
-  const wrapped = encryptedStorage(inner, { keys: [first] })
-  t.equal(wrapped.list, undefined)
-  await t.rejects(wrapped.reseal(), { message: /has no list/ })
-})
-
-t.test('a listing goes on over a record that does not open', async t => {
-  const { storage, plain } = await sealedRecord()
-  await storage.put({ ...record({ merchantId: merchant(2) }), accessToken: 'CANARY' }, undefined)
-  const page = await encryptedStorage(storage, { keys: [first] }).list?.({ limit: 10 })
-  t.same(page?.items.map(({ merchantId }) => merchantId).sort(), [merchant(1), merchant(2)])
-  t.same(page?.items.find(({ merchantId }) => merchantId === plain.merchantId), plain)
-})
-
-t.test('plaintext records open only while they are taken over explicitly (security 32)', async t => {
+t.test('plaintext records open only with acceptPlaintext (security 32)', async t => {
   const storage = memoryStorage()
   const plain = { ...record(), ...tokens }
   await storage.put(plain, undefined)
@@ -186,7 +110,7 @@ t.test('plaintext records open only while they are taken over explicitly (securi
   t.same(await migrating.reseal(), { done: 1, resealed: 1, skipped: 0, failed: [] })
   t.same(await encryptedStorage(storage, { keys: [first] }).get(plain.merchantId), plain)
 
-  await t.test('a record that says that it is sealed is never taken for plaintext', async t => {
+  await t.test('a record with the mark of a sealed one is never read as plaintext', async t => {
     const stored = await storage.get(plain.merchantId) as Installation
     await replace(storage, { ...stored, accessToken: 'CANARY-planted' })
     await t.rejects(migrating.get(plain.merchantId), { code: 'FST_CLOVER_SEALED' })
@@ -208,9 +132,66 @@ t.test('keys are 32 bytes with names of their own (security 31)', async t => {
   }
 })
 
-t.test('an adapter that fails, fails as it did', async t => {
+t.test('errors of the wrapped adapter are passed on', async t => {
   const { storage } = await sealedRecord()
   const broken = { ...storage, get: async () => { throw new Error('down') } }
   await t.rejects(encryptedStorage(broken, { keys: [first] }).get(merchant(1)), { message: 'down' })
   t.equal(await encryptedStorage(memoryStorage(), { keys: [first] }).get(merchant(9)), undefined)
+})
+
+t.test('a key is changed in three deployments, while old and new servers run side by side (security 41)', async t => {
+  const memory = memoryStorage()
+  const server = (...keys: Array<typeof first>) => encryptedStorage(memory, { keys })
+  const steps: Array<[before: Array<typeof first>, after: Array<typeof first>]> = [[[first], [first, second]], [[first, second], [second, first]], [[second, first], [second]]]
+  const ids = Array.from({ length: 20 }, (_, i) => merchant(i + 1))
+  for (const [i, merchantId] of ids.entries()) await server(first).put({ ...record(), ...tokens, merchantId, revision: i.toString(16).padStart(32, '0') }, undefined)
+  let writes = 0
+  for (const [before, now] of steps) {
+    const servers = [server(...before), server(...now)]
+    for (const merchantId of ids) {
+      for (const one of [...servers, ...servers]) {
+        const current = await one.get(merchantId)
+        t.match(current, tokens, 'each server reads what the other wrote')
+        const next = { ...current as Installation, revision: `${(++writes).toString(16)}`.padStart(32, 'f') }
+        t.ok(await one.put(next, current?.revision))
+      }
+    }
+    if (now[0] === second && now.length === 2) t.match(await server(...now).reseal(), { done: 20, failed: [] })
+  }
+  t.match(await server(second).get(merchant(1)), tokens)
+})
+
+t.test('without the first deployment, a server without the new key gets an error that says so, and loses no merchant', async t => {
+  const { storage, plain } = await sealedRecord()
+  const next = encryptedStorage(storage, { keys: [second, first] })
+  await next.put({ ...plain, revision: 'f'.repeat(32) }, plain.revision)
+  await refuses(t, storage, /its key '2026-11' is not among the keys of this server: add a new key in second place on every server before any server has it first/)
+  t.match(await next.get(plain.merchantId), tokens)
+})
+
+t.test('a record without a refresh token is sealed, opened, and found sealed the next time', async t => {
+  const storage = memoryStorage()
+  const sealed = encryptedStorage(storage, { keys: [first] })
+  const { spentRefreshToken, ...rest } = record()
+  const v1: Installation = { ...rest, accessToken: 'CANARY', refreshToken: null }
+  await sealed.put(v1, undefined)
+  t.match(await storage.get(v1.merchantId), { accessToken: /^fc1/, refreshToken: null })
+  t.same(await sealed.get(v1.merchantId), v1)
+  t.same(await sealed.reseal(), { done: 1, resealed: 0, skipped: 0, failed: [] })
+})
+
+t.test('wrong options of sealing are refused by name', async t => {
+  t.throws(() => encryptedStorage(memoryStorage(), { keys: [first], acceptPlaintext: 'yes' as never }), { name: 'TypeError', message: /acceptPlaintext/ })
+  await t.rejects(encryptedStorage(memoryStorage(), { keys: [first] }).reseal({ onProgress: 7 as never }), { message: /reseal.*onProgress/s })
+  const make = (key: unknown) => () => encryptedStorage(memoryStorage(), { keys: [{ id: 'a', key: key as string }] })
+  t.throws(make(`${first.key.toString('base64')}\n`), { message: /must not begin or end with a space or line break/ })
+  for (const key of [Array<number>(32).fill(1), `${'x'.repeat(43)}!`, `${'0'.repeat(63)}g`]) t.throws(make(key), { message: /must be 32 bytes/ })
+})
+
+t.test('an empty text has an envelope of its own', async t => {
+  const storage = memoryStorage()
+  const sealed = encryptedStorage(storage, { keys: [first] })
+  await sealed.put({ ...record(), accessToken: '' }, undefined)
+  t.match(await storage.get(merchant(1)), { accessToken: /^fc1/ })
+  t.equal((await sealed.get(merchant(1)))?.accessToken, '')
 })

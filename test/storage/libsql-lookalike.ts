@@ -1,4 +1,4 @@
-import { openSqlite } from '../helpers/sqlite.js'
+import { openSqlite } from '../harness/sqlite.js'
 
 /*
  * Objects that look as those of libsql 0.5.29 do: own properties, methods, rows and results. libsql itself is no dependency.

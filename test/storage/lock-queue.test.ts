@@ -4,7 +4,7 @@ import { isLocked, LockQueue, type LockTime } from '../../src/storage/lock-queue
 
 const lockError = () => Object.assign(new Error('database is locked'), { code: 'ERR_SQLITE_ERROR', errcode: 5 })
 
-/** A clock that moves only while somebody sleeps, or when a test says so. */
+/** A clock that only a sleep or a test moves. */
 function fakeTime (random = 0.5): LockTime & { clock: number, slept: number[] } {
   return {
     clock: 1_000,
@@ -18,7 +18,7 @@ function fakeTime (random = 0.5): LockTime & { clock: number, slept: number[] } 
   }
 }
 
-/** A statement that finds the database locked so many times, and counts how often it ran. */
+/** A statement that finds the database locked the given number of times, and counts its runs. */
 function statement (result: string, locked: number) {
   const made = Object.assign(() => {
     made.runs++

@@ -6,12 +6,12 @@ import t, { type Test } from 'tap'
 import { memoryStorage } from '../../src/storage/index.js'
 import { record } from '../../src/testing/conformance/records.js'
 import { findStores, openStore, type StoreAddress } from '../faults/stores.js'
-import { sqliteClients, type SqliteClient } from '../helpers/sqlite.js'
+import { sqliteClients, type SqliteClient } from '../harness/sqlite.js'
 import { countUp, type Count, type Told } from './counter.js'
 
 /*
- * Every increment that a put has confirmed must be in the store. A client that confirms what it does not commit, as libsql does, stays far
- * below; an adapter that overwrites what it has not read does too.
+ * Every increment that a put has confirmed must be in the store. With a client that confirms a write without a commit, as libsql does, or an adapter
+ * that overwrites a record it has not read, the count is too low.
  */
 
 const processes = 3
@@ -22,7 +22,7 @@ const counters = Array.from({ length: processes }, () => fork(join(import.meta.d
 t.teardown(() => counters.forEach(counter => counter.kill()))
 await Promise.all(counters.map(async counter => await once(counter, 'message')))
 
-/** Lets one process count; resolves with how many increments were confirmed. `onRejected` is called when a put rejects. */
+/** Makes one process count. Resolves with the number of confirmed increments. `onRejected` is called when a put rejects. */
 function count (counter: ChildProcess, address: StoreAddress, increments: number, onRejected: () => void): Promise<number> {
   return new Promise((resolve, reject) => {
     counter.on('message', function listen (told: Told) {
@@ -35,7 +35,7 @@ function count (counter: ChildProcess, address: StoreAddress, increments: number
   })
 }
 
-/** Lets all processes count, and compares what they confirmed with what is stored. A stranger's lock ends once a put of each has rejected. */
+/** Makes all processes count, and compares the confirmed increments with the stored number. Another connection's lock ends once a put of each process has rejected. */
 async function testCounting (t: Test, address: StoreAddress, increments: number, unlock?: () => unknown): Promise<void> {
   const rejected = new Set<ChildProcess>()
   let rejections = 0

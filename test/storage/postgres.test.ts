@@ -3,11 +3,11 @@ import t from 'tap'
 import { postgresStorage, type PostgresClient } from '../../src/storage/index.js'
 import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
-import { addressOf, findPostgres, uniqueName } from '../helpers/services.js'
+import { addressOf, findPostgres, uniqueName } from '../harness/services.js'
 import { testReadyAdapter } from './ready-adapter.js'
 
 const { url: connectionString, skip } = await findPostgres()
-// What is tried here does not depend on the disk, and waiting for it takes most of the time.
+// The tests do not depend on the disk, and waiting for it would take most of the time.
 const hasty = '-c synchronous_commit=off'
 const pool = new pg.Pool({ connectionString, max: 8, options: hasty })
 const otherPool = new pg.Pool({ connectionString, max: 8, options: hasty })
@@ -143,7 +143,7 @@ t.test('capitals and words of SQL are names of tables like any other', { skip },
   t.equal((await pool.query(`SELECT 1 FROM "${schema}"."User"`)).rowCount, 1)
 })
 
-t.test('the adapter does what ready adapters do', { skip }, async t => await testReadyAdapter(t, postgresStorage(pool, { table: newTable(t) })))
+t.test('the adapter behaves like every ready adapter', { skip }, async t => await testReadyAdapter(t, postgresStorage(pool, { table: newTable(t) })))
 
 t.test('listing by dueBefore can use the index', { skip }, async t => {
   const table = newTable(t)
@@ -180,7 +180,7 @@ t.test('a statement that keeps losing to others is given up in the end', async t
 
 t.test('what is not a client of pg, and what is not a table\'s name, is refused at once', async t => {
   for (const bad of [undefined, null, 'postgres://localhost', {}, () => {}]) {
-    t.throws(() => postgresStorage(bad as unknown as PostgresClient), { name: 'TypeError', message: /Pool or a connected Client of pg, or fastify.pg/ })
+    t.throws(() => postgresStorage(bad as unknown as PostgresClient), { name: 'TypeError', message: /Pool or a connected Client of pg, fastify.pg, or a sql of postgres.js/ })
   }
   for (const table of ['', '.', 'a.', 'a.b.c', 'a"; DROP TABLE b', 'x'.repeat(64), 5]) {
     t.throws(() => postgresStorage(pool, { table: table as string }), { name: 'TypeError', message: /schema\.table/ })

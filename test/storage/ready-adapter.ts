@@ -2,10 +2,11 @@ import type { Test } from 'tap'
 import type { CloverStorage } from '../../src/storage/index.js'
 import { merchant, record } from '../../src/testing/conformance/records.js'
 
-/** What the ready adapters do beyond the contract; on a store that is empty. */
+/** Tests of the ready adapters' behaviour beyond the contract, on an empty store. */
 export async function testReadyAdapter (t: Test, storage: Required<CloverStorage>): Promise<void> {
   t.equal(await storage.put(record(), ''), false, 'an empty expected revision is a revision, not the absence of one')
-  await storage.put(record({ dueAt: 5 }), undefined)
+  await storage.put(record({ dueAt: 5, odd: '\u0000 and \ud800 alone' }), undefined)
+  t.match(await storage.get(merchant(1)), { odd: '\u0000 and \ud800 alone' }, 'also strings that a JSONB column refuses')
   t.equal(await storage.delete(merchant(1), ''), false, 'in delete too')
 
   await storage.put(record({ merchantId: merchant(2), dueAt: 5.5 }), undefined)

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { freePorts } from '../harness/ports.js'
 
 /** A Redis cluster of this test's own, on this machine. */
 export interface RedisClusterProcesses {
@@ -69,12 +69,4 @@ async function complete (client: Redis, size: number): Promise<void> {
     await sleep(20)
   }
   throw new Error('The Redis cluster did not come together within ten seconds.')
-}
-
-async function freePorts (count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map(async server => await once(server, 'listening')))
-  const ports = servers.map(server => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map(async server => await once(server.close(), 'close')))
-  return ports
 }

@@ -6,7 +6,7 @@ import t from 'tap'
 import { redisStorage, type ListPage, type NodeRedisCluster, type RedisClient } from '../../src/storage/index.js'
 import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
-import { addressOf, findRedis, uniqueName } from '../helpers/services.js'
+import { addressOf, findRedis, uniqueName } from '../harness/services.js'
 import { testReadyAdapter } from './ready-adapter.js'
 
 const { url, skip } = await findRedis()
@@ -61,7 +61,7 @@ t.test('node-redis conforms with two connections', { skip }, async t => {
   for (const { name, run } of cases) await t.test(name, run)
 })
 
-t.test('clients set up in their own ways conform: key prefix, numbers as strings, strings as buffers', { skip }, async t => {
+t.test('clients with unusual settings conform: key prefix, numbers as strings, strings as buffers', { skip }, async t => {
   const keyPrefix = newPrefix()
   const prefixed = new Redis(url, { ...options, keyPrefix, stringNumbers: true, enableAutoPipelining: true })
   t.teardown(() => prefixed.disconnect())
@@ -89,7 +89,7 @@ t.test('a Redis that has lost its scripts gets them again', { skip }, async t =>
   }
 })
 
-t.test('a put whose answer is lost, and which ioredis sends again, says that it stored', { skip }, async t => {
+t.test('a put that ioredis repeats after a lost answer resolves true', { skip }, async t => {
   const { hostname, port } = addressOf(url, 6379)
   let cut = false
   const proxy = createServer(client => {
@@ -130,7 +130,7 @@ t.test('a listing of a larger store, in a database with other keys, finds each m
   t.same([...new Set(merchants)], records.map(({ merchantId }) => merchantId))
 })
 
-t.test('a prefix may hold what SCAN takes for a pattern', { skip }, async t => {
+t.test('a prefix may have characters that SCAN uses in patterns', { skip }, async t => {
   const own = ownPrefix(t)
   for (const odd of ['a*b:', '[ab]?:', 'back\\slash:', '{tag}:', 'žluťoučký^-:']) {
     const storage = redisStorage(redis, { prefix: own + odd })
@@ -140,7 +140,7 @@ t.test('a prefix may hold what SCAN takes for a pattern', { skip }, async t => {
   }
 })
 
-t.test('the adapter does what ready adapters do', { skip }, async t => await testReadyAdapter(t, redisStorage(redis, { prefix: ownPrefix(t) })))
+t.test('the adapter behaves like every ready adapter', { skip }, async t => await testReadyAdapter(t, redisStorage(redis, { prefix: ownPrefix(t) })))
 
 t.test('a record is a hash with the columns of the contract, and is not given an expiration', { skip }, async t => {
   const prefix = ownPrefix(t)
@@ -151,7 +151,7 @@ t.test('a record is a hash with the columns of the contract, and is not given an
   t.equal(await redis.ttl(key), -1)
 })
 
-t.test('an error carries no token, although ioredis puts the command into its own', { skip }, async t => {
+t.test('an error has no token, although ioredis puts the command into its own errors', { skip }, async t => {
   const prefix = ownPrefix(t)
   const user = uniqueName('user')
   t.teardown(async () => await redis.acl('DELUSER', user))
@@ -166,7 +166,7 @@ t.test('an error carries no token, although ioredis puts the command into its ow
   }
 })
 
-t.test('a listing goes on where it was, in whatever order a cluster client names its primaries', async t => {
+t.test('a listing continues at its position, in whatever order a cluster client names its primaries', async t => {
   const masters = ['b:1', 'a:1', 'c:1'].map(address => ({ address }))
   const scanned: string[] = []
   const cluster: NodeRedisCluster = {
@@ -182,7 +182,7 @@ t.test('a listing goes on where it was, in whatever order a cluster client names
   t.same(scanned, ['a:1', 'b:1', 'c:1'])
 })
 
-t.test('a cursor of something else is refused', { skip }, async t => {
+t.test('a foreign cursor is refused', { skip }, async t => {
   const storage = redisStorage(redis, { prefix: newPrefix() })
   for (const cursor of ['', '0', merchant(1), '0123456789abcdef/0/0/;']) {
     await t.rejects(storage.list({ limit: 1, cursor }), { message: /cursor of a listing must be/ })
@@ -197,7 +197,7 @@ t.test('a Redis that cannot be reached rejects', async t => {
   await t.rejects(redisStorage(createClient()).get(merchant(1)), { message: /closed/ }, 'a node-redis client that the host has not connected')
 })
 
-t.test('what is not a client, and what is not a prefix, is refused at once', async t => {
+t.test('a wrong client and a wrong prefix are refused at once', async t => {
   for (const bad of [undefined, null, 'redis://localhost', {}, { get () {}, set () {} }]) {
     t.throws(() => redisStorage(bad as unknown as RedisClient), { name: 'TypeError', message: /ioredis or node-redis, or fastify.redis/ })
   }

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { sqliteStorage, type SqliteDatabase } from '../../src/storage/index.js'
 import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, record } from '../../src/testing/conformance/records.js'
-import { openSqlite, sqliteClients } from '../helpers/sqlite.js'
+import { openSqlite, sqliteClients } from '../harness/sqlite.js'
 import { LibsqlDatabase, LibsqlPromiseDatabase } from './libsql-lookalike.js'
 import { testReadyAdapter } from './ready-adapter.js'
 
@@ -16,7 +16,7 @@ for (const { name, open } of sqliteClients()) {
     const cases = storageConformance(() => {
       const file = newFile(t)
       const connections = [open(file), open(file), open(file)] as const
-      // What is tried here does not depend on the disk, and waiting for it takes most of the time.
+      // The tests do not depend on the disk, and waiting for it would take most of the time.
       for (const connection of connections) connection.exec('PRAGMA synchronous = OFF')
       return {
         storage: sqliteStorage(connections[0]),
@@ -66,7 +66,7 @@ t.test('the table is made on first use, has the columns of the contract and an i
   t.equal(await storage.get(first.merchantId), undefined, 'and makes one that was dropped')
 })
 
-t.test('a setup that failed is tried again on the next use', async t => {
+t.test('a failed setup is retried on the next use', async t => {
   const file = newFile(t)
   const [database, other] = [openSqlite(file), openSqlite(file)]
   const storage = sqliteStorage(database, { lockTimeout: 0 })
@@ -98,7 +98,7 @@ t.test('a connection that was closed and opened again is used again', async t =>
   t.match(await storage.get(record().merchantId), { merchantId: record().merchantId })
 })
 
-t.test('the adapter does what ready adapters do', async t => await testReadyAdapter(t, sqliteStorage(openSqlite(':memory:'))))
+t.test('the adapter behaves like every ready adapter', async t => await testReadyAdapter(t, sqliteStorage(openSqlite(':memory:'))))
 
 t.test('a connection that returns integers as bigint works too', async t => {
   const database = new DatabaseSync(':memory:', { readBigInts: true })
@@ -109,7 +109,7 @@ t.test('a connection that returns integers as bigint works too', async t => {
   t.same(await storage.list({ limit: 1 }), { items: [first], cursor: first.merchantId })
 })
 
-t.test('what is not an SQLite database, what is not a table\'s name, and what is not a time, is refused at once', async t => {
+t.test('a wrong database, a wrong table\'s name and a wrong time are refused at once', async t => {
   for (const bad of [undefined, null, 'file.db', {}, { prepare: true }]) {
     t.throws(() => sqliteStorage(bad as unknown as SqliteDatabase), { name: 'TypeError', message: /node:sqlite, @photostructure\/sqlite or better-sqlite3/ })
   }
@@ -148,7 +148,7 @@ t.test('a driver with callbacks or promises, or with rows that are arrays, is re
   }
 })
 
-t.test('an error carries the driver\'s message and code, and nothing that could hold a token', async t => {
+t.test('an error has only the driver\'s message and code, which have no token', async t => {
   const failures = [
     [Object.assign(new Error('disk full'), { code: 'SQLITE_FULL', command: { args: ['secret'] }, detail: 'secret' }), { message: 'disk full', code: 'SQLITE_FULL' }],
     [Object.assign(new AggregateError([], ''), { code: 'ECONNREFUSED' }), { message: 'ECONNREFUSED', code: 'ECONNREFUSED' }],

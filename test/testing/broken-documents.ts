@@ -14,9 +14,9 @@ export const brokenDocuments: Broken[] = [
     get: async (merchantId: string) => JSON.stringify(await right.get(merchantId))
   })),
   broken('get gives rows', /get resolved an array/, right => ({ get: async (merchantId: string) => [await right.get(merchantId)] })),
-  broken('get gives live references', /get hands out a live reference/, (_, data) => ({ get: async (merchantId: string) => data.get(merchantId) })),
+  broken('get gives live references', /get returned a live reference/, (_, data) => ({ get: async (merchantId: string) => data.get(merchantId) })),
   broken('get gives nothing', /get finds no record of merchant/, () => ({ get: async () => undefined })),
-  broken('a shallow copy from get', /get hands out a live reference/, (_, data) => ({
+  broken('a shallow copy from get', /get returned a live reference/, (_, data) => ({
     get: async (merchantId: string) => data.has(merchantId) ? { ...data.get(merchantId) } : undefined
   })),
   broken('put keeps a reference', /put keeps a reference/, (_, data) => ({
@@ -26,7 +26,7 @@ export const brokenDocuments: Broken[] = [
       return true
     }
   })),
-  broken('put writes into its argument', /put changed the object it was given: a field _id came back/, right => ({
+  broken('put writes into its argument', /put changed its argument: a field _id came back/, right => ({
     put: (next: Fields, expected?: string) => { next._id = 1; return right.put(next, expected) }
   })),
   broken('a cache in each instance', /does not see what the first has put \(a cache/, right => {
@@ -52,7 +52,7 @@ export const brokenDocuments: Broken[] = [
   storing('large documents are cut', /1 MB.*the field future came back/, next => typeof next.future === 'string' ? { ...next, future: next.future.slice(0, 65_535) } : next),
   storing('numbers lose their fraction', /odd values.*accessTokenExpiration came back as 1900000000 instead of 1900000000.25/,
     next => ({ ...next, accessTokenExpiration: Math.floor(next.accessTokenExpiration ?? 0) })),
-  storing('U+0000 is not kept', /odd values/, next => JSON.parse(JSON.stringify(next), (_, value) => typeof value === 'string' ? value.replaceAll('\u0000', '') : value)),
+  storing('U+0001 is not kept', /odd values/, next => JSON.parse(JSON.stringify(next), (_, value) => typeof value === 'string' ? value.replaceAll('\u0001', '') : value)),
   storing('__proto__ is not kept', /oddFields/, next => next.oddFields ? { ...next, oddFields: Object.assign({}, next.oddFields) } : next),
   storing('lists become objects', /futureList came back as \{"0":1/, next => Array.isArray(next.futureList) ? { ...next, futureList: { ...next.futureList } } : next),
   storing('lists become text', /the field oddStrings came back as "x" instead of \["".{1,60}\.\.\.\.$/s, next => next.oddStrings ? { ...next, oddStrings: 'x' } : next),
@@ -73,7 +73,7 @@ export const brokenDocuments: Broken[] = [
       return stored
     }
   })),
-  broken('a store that is not empty', /Nothing has been put \(makeStorage must hand out an empty store\)/, (_, data) => {
+  broken('a store that is not empty', /Nothing has been put \(makeStorage must return an empty store\)/, (_, data) => {
     data.set('M000000000001', { merchantId: 'M000000000001' } as Installation)
     return {}
   }),

@@ -70,6 +70,15 @@ export const brokenListings: Broken[] = [
       return { ...page, items: page.items.filter(({ dueAt }) => dueBefore === undefined || dueAt === null || dueAt >= dueBefore) }
     }
   })),
+  broken('list with dueBefore leaves out what is due at that moment', /due at exactly dueBefore were listed: list left out 4 of 4 records .* Compare dueAt with <=/, right => ({
+    async list (query: ListQuery) {
+      const page = await right.list(query)
+      return { ...page, items: page.items.filter(({ dueAt }) => query.dueBefore === undefined || (dueAt ?? Infinity) < query.dueBefore) }
+    }
+  })),
+  broken('list with dueBefore rounds dueAt down to whole seconds', /due at exactly dueBefore were listed: list left out/, right => ({
+    list: (query: ListQuery) => right.list(query.dueBefore === undefined ? query : { ...query, dueBefore: Math.floor(query.dueBefore) })
+  })),
   broken('dueAt is kept from the first put', /is dueAt written by each put\?/, right => {
     const first = new Map<string, number | null>()
     return {
@@ -79,7 +88,7 @@ export const brokenListings: Broken[] = [
       },
       async list ({ dueBefore, ...query }: ListQuery) {
         const page = await right.list(query)
-        return { ...page, items: page.items.filter(({ merchantId }) => dueBefore === undefined || (first.get(merchantId) ?? Infinity) < dueBefore) }
+        return { ...page, items: page.items.filter(({ merchantId }) => dueBefore === undefined || (first.get(merchantId) ?? Infinity) <= dueBefore) }
       }
     }
   }),

@@ -140,7 +140,7 @@ export const brokenLocks: Broken[] = [
   broken('a lock takes the record away for a moment', /A record vanished for a moment while writers replaced it and another connection locked the data/, (right, _, lock) => ({
     get: async (merchantId: string) => lock.isHeld ? undefined : await right.get(merchantId)
   })),
-  broken('after a lock only the first writes work', /stored it \d+ times, although the data was locked only for moments/, (right, _, lock) => {
+  broken('after a lock only the first writes work', /stored it \d+ times, although the data was locked only for short times/, (right, _, lock) => {
     let hasBeenLocked = false
     return {
       async put (next: Installation, expected?: string) {

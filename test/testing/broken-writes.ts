@@ -64,7 +64,7 @@ export const brokenWrites: Broken[] = [
       return await right.put(next, expected)
     }
   })),
-  broken('put with a revision makes a record where none is', /made a record where none was \(an upsert\)/, (right, data) => ({
+  broken('put with a revision makes a record where none is', /created a record \(an upsert\)/, (right, data) => ({
     put: (next: Installation, expected?: string) => right.put(next, data.has(next.merchantId) ? expected : undefined)
   })),
   broken('put only knows whether something is stored', /brought the merchant back|changed the one that was made after it|overwrote a newer record/, (right, data) => ({
@@ -116,7 +116,7 @@ export const brokenWrites: Broken[] = [
       return await right.put(next, Number(expected) === Number(stored) ? stored : expected)
     }
   })),
-  broken('delete ignores its revision', /delete ignored its expected revision and forgot a newer record/, right => ({
+  broken('delete ignores its revision', /delete ignored its expected revision and deleted a newer record/, right => ({
     delete: (merchantId: string) => right.delete(merchantId)
   })),
   broken('delete says true to all', /delete resolved true although nothing is stored/, right => ({

@@ -35,7 +35,7 @@ export function rightStorage (data: Data = new Map()): Required<CloverStorage> {
     async list ({ cursor = '', limit, dueBefore }) {
       await turn()
       const items = sorted(data, 'merchantId').filter(one => one.merchantId > cursor)
-        .filter(({ dueAt }) => dueBefore === undefined || (dueAt !== null && dueAt < dueBefore)).slice(0, limit)
+        .filter(({ dueAt }) => dueBefore === undefined || (dueAt !== null && dueAt <= dueBefore)).slice(0, limit)
       return items.length < limit ? { items } : { items, cursor: items.at(-1)?.merchantId ?? '' }
     }
   }

@@ -23,7 +23,7 @@ async function start (t: Test, merchant: Record<string, Array<Record<string, unk
   return { clover, get, ids, ordersWith }
 }
 
-t.test('filters compare numbers and text, and are all met', async t => {
+t.test('filters compare numbers and text, and an element must match all', async t => {
   const orders = [{ id: 'A', total: 9, note: 'tea' }, { id: 'B', total: 10, note: 'bun' }, { id: 'C', total: 100 }]
   const { ordersWith, ids } = await start(t, { orders, items: orders })
   const cases: Array<[string[], string[] | number]> = [
@@ -34,7 +34,7 @@ t.test('filters compare numbers and text, and are all met', async t => {
   t.same(await ids(`/v3/merchants/${merchantId}/items?filter=total%3D9`), ['A'], 'of items too')
 })
 
-t.test('orders reach back 90 days where the request has no filter of a time, and one window is 90 days at most', async t => {
+t.test('orders reach back 90 days if the request has no time filter, and one window has at most 90 days', async t => {
   const orders = [-200, -90, -89, 0].map(days => ({ id: `${days}`, createdTime: now + days * day, clientCreatedTime: now + (days - 100) * day }))
   const bounds = (since: number, until: number, field = 'createdTime') => [`${field}>=${now + since * day}`, `${field}<=${now + until * day}`]
   const cut: Array<[string[], string[]]> = [
@@ -55,7 +55,7 @@ t.test('orders reach back 90 days where the request has no filter of a time, and
   t.same(await timeless.ids(`/v3/merchants/${merchantId}/items`), ['OLD'], 'items have no such limit')
 })
 
-t.test('what the simulator makes up is recent, and an order that is added has a time', async t => {
+t.test('the default orders are recent, and an added order has a time', async t => {
   const clover = await cloverSimulator({ now: () => now })
   t.teardown(() => clover.close())
   for (const { orders, charges } of clover.merchants) {

@@ -1,50 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
-import { cloverSimulator, type CloverSimulator, type Endpoint, type Fault, type SimulatorOptions } from '../../src/testing/index.js'
-
-const merchantId = 'FERNFILTER001'
-const other = 'LARKSTREET001'
-const start = 1_800_000_000_000
-
-async function simulator (t: Test, options: SimulatorOptions = {}): Promise<CloverSimulator> {
-  const clover = await cloverSimulator({ now: () => start, ...options })
-  t.teardown(() => clover.close())
-  return clover
-}
-
-const post = (clover: CloverSimulator, path: string, body: unknown, init: RequestInit = {}) =>
-  fetch(clover.origin + path, { method: 'POST', headers: { 'content-type': 'application/json', 'user-agent': 'test/1.0' }, body: JSON.stringify(body), ...init })
-
-const refresh = (clover: CloverSimulator, token: string, init?: RequestInit) =>
-  post(clover, '/oauth/v2/refresh', { client_id: 'SIMULATORAPP1', refresh_token: token }, init)
-
-const merchant = (clover: CloverSimulator, token: string, id = merchantId, signal?: AbortSignal) =>
-  fetch(`${clover.origin}/v3/merchants/${id}`, { headers: { authorization: `Bearer ${token}`, 'user-agent': 'test/1.0' }, ...(signal && { signal }) })
-
-const status = async (answer: Promise<Response>) => {
-  const response = await answer
-  await response.arrayBuffer()
-  return response.status
-}
-
-async function until (condition: () => boolean) {
-  while (!condition()) await sleep(1)
-}
-
-/** Makes calls that stay open until the returned function makes their clients go away. */
-async function hold (t: Test, clover: CloverSimulator, on: Endpoint, calls: ((signal: AbortSignal) => Promise<Response>)[], latency: Partial<Fault> = {}) {
-  clover.fault({ on, times: calls.length, kind: 'latency', ms: Infinity, ...latency } as Fault)
-  const client = new AbortController()
-  const arrived = clover.calls.length + calls.length
-  const gone = calls.map(call => t.rejects(call(client.signal)))
-  await until(() => clover.calls.length === arrived)
-  const held = clover.calls.slice(-calls.length)
-  return async () => {
-    client.abort()
-    await Promise.all(gone)
-    await until(() => held.every(call => call.status !== undefined) && clover.openCalls === 0)
-  }
-}
+import t from 'tap'
+import { cloverSimulator, type Endpoint, type Fault, type SimulatorOptions } from '../../src/testing/index.js'
+import { until } from '../harness/waiting.js'
+import { merchantId, other, start, simulator, post, refresh, merchant, status, hold } from './simulator-faulty-calls.js'
 
 t.test('each endpoint can be made to fail, and fails once', async t => {
   const clover = await simulator(t)
@@ -72,7 +29,7 @@ t.test('each endpoint can be made to fail, and fails once', async t => {
   }
 })
 
-t.test('a status says what it likes and spends nothing, unless it comes after', async t => {
+t.test('a status has the given headers and body, and spends no token unless it comes after', async t => {
   const clover = await simulator(t)
   const { refresh_token: token } = clover.connect({ merchantId })
   clover.fault({ on: 'refresh', kind: 'status', status: 429, headers: { 'X-RateLimit-tokenLimit': '16', 'retry-after': '3', date: 'never' }, body: 'slow down' })
@@ -179,7 +136,7 @@ t.test('a malformed reply comes after the token was spent', async t => {
   t.notOk(rest.access_token)
 })
 
-t.test('a fault\'s function that throws is a 500, counted once', async t => {
+t.test('an error of a fault\'s function is a 500, counted once', async t => {
   const clover = await simulator(t)
   clover.fault({ on: 'refresh', kind: 'reply', body: () => { throw new Error('of the test\'s own') } })
   t.equal(await status(refresh(clover, 'x')), 500)
@@ -201,7 +158,7 @@ t.test('latencies add up and go with another fault', async t => {
   t.equal(await status(refresh(clover, 'x')), 501, 'of two answers the later waits for the next call')
 })
 
-t.test('a call whose client has gone is handled all the same', async t => {
+t.test('a call whose client has disconnected is still handled', async t => {
   const clover = await simulator(t)
   const { refresh_token: token } = clover.connect({ merchantId })
   const letGo = await hold(t, clover, 'refresh', [signal => refresh(clover, token, { signal })], { ms: 20 })
@@ -248,7 +205,7 @@ t.test('the general latency is a number or depends on the endpoint', async t => 
   t.ok(await took(endpoint => endpoint === 'refresh' ? 12 : 0) >= 11)
 })
 
-t.test('faults that make no sense are refused', async t => {
+t.test('invalid faults are refused', async t => {
   const clover = await simulator(t)
   const refused: [unknown, RegExp][] = [
     [{ on: 'nowhere', kind: 'drop-before' }, /fault\.on/],
@@ -264,104 +221,4 @@ t.test('faults that make no sense are refused', async t => {
     [{ on: 'refresh', kind: 'reply' }, /fault\.body/]
   ]
   for (const [fault, message] of refused) t.throws(() => clover.fault(fault as Fault), { code: 'FST_CLOVER_SIMULATOR_MISUSE', message })
-})
-
-t.test('calls are listed with what they presented and sent, and no secret needs to be among it', async t => {
-  const clover = await simulator(t)
-  const { refresh_token: token } = clover.connect({ merchantId })
-  await status(refresh(clover, token))
-  await status(refresh(clover, token))
-  await status(post(clover, '/oauth/v2/refresh', {}))
-  await status(post(clover, '/oauth/v2/refresh', null))
-  t.same(clover.calls, [
-    { at: start, endpoint: 'refresh', appId: 'SIMULATORAPP1', merchantId, presented: token, fields: ['client_id', 'refresh_token'], handled: 200, status: 200 },
-    { at: start, endpoint: 'refresh', appId: 'SIMULATORAPP1', merchantId, presented: token, fields: ['client_id', 'refresh_token'], handled: 401, status: 401 },
-    { at: start, endpoint: 'refresh', fields: [], handled: 400, status: 400 },
-    { at: start, endpoint: 'refresh', fields: [], handled: 400, status: 400 }
-  ])
-  t.same([clover.count('refresh'), clover.count('refresh', { merchantId }), clover.count('refresh', { merchantId: other })], [4, 2, 0])
-})
-
-t.test('the list of calls is bounded, and the counters go on', async t => {
-  const clover = await simulator(t, { callsKept: 5 })
-  for (let i = 0; i < 23; i++) await status(refresh(clover, `token ${i}`))
-  t.same(clover.calls.map(call => call.presented), [18, 19, 20, 21, 22].map(i => `token ${i}`))
-  t.equal(clover.count('refresh', { ok: false }), 23)
-  const none = await simulator(t, { callsKept: 0 })
-  await status(refresh(none, 'x'))
-  t.same(none.calls, [])
-  t.equal(none.count('refresh'), 1)
-})
-
-t.test('open calls are counted, and a reset in between does not confuse the counters', async t => {
-  const clover = await simulator(t)
-  const letGo = await hold(t, clover, 'refresh', [1, 2, 3].map(() => signal => refresh(clover, 'x', { signal })))
-  t.same([clover.openCalls, clover.maxOpenCalls, clover.calls.length], [3, 3, 3])
-  t.same([clover.atOnce('refresh'), clover.atOnce('refresh', { merchantId: 'NOBODY0000001' }), clover.atOnce('rest')], [{ open: 3, most: 3 }, { open: 0, most: 0 }, { open: 0, most: 0 }])
-  t.equal(clover.calls[0]?.status, undefined)
-  clover.reset()
-  t.equal(clover.maxOpenCalls, 3)
-  await letGo()
-  t.same([clover.openCalls, clover.count('refresh'), clover.count('refresh', { ok: false })], [0, 0, 0])
-  await status(merchant(clover, 'x'))
-  t.same(clover.atOnce('merchant'), { open: 0, most: 1 })
-  clover.reset()
-  t.equal(clover.maxOpenCalls, 0)
-})
-
-t.test('rate limits: so many requests in a second of the simulator\'s clock, for each token and for each app', async t => {
-  const clover = await simulator(t, { rateLimits: true })
-  const [a, b, c, d] = [merchantId, other, 'TOMASTACOS001', 'BRANDNEW00001'].map(id => ({ id, token: clover.connect({ merchantId: id }).access_token }))
-  const burst = async (who: typeof a, times: number) => {
-    const statuses = []
-    for (let i = 0; i < times; i++) statuses.push(await status(merchant(clover, who?.token ?? '', who?.id)))
-    return statuses.filter(status => status === 200).length
-  }
-  t.equal(await burst(a, 17), 16)
-  const limited = await merchant(clover, a?.token ?? '')
-  t.equal(limited.status, 429)
-  t.equal(limited.headers.get('x-ratelimit-tokenlimit'), '16')
-  t.equal(limited.headers.get('retry-after'), null)
-  t.equal(await burst(b, 16), 16)
-  t.equal(await burst(c, 16), 16)
-  t.equal(await burst(d, 3), 2)
-  const crossed = await merchant(clover, d?.token ?? '', d?.id)
-  t.equal(crossed.headers.get('x-ratelimit-crosstokenlimit'), '50')
-  t.equal(await status(refresh(clover, 'x')), 429, 'unknown: the token endpoints count as well')
-  clover.setNow(start + 1000)
-  t.equal(await burst(d, 3), 3)
-  t.equal(clover.count('merchant', { merchantId: 'BRANDNEW00001', ok: true }), 5)
-})
-
-t.test('rate limits: so many at once, with a retry-after', async t => {
-  const clover = await simulator(t, {
-    rateLimits: { tokenConcurrent: 2, appConcurrent: 3, retryAfter: 7 }, unknowns: { tokenEndpointsLimited: false }
-  })
-  const [mine, theirs] = [clover.connect({ merchantId }), clover.connect({ merchantId: other })]
-  const call = (pair: typeof mine, id: string) => (signal?: AbortSignal) => merchant(clover, pair.access_token, id, signal)
-  const letGo = await hold(t, clover, 'merchant', [call(mine, merchantId), call(mine, merchantId)])
-  const limited = await call(mine, merchantId)()
-  t.equal(limited.status, 429)
-  t.equal(limited.headers.get('x-ratelimit-tokenconcurrentlimit'), '2')
-  t.equal(limited.headers.get('retry-after'), '7')
-  const letLastGo = await hold(t, clover, 'merchant', [call(theirs, other)])
-  const crossed = await call(theirs, other)()
-  t.equal(crossed.headers.get('x-ratelimit-crosstokenconcurrentlimit'), '3')
-  t.equal(await status(refresh(clover, mine.refresh_token)), 200)
-  await letGo()
-  await letLastGo()
-  t.equal(await status(call(mine, merchantId)()), 200)
-})
-
-t.test('rate limits: pages and calls of nobody are not limited', async t => {
-  const clover = await simulator(t, { rateLimits: { appPerSecond: 1 } })
-  for (let i = 0; i < 3; i++) {
-    t.equal(await status(fetch(`${clover.origin}/oauth/v2/authorize?client_id=SIMULATORAPP1&redirect_uri=https://a.example/`)), 200)
-    t.equal(await status(merchant(clover, 'x')), 401)
-  }
-  clover.connect({ merchantId })
-  t.equal(await status(refresh(clover, 'x')), 401)
-  t.equal(await status(refresh(clover, 'x')), 429)
-  clover.reset()
-  t.equal(await status(refresh(clover, 'x')), 401)
 })

@@ -1,12 +1,13 @@
 import t from 'tap'
-import { merchantA, startClover, startHost, Time } from '../helpers/host.js'
+import { merchantA, startClover, startHost } from '../harness/host.js'
+import { Time } from '../harness/time.js'
 
 const hour = 3_600_000
 
-t.test('a server whose clock is set back serves no dead token, backs off no longer, and believes its cache no longer', async t => {
+t.test('a clock that is set back makes a server neither serve an expired token, nor back off longer, nor use its cache longer', async t => {
   const elapsed = new Time()
   const simulator = await startClover(t, elapsed)
-  const { app, clover, storage, time } = await startHost(t, { simulator, runtime: { elapsed: elapsed.now, sleep: async () => {} } })
+  const { app, clover, storage, time } = await startHost(t, { simulator, runtime: { monotonic: elapsed.now, sleep: async () => {} } })
   const pass = (milliseconds: number) => { time.pass(milliseconds); elapsed.pass(milliseconds) }
   const pair = clover.connect({ merchantId: merchantA })
   await app.clover.adopt({

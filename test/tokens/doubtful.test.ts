@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import type { Installation } from '../../src/tokens/installation.js'
-import { jobsOf } from '../jobs/bench.js'
-import { advance, bench, gate, leap, merchantId, patiently, quiet, refused, server, unclear, type BenchOptions } from './bench.js'
+import type { Installation } from '../../src/installation.js'
+import { jobsOf } from '../jobs/server-jobs.js'
+import { advance, startServer, gate, leap, merchantId, patiently, quiet, refused, anotherServer, unclear, type ServerOptions } from './one-server.js'
 
 /*
  * Pairs that a recovery could still end, since Clover may handle it late (rule 18): they are refreshed once more after fifteen minutes.
@@ -10,8 +10,8 @@ import { advance, bench, gate, leap, merchantId, patiently, quiet, refused, serv
 const now = () => Date.now() / 1000
 
 /** A merchant whose access token has expired. */
-async function stale (t: Test, options?: BenchOptions) {
-  const one = bench(t, options)
+async function stale (t: Test, options?: ServerOptions) {
+  const one = startServer(t, options)
   const start = await one.connect()
   await leap(1801)
   const stored = () => one.storage.records.get(merchantId) as Installation
@@ -22,45 +22,45 @@ type Stale = Awaited<ReturnType<typeof stale>>
 
 /** How a pair becomes doubtful: each way ends with a stored pair. */
 const ways: Record<string, (all: Stale) => Promise<void>> = {
-  'it came by recovery': async ({ keeper, clover, start }) => {
+  'it came by recovery': async ({ accessTokens, clover, start }) => {
     clover.inner.refresh(start.refreshToken ?? '') // another server's, which has died
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
   },
-  'another server left a lease': async ({ keeper, set }) => {
+  'another server left a lease': async ({ accessTokens, set }) => {
     set({ refreshLease: { by: 'another server', until: now() - 1 } })
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
   },
-  'this server left a lease, since Clover did not answer': async ({ keeper, clover }) => {
+  'this server left a lease, since Clover did not answer': async ({ accessTokens, clover }) => {
     clover.intercept = () => unclear('no answer')
-    await patiently(keeper.accessToken(merchantId)).catch(() => {})
+    await patiently(accessTokens.accessToken(merchantId)).catch(() => {})
     clover.intercept = (_call, run) => run()
     await advance(2_000)
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
   },
-  'Clover had refused the merchant': async ({ keeper, set }) => {
+  'Clover had refused the merchant': async ({ accessTokens, set }) => {
     set({ reauthorizationRequired: { since: now() - 60, retryAt: now() - 1 } })
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
   },
-  'another server has written a lease meanwhile': async ({ keeper, clover, storage, set }) => {
+  'another server has written a lease meanwhile': async ({ accessTokens, clover, storage, set }) => {
     clover.intercept = (_call, run) => { storage.break('put'); return run() }
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
     set({ refreshLease: { by: 'another server', until: now() + 40 } })
-    storage.mend()
+    storage.repair()
     await advance(3_000)
   },
-  'another server has marked the merchant meanwhile': async ({ keeper, clover, storage, set }) => {
+  'another server has marked the merchant meanwhile': async ({ accessTokens, clover, storage, set }) => {
     clover.intercept = (_call, run) => { storage.break('put'); return run() }
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
     set({ reauthorizationRequired: { since: now(), retryAt: now() + 60 } })
-    storage.mend()
+    storage.repair()
     await advance(3_000)
   }
 }
 
 for (const [why, way] of Object.entries(ways)) {
-  t.test(`a pair is doubtful where ${why}: it is due in fifteen minutes, and refreshed once more`, async t => {
+  t.test(`a pair is doubtful if ${why}: it is due in fifteen minutes, and refreshed once more`, async t => {
     const all = await stale(t)
-    const { keeper, clover, stored, eventsOf } = all
+    const { accessTokens, clover, stored, eventsOf } = all
     await way(all)
     const { confirmAt, dueAt, updatedAt, refreshLease, reauthorizationRequired, accessToken } = stored()
     t.ok([900, 901].includes(Number(confirmAt) - updatedAt), 'both are whole seconds')
@@ -71,18 +71,18 @@ for (const [why, way] of Object.entries(ways)) {
     clover.intercept = (_call, run) => run()
     clover.calls.length = 0
     await leap(Number(confirmAt) - now() - 1)
-    t.equal(await keeper.accessToken(merchantId), accessToken)
+    t.equal(await accessTokens.accessToken(merchantId), accessToken)
     await quiet()
     t.same(clover.calls, [], 'not before')
     await leap(1)
-    t.equal(await keeper.accessToken(merchantId), accessToken, 'nobody waits for it')
+    t.equal(await accessTokens.accessToken(merchantId), accessToken, 'nobody waits for it')
     await quiet()
     t.same(clover.calls, ['refresh'], 'an ordinary refresh')
-    t.equal(stored().confirmAt, undefined, 'whose pair is not doubtful')
+    t.equal(stored().confirmAt, undefined, 'the new pair is not doubtful')
     t.equal(stored().dueAt, stored().refreshTokenExpiration)
-    t.not(await keeper.accessToken(merchantId), accessToken)
+    t.not(await accessTokens.accessToken(merchantId), accessToken)
     await leap(900)
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
     await quiet()
     t.equal(clover.count('refresh'), 1)
     t.same(eventsOf('refresh-failed').length, why.startsWith('this server') ? 1 : 0)
@@ -96,9 +96,9 @@ for (const [why, way] of Object.entries(ways)) {
   })
 }
 
-t.test('an ordinary refresh gives no doubtful pair, nor does one whose record others changed meanwhile', async t => {
-  const { keeper, connections, clover, stored } = await stale(t)
-  await keeper.accessToken(merchantId)
+t.test('an ordinary refresh gives no doubtful pair, also if others changed the record meanwhile', async t => {
+  const { accessTokens, connections, clover, stored } = await stale(t)
+  await accessTokens.accessToken(merchantId)
   t.equal(stored().confirmAt, undefined)
   await leap(1801)
   const answer = gate()
@@ -106,7 +106,7 @@ t.test('an ordinary refresh gives no doubtful pair, nor does one whose record ot
     if (call === 'refresh') await answer.promise
     return run()
   }
-  const waiting = keeper.accessToken(merchantId)
+  const waiting = accessTokens.accessToken(merchantId)
   await quiet()
   const visiting = connections.connect(merchantId, { code: 'doubtful-visit', verifier: '' })
   await quiet()
@@ -117,7 +117,7 @@ t.test('an ordinary refresh gives no doubtful pair, nor does one whose record ot
 })
 
 t.test('a pair that is written over the one that its recovery ended is doubtful', async t => {
-  const { keeper, clover, stored, set, start } = await stale(t)
+  const { accessTokens, clover, stored, set, start } = await stale(t)
   const base = start.refreshToken ?? ''
   // Clover has answered another server's refresh, whose pair is not stored yet when this server recovers it.
   const answer = clover.inner.refresh(base)
@@ -127,23 +127,23 @@ t.test('a pair that is written over the one that its recovery ended is doubtful'
     if (call === 'recover') set({ ...answer.value, spentRefreshToken: base, refreshLease: undefined as never })
     return recovered
   }
-  await keeper.accessToken(merchantId)
+  await accessTokens.accessToken(merchantId)
   t.not(stored().refreshToken, answer.value.refreshToken)
   t.ok(clover.inner.isLive(stored().refreshToken))
   t.equal(stored().confirmAt, Math.ceil(stored().updatedAt + 900))
 })
 
-t.test('the cache does not hide that a pair is to be confirmed', async t => {
+t.test('a cached record is refreshed when its pair must be confirmed', async t => {
   const all = await stale(t)
-  const { keeper, clover, stored, cache } = all
+  const { accessTokens, clover, stored, cache } = all
   await ways['it came by recovery']?.(all)
   await leap(Number(stored().confirmAt) - now() - 5)
-  await keeper.accessToken(merchantId)
+  await accessTokens.accessToken(merchantId)
   t.ok(cache?.recent(merchantId), 'read five seconds before')
   clover.calls.length = 0
   await leap(6)
   t.ok(cache?.recent(merchantId), 'and not too old to be used')
-  await keeper.accessToken(merchantId)
+  await accessTokens.accessToken(merchantId)
   await quiet()
   t.same(clover.calls, ['refresh'])
 })
@@ -162,9 +162,9 @@ t.test('keep-alive confirms the pair of a merchant whom nobody asks for', async 
   t.match(await patiently(keepAlive.run()), { due: 0 })
 })
 
-t.test('a recovery that Clover handles late costs nobody the merchant', async t => {
+t.test('a recovery that Clover handles late does not lose the merchant', async t => {
   const all = await stale(t)
-  const { keeper, clover, stored, start } = all
+  const { accessTokens, clover, stored, start } = all
   const base = start.refreshToken ?? ''
   let late: (() => void) | undefined
   clover.intercept = (call, _run, token) => {
@@ -172,16 +172,16 @@ t.test('a recovery that Clover handles late costs nobody the merchant', async t 
     if (call === 'recover') late = () => { clover.inner.recover(token) }
     return unclear('no answer', { malformed: true })
   }
-  await patiently(keeper.accessToken(merchantId)).catch(() => {})
+  await patiently(accessTokens.accessToken(merchantId)).catch(() => {})
   clover.intercept = (_call, run) => run()
   await advance(2_000)
-  await keeper.accessToken(merchantId)
+  await accessTokens.accessToken(merchantId)
   const { refreshToken, confirmAt } = stored()
   t.equal(refreshToken, `${base}>`, 'the refresh works now')
   late?.()
   t.notOk(clover.inner.isLive(refreshToken), 'and the late recovery has ended what it gave')
   t.equal(stored().dueAt, confirmAt)
-  const other = server({ storage: all.storage, clover })
+  const other = anotherServer({ storage: all.storage, clover })
   for (let pass = 1; pass <= 2; pass++) {
     await leap(901)
     t.match(await patiently(jobsOf(other).keepAlive.run()), { due: 1, refreshed: 1 }, `pass ${pass}`)

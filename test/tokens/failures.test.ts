@@ -1,57 +1,57 @@
 import t from 'tap'
 import { isCloverError } from '../../src/errors.js'
-import { advance, bench, gate, leap, merchantId, otherMerchantId, patiently, quiet, unclear } from './bench.js'
+import { advance, startServer, gate, leap, merchantId, otherMerchantId, patiently, quiet, unclear } from './one-server.js'
 
 /*
  * A Clover that is down, slow, or answers with nonsense.
  */
 
-t.test('a living token is served while Clover is down, and Clover is asked ever less', async t => {
-  const { keeper, clover, connect } = bench(t)
+t.test('a valid token is served while Clover is down, and Clover is called less and less', async t => {
+  const { accessTokens, clover, connect } = startServer(t)
   const { accessToken } = await connect()
   clover.intercept = () => unclear('status 503')
   await leap(1441)
   for (let i = 0; i < 280; i++) {
-    t.equal(await keeper.accessToken(merchantId), accessToken)
+    t.equal(await accessTokens.accessToken(merchantId), accessToken)
     await advance(1000, 500)
   }
   t.ok(clover.count('refresh') >= 6 && clover.count('refresh') <= 30, `${clover.count('refresh')} calls`)
 })
 
-t.test('a dead token is an error in the meantime, which says when to come again', async t => {
-  const { keeper, flights, clover, connect } = bench(t)
+t.test('an expired token is an error during the backoff, with the time of the next try', async t => {
+  const { accessTokens, refreshes, clover, connect } = startServer(t)
   await connect()
   await leap(1801)
   clover.intercept = () => unclear('status 503', { retryAfter: 20 })
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE', retryAfter: 20, headers: { 'retry-after': '20' } })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE', retryAfter: 20, headers: { 'retry-after': '20' } })
   t.equal(clover.count('refresh'), 1, 'a wait this long is not sat out')
   await leap(5)
-  t.ok(flights.isOccupied(merchantId))
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE', retryAfter: 15 })
+  t.ok(refreshes.isBusyOrBackingOff(merchantId))
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE', retryAfter: 15 })
   t.equal(clover.count('refresh'), 1)
   await leap(40)
   clover.intercept = (_call, run) => run()
-  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+  t.type(await patiently(accessTokens.accessToken(merchantId)), 'string')
 })
 
-t.test('a short wait that Clover asks for is sat out under the lease', async t => {
-  const { keeper, clover, connect } = bench(t)
+t.test('a short retry-after is waited for under the lease', async t => {
+  const { accessTokens, clover, connect } = startServer(t)
   await connect()
   await leap(1801)
   clover.intercept = (_call, run) => clover.calls.length > 2 ? run() : unclear('status 429', { retryAfter: 2 })
   const began = Date.now()
-  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+  t.type(await patiently(accessTokens.accessToken(merchantId)), 'string')
   t.equal(clover.count('refresh'), 3)
   t.ok(Date.now() - began >= 4000)
 })
 
-t.test('without a named wait Clover is asked three times under one lease, ever later, and then left alone (security 25)', async t => {
-  const { keeper, clover, storage, connect } = bench(t)
+t.test('without retry-after Clover is called three times under one lease, with growing pauses, and then not for the backoff (security 25)', async t => {
+  const { accessTokens, clover, storage, connect } = startServer(t)
   await connect()
   await leap(1801)
   const at: number[] = []
   clover.intercept = () => { at.push(Date.now()); return unclear('status 429') }
-  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
+  await t.rejects(patiently(accessTokens.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
   const [first = 0, second = 0, third = 0] = at
   t.equal(at.length, 3)
   t.ok(third - second > second - first)
@@ -60,13 +60,13 @@ t.test('without a named wait Clover is asked three times under one lease, ever l
 
 t.test('waits have jitter, so that servers that failed together do not come back together (security 25)', async t => {
   const pauses = async (jitter: () => number) => {
-    const { keeper, clover, connect } = bench(t, { jitter })
+    const { accessTokens, clover, connect } = startServer(t, { jitter })
     await connect()
     await leap(1801)
     const at: number[] = []
     clover.intercept = () => { at.push(Date.now()); return unclear('status 429') }
-    await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
-    const error: unknown = await keeper.accessToken(merchantId).catch((error: unknown) => error)
+    await t.rejects(patiently(accessTokens.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
+    const error: unknown = await accessTokens.accessToken(merchantId).catch((error: unknown) => error)
     return [...at.slice(1).map((time, index) => time - (at[index] ?? 0)), isCloverError(error) ? error.retryAfter ?? 0 : 0]
   }
   const [short, long] = [await pauses(() => 0), await pauses(() => 0.999)]
@@ -75,53 +75,53 @@ t.test('waits have jitter, so that servers that failed together do not come back
 })
 
 t.test('backoffs grow with each failure, and end with a success (security 25)', async t => {
-  const { flights, clover, connect } = bench(t)
+  const { refreshes, clover, connect } = startServer(t)
   const { accessToken: old } = await connect()
   clover.intercept = () => unclear('odd', { malformed: true })
   const goal = { force: true, enough: ({ accessToken }: { accessToken: string }) => accessToken !== old }
   const waits: number[] = []
   for (let i = 0; i < 4; i++) {
-    await t.rejects(patiently(flights.refresh(merchantId, goal)), { code: 'FST_CLOVER_BAD_REPLY' })
+    await t.rejects(patiently(refreshes.refresh(merchantId, goal)), { code: 'FST_CLOVER_BAD_REPLY' })
     const failedAt = Date.now()
-    while (flights.isOccupied(merchantId)) await leap(0.1)
+    while (refreshes.isBusyOrBackingOff(merchantId)) await leap(0.1)
     waits.push(Date.now() - failedAt)
     await leap(60)
   }
   t.same(waits, [...waits].sort((a, b) => a - b))
   t.ok(Number(waits[3]) > 4 * Number(waits[0]))
   clover.intercept = (_call, run) => run()
-  await patiently(flights.refresh(merchantId, goal))
-  t.notOk(flights.isOccupied(merchantId))
+  await patiently(refreshes.refresh(merchantId, goal))
+  t.notOk(refreshes.isBusyOrBackingOff(merchantId))
 })
 
-t.test('merchants fail each on their own', async t => {
-  const { keeper, clover, connect } = bench(t)
+t.test('the failure of one merchant does not hold up another', async t => {
+  const { accessTokens, clover, connect } = startServer(t)
   await connect()
   await connect(otherMerchantId)
   await leap(1801)
   let first = ''
   clover.intercept = (_call, run, token) => { first ||= token; return token === first ? unclear('odd', { malformed: true }) : run() }
-  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_BAD_REPLY' })
-  t.type(await patiently(keeper.accessToken(otherMerchantId)), 'string')
+  await t.rejects(patiently(accessTokens.accessToken(merchantId)), { code: 'FST_CLOVER_BAD_REPLY' })
+  t.type(await patiently(accessTokens.accessToken(otherMerchantId)), 'string')
 })
 
-t.test('the failures of more than ten thousand merchants are not all remembered', async t => {
-  const { flights, storage } = bench(t)
+t.test('at most ten thousand failures are remembered', async t => {
+  const { refreshes, storage } = startServer(t)
   storage.break()
   const id = (i: number) => `MERCHANT${String(i).padStart(5, '0')}`
-  for (let i = 0; i <= 10_000; i++) await flights.refresh(id(i), { enough: () => true }).catch(() => {})
-  t.notOk(flights.isOccupied(id(0)))
-  t.ok(flights.isOccupied(id(1)))
-  t.ok(flights.isOccupied(id(10_000)))
+  for (let i = 0; i <= 10_000; i++) await refreshes.refresh(id(i), { enough: () => true }).catch(() => {})
+  t.notOk(refreshes.isBusyOrBackingOff(id(0)))
+  t.ok(refreshes.isBusyOrBackingOff(id(1)))
+  t.ok(refreshes.isBusyOrBackingOff(id(10_000)))
 })
 
-t.test('a malformed reply stores nothing of it', async t => {
-  const { keeper, clover, storage, connect } = bench(t)
+t.test('nothing of a malformed reply is stored', async t => {
+  const { accessTokens, clover, storage, connect } = startServer(t)
   const before = await connect()
   await leap(1801)
   clover.intercept = () => unclear('/oauth/v2/refresh: /access_token: Required property', { malformed: true })
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY', statusCode: 502, merchantId })
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' }, 'during the backoff, too')
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY', statusCode: 502, merchantId })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' }, 'during the backoff, too')
   const after = storage.records.get(merchantId)
   t.equal(after?.refreshToken, before.refreshToken)
   t.equal(after?.accessToken, before.accessToken)
@@ -129,20 +129,20 @@ t.test('a malformed reply stores nothing of it', async t => {
 })
 
 t.test('after a malformed reply, which may have spent the token, the merchant is recovered', async t => {
-  const { keeper, clover, eventsOf, connect } = bench(t)
+  const { accessTokens, clover, eventsOf, connect } = startServer(t)
   await connect()
   await leap(1801)
   clover.intercept = (_call, run) => { run(); return unclear('odd', { malformed: true }) }
-  await t.rejects(keeper.accessToken(merchantId))
+  await t.rejects(accessTokens.accessToken(merchantId))
   clover.intercept = (_call, run) => run()
   await leap(60)
-  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+  t.type(await patiently(accessTokens.accessToken(merchantId)), 'string')
   t.equal(eventsOf('refresh-refused').length, 1)
   t.equal(eventsOf('recovered').length, 1)
 })
 
-t.test('of an odd reply the refresh token is kept, and the next refresh presents it', async t => {
-  const { keeper, clover, storage, connect } = bench(t)
+t.test('the refresh token of an odd reply is kept, and the next refresh presents it', async t => {
+  const { accessTokens, clover, storage, connect } = startServer(t)
   const before = await connect()
   await leap(1801)
   const next = gate<string>()
@@ -151,30 +151,30 @@ t.test('of an odd reply the refresh token is kept, and the next refresh presents
     const answer = run() as { value: { refreshToken: string } }
     return { outcome: 'odd', reason: 'no access token', value: { refreshToken: answer.value.refreshToken } }
   }
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' })
   const kept = storage.records.get(merchantId)
   t.not(kept?.refreshToken, before.refreshToken)
   t.equal(kept?.accessToken, before.accessToken)
   t.equal(kept?.updatedAt, before.updatedAt)
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' }, 'it counts as a failure, so that not every call spends a token')
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' }, 'it counts as a failure, so that not every call spends a token')
   t.equal(clover.count('refresh'), 1)
   await leap(31)
-  t.type(await keeper.accessToken(merchantId), 'string')
+  t.type(await accessTokens.accessToken(merchantId), 'string')
   t.equal(await next.promise, kept?.refreshToken)
 })
 
-t.test('an operator is told that an odd reply brought no new access token', async t => {
-  const { keeper, clover, connect } = bench(t)
+t.test('refresh() rejects if an odd reply has no new access token', async t => {
+  const { accessTokens, clover, connect } = startServer(t)
   await connect()
   clover.intercept = (_call, run) => {
     const answer = run() as { value: { refreshToken: string } }
     return { outcome: 'odd', reason: 'no access token', value: { refreshToken: answer.value.refreshToken } }
   }
-  await t.rejects(patiently(keeper.refresh(merchantId)), { code: 'FST_CLOVER_BAD_REPLY' })
+  await t.rejects(patiently(accessTokens.refresh(merchantId)), { code: 'FST_CLOVER_BAD_REPLY' })
 })
 
 t.test('a refresh that fails after its merchant left does not hold up the merchant who came back', async t => {
-  const { disconnects, flights, clover, connect } = bench(t)
+  const { disconnects, refreshes, clover, connect } = startServer(t)
   const before = await connect()
   await leap(1801)
   const answer = gate()
@@ -183,42 +183,42 @@ t.test('a refresh that fails after its merchant left does not hold up the mercha
     await answer.promise
     return unclear('odd', { malformed: true })
   }
-  const waiting = flights.refresh(merchantId, { enough: ({ accessToken }) => accessToken !== before.accessToken })
+  const waiting = refreshes.refresh(merchantId, { enough: ({ accessToken }) => accessToken !== before.accessToken })
   await quiet()
   t.equal(await disconnects.disconnect(merchantId), true)
   const { accessToken } = await connect()
   answer.open()
   t.equal((await waiting).accessToken, accessToken)
-  t.notOk(flights.isOccupied(merchantId))
+  t.notOk(refreshes.isBusyOrBackingOff(merchantId))
 })
 
-t.test('an error of the storage is one of the plugin', async t => {
-  const { keeper, storage, connect } = bench(t, { cache: false })
+t.test('an error of the storage adapter becomes FST_CLOVER_STORAGE', async t => {
+  const { accessTokens, storage, connect } = startServer(t, { cache: false })
   await connect()
   storage.break()
-  const error = await keeper.accessToken(merchantId).catch((error: unknown) => error)
+  const error = await accessTokens.accessToken(merchantId).catch((error: unknown) => error)
   t.ok(isCloverError(error, 'FST_CLOVER_STORAGE'))
 })
 
-t.test('a retry-after of a day does not take a merchant off for a day', async t => {
-  const { keeper, clover, connect } = bench(t)
+t.test('a retry-after of a day does not block a merchant for a day', async t => {
+  const { accessTokens, clover, connect } = startServer(t)
   await connect()
   await leap(1801)
   clover.intercept = () => unclear('status 503', { retryAfter: 86_400 })
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE' })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_UNAVAILABLE' })
   clover.intercept = (_call, run) => run()
   await leap(61)
-  t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+  t.type(await patiently(accessTokens.accessToken(merchantId)), 'string')
 })
 
-t.test('pairs without a living token are not asked for at every call', async t => {
-  const { keeper, clover, connect } = bench(t)
+t.test('pairs without a valid access token do not cause a refresh at every call', async t => {
+  const { accessTokens, clover, connect } = startServer(t)
   await connect()
   await leap(1801)
   clover.intercept = (_call, run) => {
     const answer = run() as { value: object }
     return { ...answer, value: { ...answer.value, accessTokenExpiration: Date.now() / 1000 - 5 } }
   }
-  for (let i = 0; i < 20; i++) await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' })
+  for (let i = 0; i < 20; i++) await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_BAD_REPLY' })
   t.equal(clover.count('refresh'), 1)
 })

@@ -1,9 +1,9 @@
 import t from 'tap'
 import { isDue } from '../../src/jobs/due.js'
 import { isAhead, isRefusedFor, isToBeConfirmed, limits } from '../../src/tokens/freshness.js'
-import type { Installation } from '../../src/tokens/installation.js'
-import { day, jobsOf } from '../jobs/bench.js'
-import { bench, leap, merchantId, patiently, quiet, refused } from './bench.js'
+import type { Installation } from '../../src/installation.js'
+import { day, jobsOf } from '../jobs/server-jobs.js'
+import { startServer, leap, merchantId, patiently, quiet, refused } from './one-server.js'
 
 /*
  * Times that a wrong clock wrote (rule 23): one that lies further ahead than a rule can write counts as past.
@@ -14,7 +14,7 @@ const now = () => Date.now() / 1000
 /** Five minutes, by which a clock may have been corrected since. */
 const tolerance = 300
 
-t.test('a time is to come up to its limit, and past beyond', t => {
+t.test('a time counts as future up to its limit, and as past beyond it', t => {
   for (const limit of [limits.mark, limits.lease, limits.confirmation]) {
     t.equal(isAhead(1000, 1000, limit), false)
     t.equal(isAhead(1001, 1000, limit), true)
@@ -33,8 +33,8 @@ t.test('a time is to come up to its limit, and past beyond', t => {
   t.end()
 })
 
-t.test('keep-alive looks at a record whose times a wrong clock wrote', async t => {
-  const { connect } = bench(t)
+t.test('keep-alive checks a record whose times a wrong clock wrote', async t => {
+  const { connect } = startServer(t)
   const record = await connect()
   const due = (change: Partial<Installation>) => isDue({ ...record, ...change }, 30 * day, now())
   t.equal(due({}), false)
@@ -48,7 +48,7 @@ t.test('keep-alive looks at a record whose times a wrong clock wrote', async t =
   const unknown = { refreshTokenExpiration: null }
   t.equal(due({ ...unknown, dueAt: now() + day }), false, 'a refresh token without an end')
   t.equal(due({ ...unknown, dueAt: now() + year }), true)
-  // The half of a refresh token's life is reckoned from when it was obtained.
+  // Half of a refresh token's life is computed from when it was obtained.
   const ends = (days: number) => ({ refreshTokenExpiration: now() + days * day, updatedAt: now() + year })
   t.equal(due(ends(31)), false, 'tokens that were obtained in the future, by their time')
   t.equal(due(ends(30)), true)
@@ -57,25 +57,25 @@ t.test('keep-alive looks at a record whose times a wrong clock wrote', async t =
 
 t.test('a mark a year ahead keeps nobody from trying: callers and keep-alive', async t => {
   const mark = () => ({ since: now() + year, retryAt: now() + year + 60 })
-  const one = bench(t)
+  const one = startServer(t)
   await one.mark(mark())
   await leap(1801)
-  t.type(await one.keeper.accessToken(merchantId), 'string')
+  t.type(await one.accessTokens.accessToken(merchantId), 'string')
   t.equal(one.storage.records.get(merchantId)?.reauthorizationRequired, undefined)
-  const two = bench(t)
+  const two = startServer(t)
   await two.mark(mark())
   t.match(await patiently(jobsOf(two).keepAlive.run()), { due: 1, refreshed: 1 })
   t.equal(two.storage.records.get(merchantId)?.reauthorizationRequired, undefined)
 })
 
-t.test('a mark that follows one of the future waits ever longer, as any other', async t => {
-  const { keeper, clover, storage, mark } = bench(t)
+t.test('the wait of marks grows also after a mark that was dated in the future', async t => {
+  const { accessTokens, clover, storage, mark } = startServer(t)
   await mark({ since: now() + year, retryAt: now() + year })
   await leap(1801)
   clover.intercept = () => refused
   const waits: number[] = []
   for (let i = 0; i < 6; i++) {
-    await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+    await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
     const { since = 0, retryAt = 0 } = storage.records.get(merchantId)?.reauthorizationRequired ?? {}
     t.ok(since <= now(), 'it is dated by the clock of now')
     waits.push(Math.round(retryAt - now()))
@@ -85,21 +85,21 @@ t.test('a mark that follows one of the future waits ever longer, as any other', 
 })
 
 t.test('keep-alive refreshes under a lease a year ahead once a real one would have ended', async t => {
-  const one = bench(t)
+  const one = startServer(t)
   const record = await one.connect()
   one.storage.records.set(merchantId, { ...record, refreshLease: { by: 'a server of the future', until: now() + year }, dueAt: now() + year })
   const began = now()
   t.match(await patiently(jobsOf(one).keepAlive.run()), { due: 1, refreshed: 1 })
-  t.ok(now() - began >= 40, 'it may be that of a server which is at work')
+  t.ok(now() - began >= 40, 'it may be the lease of a refresh in progress')
   t.equal(one.storage.records.get(merchantId)?.refreshLease, undefined)
 })
 
 t.test('a confirmation a year ahead is made by the next caller, or by keep-alive', async t => {
   for (const who of ['caller', 'keep-alive'] as const) {
-    const one = bench(t)
+    const one = startServer(t)
     const record = await one.connect()
     one.storage.records.set(merchantId, { ...record, confirmAt: now() + year, dueAt: now() + year })
-    if (who === 'caller') t.equal(await one.keeper.accessToken(merchantId), record.accessToken)
+    if (who === 'caller') t.equal(await one.accessTokens.accessToken(merchantId), record.accessToken)
     else await patiently(jobsOf(one).keepAlive.run())
     await quiet()
     t.same(one.clover.calls, ['refresh'])

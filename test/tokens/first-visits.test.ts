@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import type { Installation } from '../../src/tokens/installation.js'
+import type { Installation } from '../../src/installation.js'
 import { randomFrom } from '../faults/exploration/explore.js'
-import { bench, BenchClover, BenchStorage, gate, leap, merchantId, patiently, quiet, server, sleep, type BenchOptions } from './bench.js'
+import { startServer, TestClover, TestStorage, gate, leap, merchantId, patiently, quiet, anotherServer, sleep, type ServerOptions } from './one-server.js'
 
 /*
  * An app is opened for the first time, or while its pair is dead, at several servers at once. Each may make a full exchange, which ends the
@@ -11,19 +11,19 @@ import { bench, BenchClover, BenchStorage, gate, leap, merchantId, patiently, qu
 let names = 0
 const code = (name = `first-${++names}`) => ({ code: name, verifier: '' })
 
-/** Servers that share a store and a Clover, each with a connection of its own to both, in which a test can come between. */
-function apart (t: Test, count: number, kept: number, options: BenchOptions = {}) {
-  const { records } = new BenchStorage()
-  const { inner } = new BenchClover({ refreshTokensPerMerchant: kept })
-  const each = () => ({ ...options, storage: Object.assign(new BenchStorage(), { records }), clover: Object.assign(new BenchClover(), { inner }) })
-  const first = bench(t, each())
-  const servers = [first, ...Array.from({ length: count - 1 }, () => server(each()))]
+/** Servers that share a store and a Clover, each with a connection of its own to both, which the test can intercept. */
+function apart (t: Test, count: number, kept: number, options: ServerOptions = {}) {
+  const { records } = new TestStorage()
+  const { inner } = new TestClover({ refreshTokensPerMerchant: kept })
+  const each = () => ({ ...options, storage: Object.assign(new TestStorage(), { records }), clover: Object.assign(new TestClover(), { inner }) })
+  const first = startServer(t, each())
+  const servers = [first, ...Array.from({ length: count - 1 }, () => anotherServer(each()))]
   const stored = () => records.get(merchantId) as Installation
   return { servers: servers as [typeof first, typeof first, typeof first], records, stored, isAlive: () => inner.isLive(stored().refreshToken) && !stored().reauthorizationRequired }
 }
 
 /** Holds a server's nth call until its gate is opened; `reached` opens when it comes. */
-function holdCall (target: BenchStorage | BenchClover, wanted: string, nth = 1, after = false) {
+function holdCall (target: TestStorage | TestClover, wanted: string, nth = 1, after = false) {
   const reached = gate()
   const go = gate()
   let calls = 0
@@ -43,10 +43,10 @@ for (const [trust, alwaysGivesRefreshToken] of [['high', false], ['low', false],
       for (let seed = 1; seed <= 20; seed++) {
         const random = randomFrom(seed)
         const pause = () => sleep(Math.floor(random() * 100))
-        const storage = new BenchStorage()
-        const clover = new BenchClover({ refreshTokensPerMerchant: kept, alwaysGivesRefreshToken })
+        const storage = new TestStorage()
+        const clover = new TestClover({ refreshTokensPerMerchant: kept, alwaysGivesRefreshToken })
         const options = { trust, storage, clover, trustMerchantId: seed % 2 === 0 }
-        const servers = [bench(t, options), ...Array.from({ length: 3 }, () => server(options))]
+        const servers = [startServer(t, options), ...Array.from({ length: 3 }, () => anotherServer(options))]
         storage.intercept = async (_method, run) => { await pause(); const answer = await run(); await pause(); return answer }
         clover.intercept = async (_call, run) => { await pause(); const answer = run(); await pause(); return answer }
         const visits = async (when: string) => {
@@ -68,7 +68,7 @@ for (const [trust, alwaysGivesRefreshToken] of [['high', false], ['low', false],
   }
 }
 
-t.test('a server whose exchange was one too many leaves the stored pair where that survived, and puts its own there where it did not', async t => {
+t.test('a server that exchanges after another one keeps the stored pair if it still works, and replaces it otherwise', async t => {
   for (const kept of [2, 1]) {
     const { servers: [one, two], stored, isAlive } = apart(t, 2, kept)
     const exchange = holdCall(two.clover, 'exchange')
@@ -126,7 +126,7 @@ t.test('the pair of a third server does not prove that it survived either', asyn
   t.ok(isAlive())
 })
 
-t.test('a damaged record in place of the pair that was faster is replaced', async t => {
+t.test('a damaged record that was stored first is replaced', async t => {
   const { servers: [one, two], records, stored, isAlive } = apart(t, 2, 2)
   const exchange = holdCall(two.clover, 'exchange')
   const late = two.connections.connect(merchantId, code('late'))

@@ -1,17 +1,17 @@
 import t, { type Test } from 'tap'
-import type { Installation } from '../../src/tokens/installation.js'
-import { advance, bench, gate, leap, merchantId, patiently, quiet, refused, server, unclear, type BenchOptions } from './bench.js'
+import type { Installation } from '../../src/installation.js'
+import { advance, startServer, gate, leap, merchantId, patiently, quiet, refused, anotherServer, unclear, type ServerOptions } from './one-server.js'
 
 /*
- * What is reported when a merchant whom Clover had refused works again, and when nobody waits for a failure.
+ * The events of a refused merchant who works again, and of failures in background refreshes.
  */
 
 const code = (name: string) => ({ code: name, verifier: '' })
 const now = () => Date.now() / 1000
 
 /** A merchant whom Clover has refused, and whose next try has come. */
-async function marked (t: Test, options?: BenchOptions) {
-  const one = bench(t, options)
+async function marked (t: Test, options?: ServerOptions) {
+  const one = startServer(t, options)
   const { reauthorizationRequired } = await one.mark()
   await leap(1801)
   const reconnected = () => one.eventsOf('reconnected')
@@ -20,37 +20,37 @@ async function marked (t: Test, options?: BenchOptions) {
 type Marked = Awaited<ReturnType<typeof marked>>
 
 const refreshes: Record<string, (all: Marked) => Promise<unknown>> = {
-  'the next caller\'s refresh': ({ keeper }) => keeper.accessToken(merchantId),
-  'an operator\'s refresh': ({ keeper }) => keeper.refresh(merchantId),
-  'a recovery': async ({ keeper, clover, stored }) => {
+  'the next caller\'s refresh': ({ accessTokens }) => accessTokens.accessToken(merchantId),
+  'an operator\'s refresh': ({ accessTokens }) => accessTokens.refresh(merchantId),
+  'a recovery': async ({ accessTokens, clover, stored }) => {
     clover.inner.refresh(stored().refreshToken ?? '')
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
   },
   'a visit that refreshes the pair': ({ connections }) => connections.connect(merchantId, code('reconnecting-visit')),
-  'a refresh whose write fails, but happened': async ({ keeper, storage }) => {
+  'a refresh whose write fails, but happened': async ({ accessTokens, storage }) => {
     let puts = 0
     storage.intercept = async (method, run) => {
       const answer = await run()
       if (method === 'put' && ++puts === 2) throw new Error('reset')
       return answer
     }
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
     await advance(3_000)
   },
-  'a refresh whose pair is stored a second later': async ({ keeper, storage, clover, reconnected }) => {
+  'a refresh whose pair is stored a second later': async ({ accessTokens, storage, clover, reconnected }) => {
     clover.intercept = (_call, run) => { storage.break('put'); return run() }
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
     await advance(1_000)
     if (reconnected().length > 0) throw new Error('the mark is still stored')
-    storage.mend()
+    storage.repair()
     await advance(3_000)
   },
-  'a refresh that is written over a lease of another server': async ({ keeper, storage, clover, make, stored }) => {
+  'a refresh that is written over a lease of another server': async ({ accessTokens, storage, clover, make, stored }) => {
     clover.intercept = (_call, run) => {
       storage.records.set(merchantId, make.leased(stored(), 'another server', now() + 40))
       return run()
     }
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
   }
 }
 
@@ -60,57 +60,57 @@ for (const [name, refresh] of Object.entries(refreshes)) {
     await refresh(all)
     t.same(all.reconnected(), [{ type: 'reconnected', merchantId, since: all.since, by: 'refresh' }])
     t.equal(all.stored().reauthorizationRequired, undefined)
-    all.storage.mend()
+    all.storage.repair()
     all.clover.intercept = (_call, run) => run()
     await leap(1801)
-    await all.keeper.accessToken(merchantId)
-    await all.keeper.refresh(merchantId)
+    await all.accessTokens.accessToken(merchantId)
+    await all.accessTokens.refresh(merchantId)
     t.equal(all.reconnected().length, 1)
   })
 }
 
 t.test('a merchant whom Clover refuses again and again is reported each time that it works again, and not in between', async t => {
-  const { keeper, clover, reconnected, eventsOf, since } = await marked(t)
+  const { accessTokens, clover, reconnected, eventsOf, since } = await marked(t)
   clover.intercept = () => refused
-  await t.rejects(keeper.refresh(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
-  await t.rejects(keeper.refresh(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  await t.rejects(accessTokens.refresh(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
+  await t.rejects(accessTokens.refresh(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
   t.same(reconnected(), [])
   clover.intercept = (_call, run) => run()
-  await keeper.refresh(merchantId)
+  await accessTokens.refresh(merchantId)
   clover.intercept = () => refused
-  await t.rejects(keeper.refresh(merchantId))
+  await t.rejects(accessTokens.refresh(merchantId))
   const again = now()
   await leap(1801)
   clover.intercept = (_call, run) => run()
-  await keeper.accessToken(merchantId)
+  await accessTokens.accessToken(merchantId)
   t.match(reconnected(), [{ since }, { since: again }])
   t.match(eventsOf('reauthorization-required'), [{ first: false }, { first: false }, { first: true }])
 })
 
 t.test('a mark that another server sets while a new pair waits to be stored ends with it', async t => {
-  const { keeper, storage, clover, make, clock, connect, eventsOf } = bench(t)
+  const { accessTokens, storage, clover, make, clock, connect, eventsOf } = startServer(t)
   await connect()
   await leap(1801)
   clover.intercept = (_call, run) => { storage.break('put'); return run() }
-  await keeper.accessToken(merchantId)
+  await accessTokens.accessToken(merchantId)
   storage.records.set(merchantId, make.marked(storage.records.get(merchantId) as Installation, clock.now()))
-  storage.mend()
+  storage.repair()
   await advance(3_000)
   t.match(eventsOf('reconnected'), [{ since: Math.floor(clock.now() - 3), by: 'refresh' }])
   t.equal(storage.records.get(merchantId)?.reauthorizationRequired, undefined)
 })
 
 t.test('a pair that is dropped, since the merchant left, ends no mark', async t => {
-  const { keeper, storage, clover, reconnected } = await marked(t)
+  const { accessTokens, storage, clover, reconnected } = await marked(t)
   clover.intercept = (_call, run) => { storage.records.clear(); return run() }
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
   await quiet()
   t.same(reconnected(), [])
 })
 
 t.test('a refused merchant who authorizes again is reported once', async t => {
   for (const outcome of ['stored', 'fails, but happened', 'marked again meanwhile'] as const) {
-    const { connections, storage, clover, make, clock, mark, eventsOf, stored } = { ...bench(t), stored: () => storage.records.get(merchantId) as Installation }
+    const { connections, storage, clover, make, clock, mark, eventsOf, stored } = { ...startServer(t), stored: () => storage.records.get(merchantId) as Installation }
     await mark()
     const since = stored().reauthorizationRequired?.since
     let puts = 0
@@ -131,11 +131,11 @@ t.test('a refused merchant who authorizes again is reported once', async t => {
 })
 
 t.test('a merchant whom another server has reconnected before a new authorization is stored is not reported twice', async t => {
-  const { connections, storage, clover, mark, eventsOf } = bench(t)
+  const { connections, storage, clover, mark, eventsOf } = startServer(t)
   await mark()
-  const other = server({ storage, clover })
+  const other = anotherServer({ storage, clover })
   clover.intercept = async (call, run) => {
-    if (call === 'exchange') await other.keeper.refresh(merchantId)
+    if (call === 'exchange') await other.accessTokens.refresh(merchantId)
     return run()
   }
   t.same(await connections.connect(merchantId, code('after-another'), true), { isNew: false })
@@ -144,12 +144,12 @@ t.test('a merchant whom another server has reconnected before a new authorizatio
 })
 
 t.test('nothing is reported of merchants who were not refused', async t => {
-  const { keeper, connections, connect, disconnects, eventsOf, clover } = bench(t)
+  const { accessTokens, connections, connect, disconnects, eventsOf, clover } = startServer(t)
   await connect()
-  await keeper.refresh(merchantId)
+  await accessTokens.refresh(merchantId)
   await leap(1801)
   clover.inner.refresh((await connect()).refreshToken ?? '')
-  await keeper.refresh(merchantId)
+  await accessTokens.refresh(merchantId)
   await connections.connect(merchantId, code('an-ordinary-visit'))
   await disconnects.disconnect(merchantId)
   await connections.connect(merchantId, code('a-new-one'))
@@ -157,29 +157,29 @@ t.test('nothing is reported of merchants who were not refused', async t => {
 })
 
 t.test('a refresh that nobody waits for and that fails in the store is reported, with the reason', async t => {
-  const { keeper, storage, connect, eventsOf } = bench(t)
+  const { accessTokens, storage, connect, eventsOf } = startServer(t)
   const { accessToken } = await connect()
   await leap(1700)
   storage.break('put')
-  t.equal(await keeper.accessToken(merchantId), accessToken, 'the caller has a token')
+  t.equal(await accessTokens.accessToken(merchantId), accessToken, 'the caller has a token')
   await patiently(quiet())
   t.match(eventsOf('storage-failed'), [{ merchantId, reason: /failed in put.*the database is down/ }])
-  t.equal(await keeper.accessToken(merchantId), accessToken)
+  t.equal(await accessTokens.accessToken(merchantId), accessToken)
   await quiet()
   t.equal(eventsOf('storage-failed').length, 1, 'while it is backed off, it is not tried')
 })
 
 t.test('a failure of Clover is no failure of the store', async t => {
-  const { keeper, clover, connect, eventsOf } = bench(t)
+  const { accessTokens, clover, connect, eventsOf } = startServer(t)
   await connect()
   await leap(1801)
   clover.intercept = () => unclear('status 503')
-  await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
+  await t.rejects(patiently(accessTokens.accessToken(merchantId)), { code: 'FST_CLOVER_UNAVAILABLE' })
   t.same(eventsOf('storage-failed'), [])
 })
 
 t.test('the check of a v1 token that Clover refused does not mark the token of a new authorization', async t => {
-  const { keeper, storage, clover, connect, eventsOf } = bench(t)
+  const { accessTokens, storage, clover, connect, eventsOf } = startServer(t)
   const record: Installation = { ...await connect(), flow: 'v1', refreshToken: null, refreshTokenExpiration: null, accessTokenExpiration: null }
   storage.records.set(merchantId, record)
   await leap(11)
@@ -191,12 +191,12 @@ t.test('the check of a v1 token that Clover refused does not mark the token of a
     await answer.promise
     return refused
   }
-  const old = keeper.accessToken(merchantId, { rejected: record.accessToken })
+  const old = accessTokens.accessToken(merchantId, { rejected: record.accessToken })
   old.catch(() => {})
   await quiet()
   const newer = { ...record, accessToken: 'newer', connectionId: 'f'.repeat(32), revision: 'f'.repeat(32) }
   storage.records.set(merchantId, newer)
-  const another = keeper.accessToken(merchantId, { rejected: 'newer' })
+  const another = accessTokens.accessToken(merchantId, { rejected: 'newer' })
   await quiet()
   answer.open()
   t.equal(await another, 'newer', 'its own check says that a permission is missing, and not the token')

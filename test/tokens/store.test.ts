@@ -1,22 +1,22 @@
 import { inspect } from 'node:util'
 import t from 'tap'
 import type { CloverStorage } from '../../src/storage/contract.js'
-import type { Installation } from '../../src/tokens/installation.js'
+import type { Installation } from '../../src/installation.js'
 import { Store } from '../../src/tokens/store.js'
-import { bench, identity, leap, merchantId, patiently, unclear } from './bench.js'
+import { startServer, identity, leap, merchantId, patiently, unclear } from './one-server.js'
 
 /*
- * What the rules see of an adapter: its junk, its errors, and the records of others.
+ * Wrong results and errors of an adapter, and records of other apps.
  */
 
 t.test('a record of another app or environment serves nobody, not even from memory (security 23)', async t => {
   for (const change of [{ appId: 'OTHER00000001' }, { environment: 'europe' }, { merchantId: 'MERCHANT00002' }]) {
-    const { keeper, storage, connect } = bench(t)
+    const { accessTokens, storage, connect } = startServer(t)
     const record = await connect()
-    await keeper.accessToken(merchantId)
+    await accessTokens.accessToken(merchantId)
     storage.records.set(merchantId, { ...record, ...change })
     await leap(11)
-    await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_OTHER_APP', statusCode: 500, merchantId })
+    await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_OTHER_APP', statusCode: 500, merchantId })
   }
 })
 
@@ -25,8 +25,8 @@ function storeOver (storage: Partial<Record<keyof CloverStorage, unknown>>): Sto
   return new Store({ storage: storage as unknown as CloverStorage, appId, environment, timeout: 5_000 })
 }
 
-t.test('junk from a store is an error of the store', async t => {
-  const { storage, connect } = bench(t)
+t.test('a wrong result of an adapter is an error of the store', async t => {
+  const { storage, connect } = startServer(t)
   const record = await connect()
   for (const junk of [0, '', 'record', [], {}, { ...record, refreshToken: 5 }, { ...record, revision: 'ABC' }]) {
     await t.rejects(storeOver({ get: async () => junk }).get(merchantId), { code: 'FST_CLOVER_UNREADABLE', merchantId })
@@ -44,11 +44,11 @@ t.test('junk from a store is an error of the store', async t => {
   await t.rejects(storeOver({ get: () => { throw new Error('at once') } }).get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /at once/ } })
   t.equal(storeOver({}).canList, false)
   t.equal(storeOver(storage).canList, true)
-  await t.rejects(storeOver({}).list({ limit: 5 }), { code: 'FST_CLOVER_STORAGE', cause: { message: /needed for listings/ } })
+  await t.rejects(storeOver({}).list({ limit: 5 }), { code: 'FST_CLOVER_STORAGE', message: 'The storage adapter failed in list, which it does not have: the reason is in the server\'s log.', cause: { message: /listings need it/ } })
 })
 
-t.test('what a store says of its failure holds no token, and keeps its name and code (security 33)', async t => {
-  const { connect } = bench(t)
+t.test('the error of a store contains no token, and keeps its name and code (security 33)', async t => {
+  const { connect } = startServer(t)
   const record: Installation = { ...await connect(), spentRefreshToken: 'spent-secret' }
   const store = storeOver({
     put: async (next: Installation) => { throw Object.assign(new TypeError(`cannot insert ${JSON.stringify(next)}`), { code: 'SQLITE_FULL' }) },
@@ -63,8 +63,8 @@ t.test('what a store says of its failure holds no token, and keeps its name and 
   await t.rejects(store.get(merchantId), { code: 'FST_CLOVER_STORAGE', cause: { message: /a string/ } })
 })
 
-t.test('what a store quotes of a record that was never read here is not told either; words and codes are (security 33)', async t => {
-  const { connect } = bench(t)
+t.test('an error that quotes a record which was never read here contains no token either, but its words and codes (security 33)', async t => {
+  const { connect } = startServer(t)
   const record = await connect()
   const tokens = ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLW9mLWNhbmFyeQ', 'f'.repeat(10) + '0123456789abcdef', '1b4e28ba-2fa1-11d2-883f-0016d3cca427', 'AbCdEfGhIjKlMnOpQrStUvWx']
   const failing = (error: unknown) => storeOver({ get: async () => { throw error }, list: async () => { throw error } })
@@ -89,8 +89,8 @@ t.test('an error of encryptedStorage comes through as it is', async t => {
   await t.rejects(storeOver({ get: async () => { throw sealed } }).get(merchantId), sealed)
 })
 
-t.test('a store that changes what it was given, or gives what it holds, harms nobody', async t => {
-  const { connect } = bench(t)
+t.test('a store that changes its arguments, or returns its own objects, does no harm', async t => {
+  const { connect } = startServer(t)
   const record = await connect()
   const given: Installation[] = []
   const store = storeOver({ put: async (next: Installation) => { given.push(next); return true } })
@@ -100,28 +100,46 @@ t.test('a store that changes what it was given, or gives what it holds, harms no
 })
 
 t.test('fields that a later version added are kept by every write', async t => {
-  const { keeper, clover, storage, connect } = bench(t)
+  const { accessTokens, clover, storage, connect } = startServer(t)
   const record = await connect()
   storage.records.set(merchantId, Object.assign({ ...record }, { later: { kept: true } }))
-  await patiently(keeper.refresh(merchantId))
+  await patiently(accessTokens.refresh(merchantId))
   t.match(storage.records.get(merchantId), { later: { kept: true } })
   clover.intercept = () => unclear('503')
-  await t.rejects(patiently(keeper.refresh(merchantId)))
+  await t.rejects(patiently(accessTokens.refresh(merchantId)))
   t.match(storage.records.get(merchantId), { later: { kept: true }, refreshLease: {} })
 })
 
 t.test('a sealed record is not taken for a plain one (security 32)', async t => {
-  const { keeper, storage, connect } = bench(t)
+  const { accessTokens, storage, connect } = startServer(t)
   const record = await connect()
   storage.records.set(merchantId, { ...record, sealed: '2026-11' } as Installation)
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_SEALED', message: /not wrapped in encryptedStorage/ })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_SEALED', message: /not wrapped in encryptedStorage/ })
 })
 
-t.test('a record that does not open can be disconnected, and is gone then', async t => {
-  const { keeper, disconnects, storage, eventsOf, connect } = bench(t)
+t.test('a sealed record that cannot be opened can be disconnected, and is gone then', async t => {
+  const { accessTokens, disconnects, storage, eventsOf, connect } = startServer(t)
   const record = await connect()
   storage.records.set(merchantId, { ...record, sealed: '2026-11' } as Installation)
   t.equal(await disconnects.disconnect(merchantId), true)
   t.equal(eventsOf('disconnected').length, 1)
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
+})
+
+t.test('a listing whose cursor does not move is an error at once', async t => {
+  const stuck = storeOver({ list: async () => ({ items: [], cursor: 'a' }) })
+  t.same(await stuck.list({ limit: 1 }), { items: [], unusable: [], cursor: 'a' })
+  t.same(await stuck.list({ limit: 1, cursor: 'b' }), { items: [], unusable: [], cursor: 'a' })
+  await t.rejects(stuck.list({ limit: 1, cursor: 'a' }), { code: 'FST_CLOVER_STORAGE', cause: { message: /same cursor/ } })
+  t.same(await storeOver({ list: async () => ({ items: [] }) }).list({ limit: 1 }), { items: [], unusable: [] }, 'the last page has none')
+})
+
+t.test('the last page of a listing has no cursor, whatever the adapter says in its place', async t => {
+  const { store, storage } = startServer(t)
+  for (const end of [{}, { cursor: undefined }, { cursor: null }]) {
+    storage.intercept = async () => ({ items: [], ...end })
+    t.same(Object.keys(await store.list({ limit: 10 })).sort(), ['items', 'unusable'])
+  }
+  storage.intercept = async () => ({ items: [], cursor: 'next' })
+  t.equal((await store.list({ limit: 10 })).cursor, 'next')
 })

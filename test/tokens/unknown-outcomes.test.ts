@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import type { Installation } from '../../src/tokens/installation.js'
-import { id } from '../jobs/bench.js'
-import { advance, bench, gate, leap, merchantId, patiently, quiet, server, sleep, type BenchStorage } from './bench.js'
+import type { Installation } from '../../src/installation.js'
+import { id } from '../jobs/server-jobs.js'
+import { advance, startServer, gate, leap, merchantId, patiently, quiet, anotherServer, sleep, type TestStorage } from './one-server.js'
 
 /*
  * Writes whose answer is lost: they may have happened, or may still happen.
@@ -10,11 +10,11 @@ import { advance, bench, gate, leap, merchantId, patiently, quiet, server, sleep
 const code = (name: string) => ({ code: name, verifier: '' })
 const now = () => Date.now() / 1000
 
-/** What becomes of a call whose answer is lost: it happened, it never does, or it happens later, when `land` is called. */
+/** The fate of a call whose answer is lost: it happened, it never does, or it happens later, when `land` is called. */
 type Fate = 'happened' | 'never' | 'later'
 
 /** Loses the answer of the first call to a method, and lets `reads` reads after it fail. */
-function lose (storage: BenchStorage, lost: 'put' | 'delete', fate: Fate, reads: number): { land: () => Promise<unknown> } {
+function lose (storage: TestStorage, lost: 'put' | 'delete', fate: Fate, reads: number): { land: () => Promise<unknown> } {
   const late: Array<() => Promise<unknown>> = []
   let isLost = false
   let failing = reads
@@ -32,27 +32,27 @@ function lose (storage: BenchStorage, lost: 'put' | 'delete', fate: Fate, reads:
 }
 
 for (const fate of ['happened', 'never', 'later'] as const) {
-  t.test(`a lease whose write fails as the read after it does (it ${fate}): the next attempt goes on at once, under it or under another`, async t => {
-    const { keeper, storage, clover, connect } = bench(t)
+  t.test(`a lease whose write fails as the read after it does (it ${fate}): the next attempt continues at once, under it or under another`, async t => {
+    const { accessTokens, storage, clover, connect } = startServer(t)
     await connect()
     await leap(1801)
     const { land } = lose(storage, 'put', fate, 1)
-    await t.rejects(patiently(keeper.accessToken(merchantId)), { code: 'FST_CLOVER_STORAGE' })
+    await t.rejects(patiently(accessTokens.accessToken(merchantId)), { code: 'FST_CLOVER_STORAGE' })
     t.equal(clover.count('refresh'), 0, 'Clover is not called under a lease that may not be there')
     await land()
     await advance(1_000)
     const began = Date.now()
-    t.type(await patiently(keeper.accessToken(merchantId)), 'string')
+    t.type(await patiently(accessTokens.accessToken(merchantId)), 'string')
     t.ok(Date.now() - began < 1_000, `after ${Date.now() - began} ms`)
     t.equal(clover.count('refresh'), 1)
     t.equal(storage.records.get(merchantId)?.refreshLease, undefined)
   })
 
-  t.test(`a disconnect whose answer is lost (it ${fate}) is reported once, as one`, async t => {
+  t.test(`a disconnect whose answer is lost (it ${fate}) is reported once`, async t => {
     for (const connectedBefore of [undefined, 1_900_000_000]) {
-      const { disconnects, keeper, storage, eventsOf, connect } = bench(t)
+      const { disconnects, accessTokens, storage, eventsOf, connect } = startServer(t)
       await connect()
-      await keeper.accessToken(merchantId)
+      await accessTokens.accessToken(merchantId)
       const { land } = lose(storage, 'delete', fate, 0)
       const first = await disconnects.disconnect(merchantId, connectedBefore).catch((error: { code: string }) => error.code)
       t.equal(first, fate === 'happened' ? true : 'FST_CLOVER_STORAGE')
@@ -63,12 +63,12 @@ for (const fate of ['happened', 'never', 'later'] as const) {
       t.equal(eventsOf('disconnected').length, 1)
       t.equal(await disconnects.disconnect(merchantId, connectedBefore), false)
       t.equal(eventsOf('disconnected').length, 1)
-      await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
+      await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
     }
   })
 
-  t.test(`also where the read after it fails too (it ${fate})`, async t => {
-    const { disconnects, storage, eventsOf, connect } = bench(t)
+  t.test(`a disconnect whose answer is lost, with the read after it (it ${fate}), is reported once`, async t => {
+    const { disconnects, storage, eventsOf, connect } = startServer(t)
     await connect()
     const { land } = lose(storage, 'delete', fate, 1)
     await t.rejects(disconnects.disconnect(merchantId), { code: 'FST_CLOVER_STORAGE' })
@@ -81,20 +81,20 @@ for (const fate of ['happened', 'never', 'later'] as const) {
   })
 }
 
-t.test('a merchant who was there after a disconnect of unknown outcome, and whom another server forgot later, is not forgotten here', async t => {
-  const { disconnects, storage, clover, eventsOf, connect } = bench(t)
+t.test('a merchant who was still stored after a disconnect of unknown outcome, and whom another server disconnects later, is not reported here', async t => {
+  const { disconnects, storage, clover, eventsOf, connect } = startServer(t)
   const { connectedAt } = await connect()
   lose(storage, 'delete', 'never', 1)
   await t.rejects(disconnects.disconnect(merchantId), { code: 'FST_CLOVER_STORAGE' })
   t.equal(await disconnects.disconnect(merchantId, connectedAt), false, 'the merchant is there')
-  const other = server({ storage, clover })
+  const other = anotherServer({ storage, clover })
   t.equal(await other.disconnects.disconnect(merchantId), true)
   t.equal(await disconnects.disconnect(merchantId), false)
   t.same(eventsOf('disconnected'), [])
 })
 
-t.test('disconnects of unknown outcome are remembered for a thousand merchants', async t => {
-  const { disconnects, storage, eventsOf, connect } = bench(t)
+t.test('at most a thousand disconnects of unknown outcome are remembered', async t => {
+  const { disconnects, storage, eventsOf, connect } = startServer(t)
   for (let i = 0; i <= 1000; i++) {
     await connect(id(i))
     lose(storage, 'delete', 'happened', 1)
@@ -105,15 +105,15 @@ t.test('disconnects of unknown outcome are remembered for a thousand merchants',
   t.equal(eventsOf('disconnected').length, 1)
 })
 
-/** A merchant who is disconnected, and comes back while that is on its way. */
+/** A merchant who is disconnected, and comes back while the delete is in progress. */
 async function returning (t: Test) {
-  const one = bench(t)
+  const one = startServer(t)
   const record = await one.connect()
   await leap(60)
-  const other = server({ storage: one.storage, clover: one.clover })
+  const other = anotherServer({ storage: one.storage, clover: one.clover })
   const dropped: string[] = []
-  const { drop } = one.flights
-  one.flights.drop = (merchantId, isOver) => { dropped.push(merchantId); drop.call(one.flights, merchantId, isOver) }
+  const { drop } = one.refreshes
+  one.refreshes.drop = (merchantId, isOver) => { dropped.push(merchantId); drop.call(one.refreshes, merchantId, isOver) }
   return { ...one, other, record, dropped, stored: () => one.storage.records.get(merchantId) as Installation }
 }
 
@@ -126,11 +126,11 @@ t.test('a disconnect that takes six seconds in the store does not end a connecti
     if (comesBack) t.same(await other.connections.connect(merchantId, code('kept-meanwhile')), { isNew: false })
     await advance(2_500)
     t.equal(await disconnecting, comesBack ? false : 'FST_CLOVER_STORAGE')
-    t.same(dropped, [], 'nothing that is held is let go of')
+    t.same(dropped, [], 'no unsaved pair is dropped')
     await advance(1_000)
     if (comesBack) t.equal(stored().connectionId, record.connectionId)
     else t.equal(storage.records.size, 0)
-    storage.mend()
+    storage.repair()
     t.equal(await disconnects.disconnect(merchantId), true, comesBack ? 'one that begins after the visit ends it' : 'it happened after all')
     t.equal(eventsOf('disconnected').length, 1)
     t.equal(storage.records.size, 0)
@@ -154,13 +154,13 @@ t.test('a disconnect that is overtaken by a visit, before its delete or between 
 })
 
 t.test('an uninstall that arrives late does not end a connection that was kept while a refresh was in progress', async t => {
-  const { disconnects, keeper, storage, clover, record, stored, connections } = await returning(t)
+  const { disconnects, accessTokens, storage, clover, record, stored, connections } = await returning(t)
   await leap(1801)
   const left = now()
   await leap(10)
   const answer = gate()
   clover.intercept = async (call, run) => { if (call === 'refresh') await answer.promise; return run() }
-  const refreshing = keeper.accessToken(merchantId)
+  const refreshing = accessTokens.accessToken(merchantId)
   await quiet()
   t.ok(stored().refreshLease)
   const visiting = connections.connect(merchantId, code('late-uninstall'))

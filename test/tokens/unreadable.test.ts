@@ -1,16 +1,17 @@
 import t, { type Test } from 'tap'
-import type { Installation } from '../../src/tokens/installation.js'
-import { id, jobsOf } from '../jobs/bench.js'
-import { bench, BenchStorage, gate, leap, merchantId, otherMerchantId, patiently, quiet, server, type BenchOptions } from './bench.js'
+import type { Installation } from '../../src/installation.js'
+import { id, jobsOf } from '../jobs/server-jobs.js'
+import { installations } from '../../src/tokens/installations.js'
+import { startServer, TestStorage, gate, leap, merchantId, otherMerchantId, patiently, quiet, anotherServer, type ServerOptions } from './one-server.js'
 
 /*
- * Stored records that cannot be read (rule 22): the trouble of one merchant, whose next visit ends it (security 40).
+ * Stored records that cannot be read (rule 22): they affect one merchant, whose next visit replaces the record (security 40).
  */
 
 const code = (name: string) => ({ code: name, verifier: '' })
 const now = () => Date.now() / 1000
 
-/** What is wrong with a record, the error that its merchant gets, and whether another server may be able to read it. */
+/** The kinds of damage of a record, the error that its merchant gets, and whether another server may be able to read it. */
 const kinds = {
   'has a wrong field': { damage: (record: Installation) => ({ ...record, accessToken: '' }), error: 'FST_CLOVER_UNREADABLE' },
   'has no revision': { damage: ({ merchantId }: Installation) => ({ merchantId, nonsense: true }), error: 'FST_CLOVER_UNREADABLE' },
@@ -19,8 +20,8 @@ const kinds = {
   'is sealed with a key that is not here': { damage: (record: Installation) => ({ ...record, sealed: '2026-11' }), error: 'FST_CLOVER_SEALED' }
 } as const
 
-async function damaged (t: Test, kind: keyof typeof kinds, options?: BenchOptions) {
-  const one = bench(t, options)
+async function damaged (t: Test, kind: keyof typeof kinds, options?: ServerOptions) {
+  const one = startServer(t, options)
   const record = await one.connect()
   const damage = () => { one.storage.records.set(merchantId, kinds[kind].damage(record) as unknown as Installation) }
   damage()
@@ -28,30 +29,30 @@ async function damaged (t: Test, kind: keyof typeof kinds, options?: BenchOption
 }
 
 for (const kind of Object.keys(kinds) as Array<keyof typeof kinds>) {
-  t.test(`a record that ${kind} is an error for its merchant, is reported once, and stays until somebody acts`, async t => {
-    const { keeper, flights, events, stored, error, eventsOf } = await damaged(t, kind, { cache: false })
+  t.test(`a record that ${kind} is an error for its merchant, is reported once, and stays until it is replaced or disconnected`, async t => {
+    const { accessTokens, refreshes, events, stored, error, eventsOf } = await damaged(t, kind, { cache: false })
     const before = structuredClone(stored())
     for (let i = 0; i < 3; i++) {
-      await t.rejects(keeper.accessToken(merchantId), error)
-      await t.rejects(keeper.refresh(merchantId), error)
-      await t.rejects(keeper.installation(merchantId), error)
-      await t.rejects(flights.refresh(merchantId, { enough: () => false }), error)
+      await t.rejects(accessTokens.accessToken(merchantId), error)
+      await t.rejects(accessTokens.refresh(merchantId), error)
+      await t.rejects(accessTokens.installation(merchantId), error)
+      await t.rejects(refreshes.refresh(merchantId, { enough: () => false }), error)
     }
     t.match(events, [{ type: 'record-not-opened', merchantId, reason: /cannot be read|does not open/ }])
     t.equal(events.length, 1)
     t.notMatch(events, /access-|code-/, 'without a token')
     await leap(600)
-    await t.rejects(keeper.accessToken(merchantId), error)
+    await t.rejects(accessTokens.accessToken(merchantId), error)
     t.equal(eventsOf('record-not-opened').length, 2, 'and again after ten minutes')
     t.same(stored(), before)
   })
 
   t.test(`a record that ${kind} is replaced when its merchant opens the app`, async t => {
     for (const trustMerchantId of [false, true]) {
-      const { connections, keeper, clover, stored, eventsOf } = await damaged(t, kind, { trustMerchantId })
+      const { connections, accessTokens, clover, stored, eventsOf } = await damaged(t, kind, { trustMerchantId })
       t.same(await connections.connect(merchantId, code(`visit-${kind}`)), { isNew: false }, 'something was stored before')
       t.match(eventsOf('connected'), [{ isNew: false }])
-      t.equal(await keeper.accessToken(merchantId), stored().accessToken)
+      t.equal(await accessTokens.accessToken(merchantId), stored().accessToken)
       t.ok(clover.inner.isLive(stored().refreshToken))
       t.same(clover.calls, trustMerchantId ? ['exchange'] : ['exchange', 'merchant'], 'the whole pair, at once')
     }
@@ -59,7 +60,7 @@ for (const kind of Object.keys(kinds) as Array<keyof typeof kinds>) {
 
   t.test(`a record that ${kind} is replaced by one of several who open the app at once, on two servers`, async t => {
     const { connections, clover, storage, stored } = await damaged(t, kind)
-    const other = server({ storage, clover })
+    const other = anotherServer({ storage, clover })
     const visits = Array.from({ length: 6 }, (_, i) => [connections, other.connections][i % 2]?.connect(merchantId, code(`several-${kind}-${i}`)))
     t.same(await patiently(Promise.all(visits)), Array(6).fill({ isNew: false }))
     t.ok(clover.inner.isLive(stored().refreshToken))
@@ -67,32 +68,32 @@ for (const kind of Object.keys(kinds) as Array<keyof typeof kinds>) {
   })
 
   t.test(`a record that ${kind} is replaced by a pair that is adopted`, async t => {
-    const { connections, clover, stored, eventsOf } = await damaged(t, kind)
+    const { adopt, clover, stored, eventsOf } = await damaged(t, kind)
     clover.intercept = () => ({ outcome: 'ok', value: merchantId })
     const tokens = { accessToken: 'theirs-access', accessTokenExpiration: now() + 1000, refreshToken: 'theirs', refreshTokenExpiration: now() + 100_000 }
-    t.equal(await connections.adopt({ merchantId, ...tokens }), true)
+    t.equal(await adopt({ merchantId, ...tokens }), true)
     t.match(stored(), tokens)
     t.match(eventsOf('connected'), [{ isNew: false }])
   })
 
   t.test(`a merchant whose record ${kind} can be disconnected`, async t => {
-    const { disconnects, keeper, storage, flights, clover, damage, cache, eventsOf } = await damaged(t, kind)
-    // A refresh of before, whose pair could not be stored.
+    const { disconnects, accessTokens, storage, refreshes, clover, damage, cache, eventsOf } = await damaged(t, kind)
+    // An earlier refresh, whose pair could not be stored.
     await disconnects.disconnect(merchantId)
     storage.records.clear()
-    await server({ storage, clover }).connect()
+    await anotherServer({ storage, clover }).connect()
     await leap(1801)
     clover.intercept = (_call, run) => { storage.break('put'); return run() }
-    await keeper.accessToken(merchantId)
-    t.ok(flights.held(merchantId))
-    storage.mend()
+    await accessTokens.accessToken(merchantId)
+    t.ok(refreshes.unsaved(merchantId))
+    storage.repair()
     damage()
     t.equal(await disconnects.disconnect(merchantId), true)
     t.equal(storage.records.size, 0)
-    t.equal(flights.held(merchantId), undefined)
+    t.equal(refreshes.unsaved(merchantId), undefined)
     t.equal(cache?.living(merchantId), undefined)
     t.equal(eventsOf('disconnected').length, 2, 'each once')
-    await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
+    await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_NOT_CONNECTED' })
     t.equal(await disconnects.disconnect(merchantId), false)
   })
 
@@ -109,16 +110,16 @@ for (const kind of Object.keys(kinds) as Array<keyof typeof kinds>) {
   })
 
   t.test(`29 other merchants are listed and kept alive beside a record that ${kind}`, async t => {
-    const one = bench(t)
+    const one = startServer(t)
     for (let i = 0; i < 30; i++) await one.connect(id(i))
     const record = one.storage.records.get(id(7)) as Installation
     one.storage.records.set(id(7), kinds[kind].damage(record) as unknown as Installation)
     const listed: unknown[] = []
-    for await (const { merchantId } of one.keeper.installations()) listed.push(merchantId)
+    for await (const { merchantId } of installations(one.store)) listed.push(merchantId)
     t.equal(listed.length, 29)
     t.notOk(listed.includes(id(7)))
     const unusable: unknown[] = []
-    for await (const item of one.keeper.installations(true)) if ('unusable' in item) unusable.push(item)
+    for await (const item of installations(one.store, { unusable: true })) if ('unusable' in item) unusable.push(item)
     const isNamed = kind !== 'is no object'
     t.match(unusable, [{ merchantId: isNamed ? id(7) : null, unusable: /cannot be read|does not open/ }])
     await leap(340 * 86_400)
@@ -129,41 +130,41 @@ for (const kind of Object.keys(kinds) as Array<keyof typeof kinds>) {
   })
 }
 
-t.test('a token in memory is served while the record is damaged, for as long as it lives', async t => {
-  const { keeper, record, damage, storage, eventsOf } = await damaged(t, 'has a wrong field')
+t.test('a token in memory is served while the record is damaged, until it expires', async t => {
+  const { accessTokens, record, damage, storage, eventsOf } = await damaged(t, 'has a wrong field')
   storage.records.set(merchantId, record)
-  t.equal(await keeper.accessToken(merchantId), record.accessToken)
+  t.equal(await accessTokens.accessToken(merchantId), record.accessToken)
   damage()
   for (let second = 0; second < 1700; second += 100) {
-    t.equal(await keeper.accessToken(merchantId), record.accessToken)
+    t.equal(await accessTokens.accessToken(merchantId), record.accessToken)
     await leap(100)
   }
   await leap(101)
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_UNREADABLE' })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_UNREADABLE' })
   t.ok(eventsOf('record-not-opened').length >= 1)
 })
 
-t.test('a token in memory is not served where the record is sealed with a key that is not here: that is no outage', async t => {
-  const { keeper, record, damage, storage } = await damaged(t, 'is sealed with a key that is not here')
+t.test('a token in memory is not served if the record is sealed with an unknown key: that is no outage', async t => {
+  const { accessTokens, record, damage, storage } = await damaged(t, 'is sealed with a key that is not here')
   storage.records.set(merchantId, record)
-  await keeper.accessToken(merchantId)
+  await accessTokens.accessToken(merchantId)
   damage()
   await leap(11)
-  await t.rejects(keeper.accessToken(merchantId), { code: 'FST_CLOVER_SEALED' })
+  await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_SEALED' })
 })
 
 t.test('a refresh whose record is damaged meanwhile serves its token, and its pair replaces nothing', async t => {
-  const { keeper, clover, record, damage, storage, connections } = await damaged(t, 'has a wrong field')
+  const { accessTokens, clover, record, damage, storage, connections } = await damaged(t, 'has a wrong field')
   storage.records.set(merchantId, record)
   await leap(1801)
   clover.intercept = (call, run) => { if (call === 'refresh') damage(); return run() }
-  const token = await keeper.accessToken(merchantId)
+  const token = await accessTokens.accessToken(merchantId)
   t.not(token, record.accessToken)
   await quiet()
-  t.equal(storage.records.get(merchantId)?.accessToken, '', 'what was stored cannot be compared with it')
+  t.equal(storage.records.get(merchantId)?.accessToken, '', 'the damaged record cannot be compared with the unsaved one')
   clover.intercept = (_call, run) => run()
   t.same(await connections.connect(merchantId, code('after')), { isNew: false })
-  t.equal(await keeper.accessToken(merchantId), 'access-after', 'a visit ends it')
+  t.equal(await accessTokens.accessToken(merchantId), 'access-after', 'a visit ends it')
 })
 
 t.test('a record that is damaged while a pair is stored is replaced, with its revision or without', async t => {
@@ -180,19 +181,19 @@ t.test('a record that is damaged while a pair is stored is replaced, with its re
   }
 })
 
-t.test('a damaged record that the store does not let go of is an error in the end', async t => {
+t.test('a damaged record that the store does not delete is an error in the end', async t => {
   for (const method of ['put', 'delete'] as const) {
     const { connections, storage } = await damaged(t, 'is no object')
     storage.intercept = async (called, run) => called === method ? false : run()
     await t.rejects(connections.connect(merchantId, code(`kept-${method}`)), { code: 'FST_CLOVER_UNAVAILABLE' })
     storage.break(method)
-    await t.rejects(connections.connect(merchantId, code(`failing-${method}`)), { code: method === 'put' ? 'FST_CLOVER_UNAVAILABLE' : 'FST_CLOVER_STORAGE' })
+    await t.rejects(connections.connect(merchantId, code(`failing-${method}`)), { code: 'FST_CLOVER_STORAGE' })
   }
 })
 
-t.test('a disconnect of a damaged record stops before the connection that has replaced it, and follows one that is damaged again', async t => {
+t.test('a disconnect of a damaged record leaves a connection that has replaced it, and deletes one that is damaged again', async t => {
   const { disconnects, storage, clover, record, stored } = await damaged(t, 'has a wrong field')
-  const other = server({ storage, clover })
+  const other = anotherServer({ storage, clover })
   let deletes = 0
   storage.intercept = async (method, run) => {
     if (method === 'delete' && ++deletes === 1) await other.connections.connect(merchantId, code('newer'))
@@ -213,8 +214,8 @@ t.test('a disconnect of a damaged record stops before the connection that has re
   t.equal(storage.records.size, 0)
 })
 
-t.test('a connection that is damaged while it is disconnected is forgotten too', async t => {
-  const one = bench(t)
+t.test('a connection that is damaged while it is disconnected is deleted too', async t => {
+  const one = startServer(t)
   const record = await one.connect()
   let deletes = 0
   one.storage.intercept = async (method, run) => {
@@ -226,11 +227,11 @@ t.test('a connection that is damaged while it is disconnected is forgotten too',
 })
 
 t.test('two servers that replace a damaged record at once leave the pair of one of them', async t => {
-  const { records } = new BenchStorage()
-  const one = bench(t, { storage: Object.assign(new BenchStorage(), { records }) })
+  const { records } = new TestStorage()
+  const one = startServer(t, { storage: Object.assign(new TestStorage(), { records }) })
   await one.connect()
   records.set(merchantId, 'nonsense' as unknown as Installation)
-  const two = server({ storage: Object.assign(new BenchStorage(), { records }), clover: one.clover })
+  const two = anotherServer({ storage: Object.assign(new TestStorage(), { records }), clover: one.clover })
   const hold = gate()
   let puts = 0
   two.storage.intercept = async (method, run) => { if (method === 'put' && ++puts === 1) await hold.promise; return run() }
@@ -244,8 +245,8 @@ t.test('two servers that replace a damaged record at once leave the pair of one 
 })
 
 t.test('other merchants are served beside a damaged record (security 40)', async t => {
-  const { keeper, connect, connections } = await damaged(t, 'is no object')
+  const { accessTokens, connect, connections } = await damaged(t, 'is no object')
   const { accessToken } = await connect(otherMerchantId)
-  t.equal(await keeper.accessToken(otherMerchantId), accessToken)
+  t.equal(await accessTokens.accessToken(otherMerchantId), accessToken)
   t.same(await connections.connect(otherMerchantId, code('other')), { isNew: false })
 })

@@ -1,9 +1,10 @@
-import type { Static } from '@sinclair/typebox'
-import Fastify from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { Type, type Static } from '@sinclair/typebox'
+import Fastify, { type FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import clover, {
   diagnosticsChannels, diagnosticsSchemas, isCloverError, type Clover, type CloverEvent, type CloverOptions, type CloverRoutes, type CloverStorage, type DiagnosticsEvent, type DiagnosticsEventType, type Installation,
-  type InstallationSummary, type KeepAliveSummary, type MigrationOutcome
+  type InstallationSummary, type KeepAliveSummary, type MerchantHook, type MigrationOutcome
 } from '../../src/index.js'
 import { memoryStorage } from '../../src/storage/index.js'
 
@@ -28,6 +29,23 @@ describe('hosts', () => {
       expect(request.clover.installation('x')).type.toBe<Promise<InstallationSummary | undefined>>()
       expect(request.clover.disconnect('x')).type.toBe<Promise<boolean>>()
     })
+  })
+
+  test('let merchants pass alone, and find the id', () => {
+    const app = Fastify()
+    const preHandler = app.clover.requireMerchant(request => {
+      expect(request).type.toBe<FastifyRequest>()
+      return request.headers['x-visitor'] === 'me' ? 'MERCHANT0000A' : undefined
+    })
+    expect(preHandler).type.toBe<MerchantHook>()
+    app.get('/', { preHandler }, request => { expect(request.cloverMerchantId).type.toBe<string>() })
+    app.get<{ Querystring: { page: number } }>('/pages', { preHandler: [preHandler] }, request => request.query.page)
+    app.withTypeProvider<TypeBoxTypeProvider>().post('/typed', { preHandler, schema: { body: Type.Object({ name: Type.String() }) } }, request => request.body.name)
+    app.addHook('preHandler', preHandler)
+    expect(app.clover.requireMerchant).type.toBeCallableWith(async () => null)
+    expect(app.clover.requireMerchant).type.not.toBeCallableWith(() => 7)
+    expect(app.clover.requireMerchant).type.not.toBeCallableWith('MERCHANT0000A')
+    expect(app.clover.requireMerchant).type.not.toBeCallableWith()
   })
 
   test('call Clover\'s API', () => {
@@ -110,7 +128,7 @@ describe('options', () => {
   test('of a webhook route name its shared value, which may be unknown yet', () => {
     expect<{ webhook: { auth: string | undefined } }>().type.toBeAssignableTo<CloverRoutes>()
     expect<{ webhook: { auth: readonly (string | undefined)[], path: string, onVerificationCode: (code: string) => void } }>().type.toBeAssignableTo<CloverRoutes>()
-    // As in the README.
+    // As in the guide to the routes.
     expect(Fastify().register).type.toBeCallableWith(clover, {
       ...options,
       routes: {

@@ -1,24 +1,24 @@
 import type { CloverStorage, Installation, ListPage, ListQuery } from '../../storage/contract.js'
 import { check, fail } from './failure.js'
 
-/** What became of a write that may reject, since the data was locked. */
+/** The outcome of a write to locked data, which may reject. */
 export type Attempt = boolean | 'rejected'
 
-/** The adapter as the cases call it: every reply is checked for its type, every call has a deadline. */
+/** The adapter with a check of every reply's type and a deadline for every call. */
 export interface CheckedStorage {
-  /** Null is given as undefined. */
+  /** Returns undefined for null. */
   get (merchantId: string): Promise<Installation | undefined>
   put (next: Installation, expected: string | undefined): Promise<boolean>
   delete (merchantId: string, expected?: string): Promise<boolean>
-  /** As `put`, for the time of a lock: also resolves with `'rejected'`. */
+  /** As `put`, but resolves with `'rejected'` if the adapter rejects. */
   tryPut (next: Installation, expected: string | undefined): Promise<Attempt>
-  /** As `delete`, for the time of a lock: also resolves with `'rejected'`. */
+  /** As `delete`, but resolves with `'rejected'` if the adapter rejects. */
   tryDelete (merchantId: string, expected: string): Promise<Attempt>
   /** Undefined if the adapter has none. */
   list: ((query: ListQuery) => Promise<ListPage>) | undefined
 }
 
-/** Checks what an adapter replies. `timeout`: milliseconds for one call. */
+/** Wraps an adapter. `timeout`: milliseconds for one call. */
 export function checkedStorage (storage: CloverStorage, timeout: number): CheckedStorage {
   for (const method of ['get', 'put', 'delete'] as const) {
     check(typeof storage[method] === 'function', `The adapter has no method ${method}.`)
@@ -68,7 +68,7 @@ function checkedPut (reply: unknown): boolean {
 }
 
 function checkedDelete (reply: unknown): boolean {
-  check(typeof reply === 'boolean', `delete resolved ${describe(reply)}: it must resolve true if it forgot a record, and false if not.`)
+  check(typeof reply === 'boolean', `delete resolved ${describe(reply)}: it must resolve true if it deleted a record, and false if not.`)
   return reply
 }
 
@@ -91,7 +91,7 @@ function checkedPage (reply: unknown, limit: number): ListPage {
   return cursor === undefined ? { items } : { items, cursor }
 }
 
-/** What a call resolves with. `hint`: how the method must behave, for one that rejects. */
+/** Resolves with the result of a call. `hint`: the expected behaviour, for the error if the call rejects. */
 async function settled (method: string, call: () => Promise<unknown>, timeout: number, hint: string): Promise<unknown> {
   return await inTime(method, reply(method, call, hint), timeout)
 }

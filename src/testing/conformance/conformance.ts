@@ -1,3 +1,5 @@
+import { Type } from '@sinclair/typebox'
+import { optionsOf, requireOptions } from '../../checks/arguments.js'
 import { checkedStorage } from './checked-storage.js'
 import { contractCases } from './contract-cases.js'
 import { documentCases } from './document-cases.js'
@@ -8,12 +10,16 @@ import { raceCases } from './race-cases.js'
 import type { Trial } from './trial.js'
 import type { ConformanceCase, ConformanceOptions, MakeStorage, SkipContext, StorageUnderTest } from './types.js'
 
+const Options = optionsOf<ConformanceOptions>({
+  timeout: Type.Number({ minimum: 1, maximum: 600_000, must: 'a number of milliseconds from 1 to 600000' })
+})
+
 const trials = [...contractCases, ...documentCases, ...raceCases, ...lockCases, ...listCases]
 
 /**
- * What an adapter must do, as cases for any test runner: a name and a function that rejects with a sentence about what is broken.
+ * The requirements on an adapter as cases for any test runner: each has a name and a function, which rejects with a sentence about the defect.
  *
- * The same for node:test (`test` from it), vitest (its `test`) and tap (`t.test`), each of which takes a name and a function:
+ * This works with node:test (its `test`), vitest (its `test`) and tap (`t.test`), each of which takes a name and a function:
  *
  * ```ts
  * import test from 'node:test'
@@ -31,14 +37,17 @@ const trials = [...contractCases, ...documentCases, ...raceCases, ...lockCases, 
  * for (const { name, run } of cases) test(name, run)
  * ```
  *
- * The races fail by chance: an adapter that is not atomic is nearly always found when its calls go over several connections.
+ * The races fail by chance: an adapter that is not atomic nearly always fails if its calls use several connections.
  *
- * @param makeStorage called for each case; hands out a store that holds nothing
+ * @param makeStorage called for each case; returns an empty store
  */
-export function storageConformance (makeStorage: MakeStorage, { timeout = 10_000 }: ConformanceOptions = {}): ConformanceCase[] {
+export function storageConformance (makeStorage: MakeStorage, options: ConformanceOptions = {}): ConformanceCase[] {
+  if (typeof makeStorage !== 'function') throw new TypeError('storageConformance: the first argument must be a function that makes a store.')
+  requireOptions('storageConformance', Options, options)
+  const { timeout = 10_000 } = options
   return trials.map(trial => ({
     name: trial.name,
-    // Rest arguments keep the function's length at 0: runners give one with an argument a callback to call.
+    // With rest arguments the function's length is 0. A runner would pass a callback to a function with a parameter, and wait for it.
     run: async (...[context]: [SkipContext?]) => {
       const reason = await attempt(trial, makeStorage, timeout)
       // After the cleanup, since vitest's skip throws.
@@ -47,14 +56,14 @@ export function storageConformance (makeStorage: MakeStorage, { timeout = 10_000
   }))
 }
 
-/** Why a case could not be tried, if it could not. */
+/** Runs a case. Resolves with the reason if it could not be tried. */
 async function attempt (trial: Trial, makeStorage: MakeStorage, timeout: number): Promise<string | undefined> {
   const made = await makeStorage()
   const store: StorageUnderTest = 'storage' in made ? made : { storage: made }
   const [outcome] = await Promise.allSettled([tryOn(trial, store, timeout)])
   const [cleaned] = await Promise.allSettled([(async () => await store.cleanup?.())()])
   const untried = outcome.status === 'rejected' && outcome.reason instanceof CannotTry ? outcome.reason.message : undefined
-  // What the case found comes before a cleanup that fails, perhaps for the same reason.
+  // The case's error takes precedence over that of the cleanup, which may have the same cause.
   if (outcome.status === 'rejected' && untried === undefined) throw outcome.reason
   if (cleaned.status === 'rejected') throw cleaned.reason
   return untried
@@ -64,11 +73,11 @@ async function tryOn (trial: Trial, { storage, another, lock }: StorageUnderTest
   await trial.attempt({
     storage: checkedStorage(storage, timeout),
     another: () => {
-      if (another === undefined) throw new CannotTry('makeStorage gave no second instance (another): what two servers do at once is not tried.')
+      if (another === undefined) throw new CannotTry('makeStorage returned no second instance (another), so the cases with two servers are skipped.')
       return checkedStorage(another, timeout)
     },
     lock: async () => {
-      if (lock === undefined) throw new CannotTry('makeStorage gave no lock: what happens while another connection locks the data is not tried.')
+      if (lock === undefined) throw new CannotTry('makeStorage returned no lock, so the cases with locked data are skipped.')
       return await lock()
     }
   })

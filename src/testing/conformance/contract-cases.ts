@@ -4,12 +4,12 @@ import { checkNothing, checkStored, insert, replace, type Trial } from './trial.
 
 const upper = '0123456789ABCDEF0123456789ABCDEF'
 
-/** What each method says and does when nobody else is there. */
+/** The behaviour of each method without concurrent calls. */
 export const contractCases: Trial[] = [
   {
     name: 'get resolves undefined or null for a merchant that is not stored',
     async attempt ({ storage }) {
-      await checkNothing(storage, merchant(1), 'Nothing has been put (makeStorage must hand out an empty store)')
+      await checkNothing(storage, merchant(1), 'Nothing has been put (makeStorage must return an empty store)')
     }
   },
   {
@@ -20,7 +20,7 @@ export const contractCases: Trial[] = [
     }
   },
   {
-    name: 'put without an expected revision leaves a stored record alone',
+    name: 'put without an expected revision does not change a stored record',
     async attempt ({ storage }) {
       const first = await insert(storage, record())
       const stored = await storage.put(record({ accessToken: 'other' }), undefined)
@@ -39,7 +39,7 @@ export const contractCases: Trial[] = [
     }
   },
   {
-    name: 'put with a revision that is no longer stored leaves the record alone',
+    name: 'put with an old revision does not change the record',
     async attempt ({ storage }) {
       const first = await insert(storage, record())
       const second = await replace(storage, after(first), first)
@@ -49,10 +49,10 @@ export const contractCases: Trial[] = [
     }
   },
   {
-    name: 'put with an expected revision stores nothing where nothing is stored',
+    name: 'put with an expected revision stores nothing if there is no record',
     async attempt ({ storage }) {
       const stored = await storage.put(record(), newRevision())
-      await checkNothing(storage, merchant(1), 'put with an expected revision made a record where none was (an upsert): a merchant who was forgotten would come back')
+      await checkNothing(storage, merchant(1), 'put with an expected revision created a record (an upsert): a disconnected merchant would come back')
       check(!stored, 'put with an expected revision resolved true although nothing is stored: it must resolve false.')
     }
   },
@@ -71,29 +71,29 @@ export const contractCases: Trial[] = [
     }
   },
   {
-    name: 'delete without a revision forgets what is stored, and says whether there was anything',
+    name: 'delete without a revision deletes the record, and resolves with whether there was one',
     async attempt ({ storage }) {
       check(!await storage.delete(merchant(1)), 'delete resolved true although nothing is stored: it must resolve false.')
       const first = await insert(storage, record())
-      check(await storage.delete(first.merchantId), 'delete without a revision resolved false although a record was stored: it must forget it and resolve true.')
+      check(await storage.delete(first.merchantId), 'delete without a revision resolved false although a record was stored: it must delete it and resolve true.')
       await checkNothing(storage, first.merchantId, 'delete resolved true and the record is still there')
     }
   },
   {
-    name: 'delete with a revision forgets only that revision',
+    name: 'delete with a revision deletes only that revision',
     async attempt ({ storage }) {
       check(!await storage.delete(merchant(1), newRevision()), 'delete with a revision resolved true although nothing is stored: it must resolve false.')
       const first = await insert(storage, record())
       const second = await replace(storage, after(first), first)
       const deleted = await storage.delete(second.merchantId, first.revision)
-      await checkStored(storage, second, 'delete ignored its expected revision and forgot a newer record')
+      await checkStored(storage, second, 'delete ignored its expected revision and deleted a newer record')
       check(!deleted, 'delete resolved true although another revision is stored: it must resolve false.')
-      check(await storage.delete(second.merchantId, second.revision), 'delete with the stored revision resolved false: it must forget the record and resolve true.')
+      check(await storage.delete(second.merchantId, second.revision), 'delete with the stored revision resolved false: it must delete the record and resolve true.')
       await checkNothing(storage, second.merchantId, 'delete with the stored revision resolved true and the record is still there')
     }
   },
   {
-    name: 'a record made again after a delete has nothing to do with the one before',
+    name: 'writes for a deleted record do not affect the next record of the merchant',
     async attempt ({ storage }) {
       const first = await insert(storage, record({ accessToken: 'old', spentRefreshToken: 'old' }))
       await storage.delete(first.merchantId)
@@ -101,14 +101,14 @@ export const contractCases: Trial[] = [
       await checkNothing(storage, first.merchantId, 'put with the revision of a deleted record brought the merchant back')
       check(!late, 'put with the revision of a deleted record resolved true: it must resolve false.')
       const again = await insert(storage, record())
-      await checkStored(storage, again, 'A record was made again after a delete')
+      await checkStored(storage, again, 'A record was inserted again after a delete')
       check(!await storage.put(after(first), first.revision), 'put with the revision of the record before the delete resolved true: it must resolve false.')
       check(!await storage.delete(first.merchantId, first.revision), 'delete with the revision of the record before the delete resolved true: it must resolve false.')
-      await checkStored(storage, again, 'A late write for a deleted record changed the one that was made after it')
+      await checkStored(storage, again, 'A late write for a deleted record changed the next record')
     }
   },
   {
-    name: 'merchants have nothing to do with each other',
+    name: 'writes for one merchant do not affect another',
     async attempt ({ storage }) {
       const [first, second, ...others] = [
         record({ merchantId: '0000000000001' }),
@@ -123,7 +123,7 @@ export const contractCases: Trial[] = [
     }
   },
   {
-    name: 'what one server writes, another reads at once',
+    name: 'a write of one server is visible to another at once',
     async attempt ({ storage, another }) {
       const other = another()
       await checkNothing(other, merchant(1), 'Nothing has been put')

@@ -1,6 +1,6 @@
 const maxShown = 60
 
-/** Where what came back differs from what was put, in words; undefined if it does not. Both are plain JSON. */
+/** Describes the first difference between two values of plain JSON; undefined if they are the same. */
 export function difference (put: unknown, got: unknown, path = 'the record'): string | undefined {
   if (Array.isArray(put) !== Array.isArray(got) || !isObject(put) || !isObject(got)) {
     return put === got ? undefined : `${path} came back as ${show(got)} instead of ${show(put)}`
@@ -15,7 +15,7 @@ export function difference (put: unknown, got: unknown, path = 'the record'): st
   return added === undefined ? undefined : `${path === 'the record' ? '' : `${path}: `}a field ${added} came back that was never put`
 }
 
-/** A field of its own (`__proto__` is inherited by all); one that is undefined is as good as absent. */
+/** Whether an object has its own field of this name (`__proto__` is inherited). An undefined field counts as absent. */
 function has (object: Record<string, unknown>, key: string): boolean {
   return Object.hasOwn(object, key) && object[key] !== undefined
 }

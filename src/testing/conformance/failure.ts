@@ -1,17 +1,17 @@
-/** Why an adapter does not conform. */
+/** The reason why an adapter does not conform. */
 export class ConformanceError extends Error {
   override name = 'ConformanceError'
 }
 
-/** Ends a case: `sentence` says what is broken, to somebody who writes an adapter. */
+/** Fails a case. `sentence`: the defect, for the author of the adapter. */
 export function fail (sentence: string, cause?: unknown): never {
   throw new ConformanceError(sentence, cause === undefined ? undefined : { cause })
 }
 
-/** Ends a case unless `condition` holds. */
+/** Fails a case unless `condition` is true. */
 export function check (condition: boolean, sentence: string): asserts condition {
   if (!condition) fail(sentence)
 }
 
-/** What cannot be tried on this store; not a failure. */
+/** A case cannot be tried on this store, which is not a failure. */
 export class CannotTry extends Error {}

@@ -8,7 +8,7 @@ const maxPages = 10_000
 
 type BetweenPages = (seen: ReadonlyMap<string, Installation>) => Promise<void>
 
-/** Walks through a whole listing: the last record seen of each merchant. */
+/** Reads a whole listing. Resolves with the last record seen of each merchant. */
 async function walk (storage: CheckedStorage, query: Omit<ListQuery, 'cursor'>, betweenPages?: BetweenPages): Promise<Map<string, Installation>> {
   const list = listOf(storage)
   const seen = new Map<string, Installation>()
@@ -20,7 +20,7 @@ async function walk (storage: CheckedStorage, query: Omit<ListQuery, 'cursor'>, 
     cursor = next
     await betweenPages?.(seen)
   }
-  return fail(`list gave a cursor with each of ${maxPages} pages: the last page must have none.`)
+  return fail(`list returned a cursor with each of ${maxPages} pages: the last page must have none.`)
 }
 
 async function insertMany (storage: CheckedStorage, count: number, fields: (index: number) => Partial<Installation> = () => ({})): Promise<Installation[]> {
@@ -30,13 +30,14 @@ async function insertMany (storage: CheckedStorage, count: number, fields: (inde
   return records
 }
 
-function checkSeen (records: Installation[], seen: ReadonlyMap<string, Installation>, what: string): void {
+function checkSeen (
+  records: Installation[], seen: ReadonlyMap<string, Installation>, what: string, hint = 'Page by a key that does not change (the merchant id), not by an offset or a field that writes change.'
+): void {
   const missed = records.filter(({ merchantId }) => !seen.has(merchantId)).length
-  check(missed === 0, `${what}: list left out ${missed} of ${records.length} records that were there throughout. ` +
-    'Page by a key that does not change (the merchant id), not by an offset or a field that writes change.')
+  check(missed === 0, `${what}: list left out ${missed} of ${records.length} records that were there throughout. ${hint}`)
 }
 
-/** Changes what a page may be cut by, so that a record not seen yet would move to where the listing has been. */
+/** Changes every field by which an adapter may sort, so that a record not seen yet would move to a page that was already read. */
 async function moveUnseen (storage: CheckedStorage, records: Installation[], seen: ReadonlyMap<string, Installation>, low: boolean): Promise<void> {
   for (const [index, one] of records.entries()) {
     if (seen.has(one.merchantId)) continue
@@ -46,17 +47,17 @@ async function moveUnseen (storage: CheckedStorage, records: Installation[], see
   }
 }
 
-/** What a listing must give. Skipped for an adapter without `list`. */
+/** The behaviour of `list`. Skipped for an adapter without it. */
 export const listCases: Trial[] = [
   {
     name: 'list of an empty store is empty',
     async attempt ({ storage }) {
       const seen = await walk(storage, { limit: 10 })
-      check(seen.size === 0, `list of an empty store gave ${seen.size} records (makeStorage must hand out an empty store).`)
+      check(seen.size === 0, `list of an empty store gave ${seen.size} records (makeStorage must return an empty store).`)
     }
   },
   {
-    name: 'list gives every record as it was put, whatever the limit',
+    name: 'list returns every record unchanged, whatever the limit',
     async attempt ({ storage }) {
       const records = await insertMany(storage, 13, index => ({ dueAt: index % 3 === 0 ? null : index, accessToken: `token ${index}` }))
       for (const limit of [1, 5, 13, 100]) {
@@ -111,11 +112,12 @@ export const listCases: Trial[] = [
     }
   },
   {
-    name: 'list with dueBefore gives at least the records that are due',
+    name: 'list with dueBefore returns at least the records that are due',
     async attempt ({ storage }) {
       const records = await insertMany(storage, 12, index => ({ dueAt: [null, 1_000.5, 2_000_000_000][index % 3] ?? null }))
       const due = records.filter(({ dueAt }) => dueAt !== null && dueAt < 1_500)
       checkSeen(due, await walk(storage, { limit: 3, dueBefore: 1_500 }), 'Records due before a time were listed')
+      checkSeen(due, await walk(storage, { limit: 3, dueBefore: 1_000.5 }), 'Records due at exactly dueBefore were listed', 'Compare dueAt with <=, not with <.')
       const first = await insert(storage, record())
       const lease = after(first, { dueAt: 100, refreshLease: { by: 'a', until: 100 } })
       await replace(storage, lease, first)
@@ -123,7 +125,7 @@ export const listCases: Trial[] = [
     }
   },
   {
-    name: 'two listings at once do not disturb each other',
+    name: 'two listings at once do not affect each other',
     async attempt ({ storage }) {
       const records = await insertMany(storage, 12)
       const inner: Array<Map<string, Installation>> = []

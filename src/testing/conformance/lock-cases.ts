@@ -8,10 +8,10 @@ import { all, checkNothing, checkStored, insert, type Store, type Trial } from '
 const rounds = 3
 const writers = 4
 
-/** Milliseconds that a lock lasts for a write that waits for it, and for one of several writers. */
+/** Milliseconds of a lock: for a single write that waits for it, and beside several writers. */
 const [longLock, shortLock] = [100, 20]
 
-/** Begins a write under a lock, ends the lock once the write has settled or after a while, and resolves with what became of the write. */
+/** Starts a write while the data is locked, and ends the lock once the write has settled or after `longLock`. Resolves with the write's outcome. */
 async function underLock (lock: Store['lock'], write: () => Promise<Attempt>): Promise<Attempt> {
   const unlock = await lock()
   const attempt = write()
@@ -20,7 +20,7 @@ async function underLock (lock: Store['lock'], write: () => Promise<Attempt>): P
   return await attempt
 }
 
-/** Ends the case unless what a put has said is what another connection sees; resolves with the record that is stored. */
+/** Fails the case unless another connection sees the result that put reported. Resolves with the stored record. */
 async function checkPut (reader: CheckedStorage, before: Installation, next: Installation, attempt: Attempt, when: string): Promise<Installation> {
   check(attempt !== false, `${when} put resolved false although its expected revision is stored: it must wait for the lock, or reject.`)
   if (attempt === true) {
@@ -71,7 +71,7 @@ async function countUpUnderLocks ({ storage, another, lock }: Store): Promise<vo
   const counting = Array.from({ length: writers }, async (_, writer) => {
     const server = writer % 2 === 0 ? storage : other
     for (let done = 0, tries = 0; done < each; tries++) {
-      check(tries < maxTries, `A writer that read the record and put the next ${maxTries} times stored it ${done} times, although the data was locked only for moments.`)
+      check(tries < maxTries, `A writer that read the record and put the next ${maxTries} times stored it ${done} times, although the data was locked only for short times.`)
       const read = await server.get(first.merchantId)
       check(read !== undefined, 'A record vanished for a moment while writers replaced it and another connection locked the data.')
       const attempt = await server.tryPut(after(read, { updatedAt: read.updatedAt + 1 }), read.revision)
@@ -84,7 +84,7 @@ async function countUpUnderLocks ({ storage, another, lock }: Store): Promise<vo
   await all([...counting, lockNowAndThen(lock)])
   const last = await other.get(first.merchantId)
   check(last !== undefined && last.updatedAt >= confirmed && last.updatedAt <= confirmed + rejected, `put confirmed ${confirmed} increments and rejected ` +
-    `${rejected}, and the record says ${last?.updatedAt}, while another connection locked the data now and then: updates were lost.`)
+    `${rejected}, and the record says ${last?.updatedAt}, while another connection repeatedly locked the data: updates were lost.`)
 }
 
 async function lockNowAndThen (lock: Store['lock']): Promise<void> {
@@ -96,9 +96,9 @@ async function lockNowAndThen (lock: Store['lock']): Promise<void> {
   }
 }
 
-/** What must hold while another connection locks the data. A write may wait or reject; what it confirms must be committed. */
+/** The behaviour while another connection locks the data. A write may wait or reject; a confirmed write must be committed. */
 export const lockCases: Trial[] = [
-  { name: 'what put confirms while another connection locks the data, and afterwards, is stored', attempt: confirmedPuts },
-  { name: 'what delete confirms while another connection locks the data is gone', attempt: confirmedDeletes },
-  { name: 'no update is lost between get and put while another connection locks the data now and then', attempt: countUpUnderLocks }
+  { name: 'a put that resolves true while another connection locks the data, or afterwards, is stored', attempt: confirmedPuts },
+  { name: 'a delete that resolves true while another connection locks the data is committed', attempt: confirmedDeletes },
+  { name: 'no update is lost between get and put while another connection repeatedly locks the data', attempt: countUpUnderLocks }
 ]

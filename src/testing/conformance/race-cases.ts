@@ -39,7 +39,7 @@ async function countUp (servers: ReturnType<Servers>): Promise<void> {
   const first = await insert(servers[0], record({ updatedAt: 0 }))
   await all(writersOf(servers).map(async server => {
     for (let done = 0, tries = 0; done < each; tries++) {
-      check(tries < maxTries, `A writer that read the record and put the next ${maxTries} times was told false nearly each time: some put must win.`)
+      check(tries < maxTries, `A writer that read the record and put the next ${maxTries} times got false nearly each time: some put must win.`)
       const read = await server.get(first.merchantId)
       check(read !== undefined, 'A record vanished for a moment while writers replaced it.')
       if (await server.put(after(read, { updatedAt: read.updatedAt + 1 }), read.revision)) done++
@@ -47,7 +47,7 @@ async function countUp (servers: ReturnType<Servers>): Promise<void> {
   }))
   const last = await servers[0].get(first.merchantId)
   check(last?.updatedAt === writers * each, `After ${writers} writers counted up ${each} times each the record says ${last?.updatedAt}: ` +
-    'updates were lost, since the check and the write are not one atomic step, or get gave an old record.')
+    'updates were lost, since the check and the write are not one atomic step, or get returned an old record.')
 }
 
 async function deleteAgainstPut ([storage, other]: ReturnType<Servers>): Promise<void> {
@@ -69,7 +69,7 @@ async function deleteAnywayAgainstPut ([storage, other]: ReturnType<Servers>): P
   for (let round = 0; round < rounds; round++) {
     const first = await insert(storage, record({ merchantId: merchant(round) }))
     const [, deleted] = await all([storage.put(after(first), first.revision), other.delete(first.merchantId)])
-    check(deleted === true, 'A delete without a revision, at once with a put, resolved false: it must forget whichever record is there.')
+    check(deleted === true, 'A delete without a revision, at once with a put, resolved false: it must delete any record.')
     await checkNothing(storage, first.merchantId, 'A delete without a revision, at once with a put, must end without a record: the put brought it back')
   }
 }
@@ -84,7 +84,7 @@ async function raceDeletes (servers: ReturnType<Servers>): Promise<void> {
   }
 }
 
-/** What must hold when several callers, or several servers, write at once. */
+/** The behaviour if several callers, or several servers, write at once. */
 export const raceCases: Trial[] = ([['callers', oneServer], ['servers', twoServers]] as const).flatMap(([who, servers]): Trial[] => [
   { name: `of eight puts at once with the same revision exactly one stores (${who})`, attempt: store => racePuts(servers(store), false) },
   { name: `of eight first records at once exactly one is stored (${who})`, attempt: store => racePuts(servers(store), true) },

@@ -13,7 +13,7 @@ export function merchant (number: number): string {
   return `M${String(number).padStart(12, '0')}`
 }
 
-/** A record as the plugin writes it, with a revision of its own, for `merchant(1)` if nothing else is said. */
+/** A record as the plugin writes it, with a new revision. Default: of `merchant(1)`. */
 export function record (fields: Partial<Installation> & Record<string, unknown> = {}): Installation {
   return {
     merchantId: merchant(1),
@@ -33,7 +33,7 @@ export function record (fields: Partial<Installation> & Record<string, unknown> 
   }
 }
 
-/** The record that follows another: the same merchant, a new revision. */
+/** The next record of the same merchant, with a new revision. */
 export function after (before: Installation, fields: Partial<Installation> & Record<string, unknown> = {}): Installation {
   return { ...before, revision: newRevision(), ...fields }
 }

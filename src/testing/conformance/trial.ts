@@ -3,35 +3,35 @@ import type { CheckedStorage } from './checked-storage.js'
 import { difference } from './difference.js'
 import { CannotTry, check, fail } from './failure.js'
 
-/** A fresh store, as a case sees it. */
+/** A fresh store for a case. */
 export interface Store {
   storage: CheckedStorage
-  /** Throws CannotTry if there is none. */
+  /** A second instance over the same data. Throws CannotTry if there is none. */
   another: () => CheckedStorage
-  /** Locks the data, and resolves with what ends the lock. Throws CannotTry if the caller has given no lock. */
+  /** Locks the data. Resolves with a function that ends the lock. Throws CannotTry if `makeStorage` returned no lock. */
   lock: () => Promise<() => unknown>
 }
 
-/** A case before it has a store. */
+/** A case without its store. */
 export interface Trial {
   name: string
   attempt: (store: Store) => Promise<void>
 }
 
-/** Ends the case unless exactly this record is stored. `what`: a sentence that says what else is broken then. */
+/** Fails the case unless exactly this record is stored. `what`: the beginning of the error's sentence. */
 export async function checkStored (storage: CheckedStorage, expected: Installation, what: string): Promise<void> {
   const got = await storage.get(expected.merchantId)
   check(got !== undefined, `${what}: get finds no record of merchant ${expected.merchantId}.`)
   checkSame(expected, got, what)
 }
 
-/** Ends the case unless two records are the same. */
+/** Fails the case unless two records are the same. */
 export function checkSame (expected: Installation, got: Installation | undefined, what: string): void {
   const found = difference(expected, got)
   if (found !== undefined) fail(`${what}: ${found}.`)
 }
 
-/** Ends the case unless nothing is stored for a merchant. */
+/** Fails the case if a record is stored for a merchant. */
 export async function checkNothing (storage: CheckedStorage, merchantId: string, what: string): Promise<void> {
   check(await storage.get(merchantId) === undefined, `${what}: get finds a record of merchant ${merchantId}.`)
 }
@@ -39,7 +39,7 @@ export async function checkNothing (storage: CheckedStorage, merchantId: string,
 /** Stores a first record, which must work. */
 export async function insert (storage: CheckedStorage, next: Installation): Promise<Installation> {
   check(await storage.put(next, undefined),
-    'put(next, undefined) resolved false although nothing is stored for the merchant: it must store the record (makeStorage must hand out an empty store).')
+    'put(next, undefined) resolved false although nothing is stored for the merchant: it must store the record (makeStorage must return an empty store).')
   return next
 }
 
@@ -49,7 +49,7 @@ export async function replace (storage: CheckedStorage, next: Installation, befo
   return next
 }
 
-/** What all calls resolve. Waits for every one of them, also after one has failed, so that none is under way when the case ends. */
+/** As `Promise.all`, but waits for every call even if one fails, so that none is in progress when the case ends. */
 export async function all<T> (calls: Array<Promise<T>>): Promise<T[]> {
   await Promise.allSettled(calls)
   return await Promise.all(calls)

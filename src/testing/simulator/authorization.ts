@@ -2,10 +2,10 @@ import { isSecureUrl } from '../../environments.js'
 import type { Directory, SimulatedApp, SimulatedMerchant } from './directory.js'
 import type { Holding } from './holdings.js'
 import type { Settings } from './options.js'
-import type { AuthorizeQuery, CallbackQuery } from './wire.js'
+import type { AuthorizeQuery, SimulatedCallbackQuery } from './wire.js'
 import type { World } from './world.js'
 
-/** A request for authorization that can be answered. */
+/** A valid request for authorization. */
 export interface Authorization {
   readonly app: SimulatedApp
   readonly redirectUri: URL
@@ -15,10 +15,10 @@ export interface Authorization {
   readonly flow: 'v2' | 'v1' | 'v1-implicit'
 }
 
-/** Checks what a browser brought to an authorize page; a string is the sentence for what is wrong. */
+/** Checks the query of an authorize page. Returns a sentence about the problem if it is invalid. */
 export function readAuthorization (query: AuthorizeQuery, legacy: boolean, directory: Directory, settings: Settings): Authorization | string {
   const app = directory.app(query.client_id ?? '')
-  if (app === undefined) return 'The client_id is missing, or it is not an app\'s.'
+  if (app === undefined) return 'The client_id is missing, or no app has it.'
   const redirectUri = readRedirectUri(query.redirect_uri, app, settings)
   if (typeof redirectUri === 'string') return redirectUri
   const type = query.response_type ?? 'code'
@@ -35,7 +35,7 @@ export function readAuthorization (query: AuthorizeQuery, legacy: boolean, direc
   }
 }
 
-/** Where an approval leads: the redirect URI with a code, or in the implicit flow with a token in its fragment. */
+/** The URL after an approval: the redirect URI with a code, or in the implicit flow with a token in its fragment. */
 export function approvalUrl (authorization: Authorization, merchant: SimulatedMerchant, person: string, world: World): string {
   const { app, flow, codeChallenge } = authorization
   const holding = world.holdings.approve(app, merchant)
@@ -48,7 +48,7 @@ export function approvalUrl (authorization: Authorization, merchant: SimulatedMe
   return answerUrl(authorization, callbackQuery(holding, code, employeeId), world.settings)
 }
 
-/** Where a denial leads. */
+/** The URL after a denial. */
 export function denialUrl (authorization: Authorization, settings: Settings): string {
   if (settings.unknowns.denial === 'bare') return authorization.redirectUri.href
   const error = { error: 'access_denied' }
@@ -56,8 +56,8 @@ export function denialUrl (authorization: Authorization, settings: Settings): st
   return answerUrl(authorization, settings.unknowns.denial === 'error' ? error : { ...error, ...description }, settings)
 }
 
-/** What an approval brings to the redirect URI, besides `state`; the employee is the merchant's first unless said. */
-export function callbackQuery ({ app, merchant }: Holding, code: string, employeeId = merchant.employees[0].id): CallbackQuery {
+/** The parameters that an approval adds to the redirect URI, besides `state`. Default of `employeeId`: the merchant's first employee. */
+export function callbackQuery ({ app, merchant }: Holding, code: string, employeeId = merchant.employees[0].id): SimulatedCallbackQuery {
   return { code, merchant_id: merchant.id, employee_id: employeeId, client_id: app.id }
 }
 

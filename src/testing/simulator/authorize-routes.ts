@@ -9,12 +9,12 @@ import { AuthorizeQuery } from './wire.js'
 import type { App, World } from './world.js'
 
 const paths = { authorize: '/oauth/v2/authorize', legacyAuthorize: '/oauth/authorize' } as const
-const unknownMerchant = 'There is no merchant of this merchant_id.'
+const unknownMerchant = 'There is no merchant with this merchant_id.'
 
 /**
- * What the merchant sees when an app asks for authorization: log in, choose a business, approve or deny.
+ * The pages of an authorization: log in, choose a business, approve or deny.
  *
- * Each step is a GET of the same address with what was chosen added to it, so that nothing is kept but who is logged in.
+ * Each step is a GET of the same URL with the earlier choices in its query, so the only state on the server is the log-in.
  * Source: https://docs.clover.com/dev/docs/high-trust-app-auth-flow
  */
 export async function authorizeRoutes (app: App, world: World): Promise<void> {
@@ -39,8 +39,8 @@ export async function authorizeRoutes (app: App, world: World): Promise<void> {
     if (typeof authorization === 'string') return send(reply, problemPage(400, authorization))
     const merchant = directory.merchant(authorization.merchantId ?? '')
     const person = sessions.person(request)
-    // Whoever has no business here yet goes through the steps: log in, choose, install.
-    if (person === undefined || merchant === undefined || mustInstall(authorization, merchant)) return send(reply, redirect(303, pathOf(asked)))
+    // A forged form may skip the steps: log in, choose one of the person's own businesses, install.
+    if (person === undefined || merchant === undefined || !directory.mayAct(person, merchant) || mustInstall(authorization, merchant)) return send(reply, redirect(303, pathOf(asked)))
     const to = request.body.decision === 'approve' ? approvalUrl(authorization, merchant, person, world) : denialUrl(authorization, settings)
     return send(reply, redirect(303, to))
   })
@@ -59,6 +59,7 @@ export async function authorizeRoutes (app: App, world: World): Promise<void> {
     const person = sessions.person(request)
     if (person === undefined) return loginPage(request.url, people(merchant))
     if (merchant === undefined) return pick(query, authorization, person, request)
+    if (!directory.mayAct(person, merchant)) return loginPage(request.url, people(merchant), `${person} does not work at ${merchant.name}.`)
     if (mustInstall(authorization, merchant)) return redirect(302, `/appmarket/apps/${authorization.app.id}?merchant_id=${merchant.id}`)
     const holding = holdings.find(authorization.app, merchant)
     if (holding?.approved === true && !settings.alwaysAsk) return redirect(302, approvalUrl(authorization, merchant, person, world))
@@ -72,7 +73,7 @@ export async function authorizeRoutes (app: App, world: World): Promise<void> {
       url.searchParams.set('merchant_id', merchantId)
       return pathOf(url)
     }
-    return pickerPage(directory.search(q, listed), person, app, query, link)
+    return pickerPage(directory.search(q, listed, person), person, app, query, link)
   }
 
   function mustInstall ({ app }: Authorization, merchant: SimulatedMerchant): boolean {

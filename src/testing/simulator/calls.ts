@@ -1,12 +1,15 @@
-/** The parts of Clover that calls are counted by and faults are set on. */
+import { SimulatorMisuse } from './errors.js'
+
+/** The kinds of calls, for counters and faults. */
 export const endpoints = [
   'authorize', 'token', 'refresh', 'recovery', 'migrate', 'legacyAuthorize', 'legacyToken', 'merchant', 'rest', 'pakms'
 ] as const
+/** A kind of call: a token endpoint, the REST API, or a page. */
 export type Endpoint = typeof endpoints[number]
 
 const tokenEndpoints: ReadonlySet<Endpoint> = new Set(['token', 'refresh', 'recovery', 'migrate', 'legacyToken'])
 
-/** Whether calls to an endpoint count as open calls: those that issue tokens or codes to a server. */
+/** Whether an endpoint issues tokens or codes to a server: its calls count as open calls. */
 export function isTokenEndpoint (endpoint: Endpoint): boolean {
   return tokenEndpoints.has(endpoint)
 }
@@ -16,7 +19,7 @@ export function isPage (endpoint: Endpoint): boolean {
   return endpoint === 'authorize' || endpoint === 'legacyAuthorize'
 }
 
-/** Whom a call is about, as far as it can be told before it is handled. */
+/** The app, merchant and credential of a call, as far as they are known before it is handled. */
 export interface CallSubject {
   readonly endpoint: Endpoint
   readonly appId?: string | undefined
@@ -27,13 +30,13 @@ export interface CallSubject {
 
 /** One call that reached the simulator. */
 export interface Call extends CallSubject {
-  /** Milliseconds, by the simulator's clock. */
+  /** Unix milliseconds by the simulator's clock. */
   readonly at: number
-  /** The names of the fields in the body or in the query: to see what was sent, and what was not. */
+  /** The names of the fields in the body or in the query. */
   readonly fields: readonly string[]
   /** The status that was sent; 0: the connection was destroyed instead; undefined: still open. */
   status?: number
-  /** The status that Clover itself decided on; undefined if a fault or a limit came before. With `drop-after` nobody learns of it. */
+  /** The status that Clover decided on, which a fault may keep from the client; undefined if a fault or a limit prevented the handling. */
   handled?: number
   /** The kind of the fault that spoiled the call. */
   fault?: string
@@ -42,18 +45,19 @@ export interface Call extends CallSubject {
 /** A call that is being served. */
 export interface OpenCall {
   readonly call: Call
-  /** Notes what is sent: 0 for a destroyed connection. Said once, before the answer leaves. */
+  /** Records the status that is sent; 0: a destroyed connection. To be called once, before the answer is sent. */
   settle (status: number): void
-  /** Notes that the connection is free again. Said once. */
+  /** Records that the connection is free again. To be called once. */
   leave (): void
 }
 
 /** Which calls to count. */
 export interface CallFilter {
+  /** Only calls about this merchant. Default: all. */
   merchantId?: string
   /**
-   * `true`: those that Clover granted, whether or not the answer arrived. `false`: those that it did not grant: refused, limited, or
-   * spoiled by a fault before they were handled. Calls still open are in neither.
+   * `true`: calls that Clover granted, whether or not the answer arrived. `false`: calls that were refused, limited, or hit by a fault before they were
+   * handled. Open calls are in neither. Default: all calls.
    */
   ok?: boolean
 }
@@ -78,7 +82,7 @@ export class Calls {
   #maxOpen = 0
 
   /**
-   * @param kept how many calls the list keeps
+   * @param kept the most calls in the list
    * @param now the time in milliseconds
    */
   constructor (kept: number, now: () => number) {
@@ -91,17 +95,17 @@ export class Calls {
     return [...this.#list]
   }
 
-  /** How many calls to the token endpoints are open now. */
+  /** The number of open calls to the token endpoints. */
   get open (): number {
     return this.#open
   }
 
-  /** How many were ever open at once. */
+  /** The most calls to the token endpoints that were open at once. */
   get maxOpen (): number {
     return this.#maxOpen
   }
 
-  /** Notes a call that has arrived. */
+  /** Records a call that has arrived. */
   begin (subject: CallSubject, fields: unknown): OpenCall {
     const call: Call = { at: this.#now(), ...subject, fields: Object.keys(Object(fields)).slice(0, fieldsKept) }
     this.#list.push(call)
@@ -127,19 +131,21 @@ export class Calls {
     }
   }
 
-  /** How many calls an endpoint has had. */
+  /** The number of calls to an endpoint. */
   count (endpoint: Endpoint, { merchantId, ok }: CallFilter = {}): number {
+    checkEndpoint('count', endpoint)
     const tally = this.#tallies.get(key(endpoint, merchantId))
     return tally?.[ok === undefined ? 'total' : ok ? 'granted' : 'refused'] ?? 0
   }
 
-  /** How many calls to an endpoint are open now, and how many were at once at most. */
+  /** The number of open calls to an endpoint, and the most that were open at once. */
   atOnce (endpoint: Endpoint, merchantId?: string): { open: number, most: number } {
+    checkEndpoint('atOnce', endpoint)
     const { open = 0, maxOpen = 0 } = this.#tallies.get(key(endpoint, merchantId)) ?? {}
     return { open, most: maxOpen }
   }
 
-  /** Forgets the list and the counters; calls still open stay open, and count no more. */
+  /** Clears the list and the counters. Open calls stay open and are not counted any more. */
   clear (): void {
     this.#list = []
     this.#tallies.clear()
@@ -157,3 +163,8 @@ export class Calls {
 }
 
 const key = (endpoint: Endpoint, merchantId = '') => `${endpoint} ${merchantId}`
+
+/** Refuses a misspelt name: its count would be 0, so a test that expects no calls would pass. */
+function checkEndpoint (method: string, endpoint: Endpoint): void {
+  if (!endpoints.includes(endpoint)) throw new SimulatorMisuse(`${method}: Expected one of ${endpoints.join(', ')}.`)
+}

@@ -3,33 +3,34 @@ import type { Holding } from './holdings.js'
 import type { Mint } from './random.js'
 import type { Settings } from './options.js'
 
-/** A line of refresh tokens that began with one authorization: each refresh or recovery replaces its newest. */
+/** The refresh tokens that stem from one authorization: each refresh or recovery replaces the live one. */
 export interface Chain {
   readonly holding: Holding
   epoch: number
-  /** The refresh token that works now, and its end in Unix seconds. */
+  /** The refresh token that works now. */
   live: string
+  /** The expiration of the live token in Unix seconds. */
   until: number
   /** The access token that was issued with it. */
   accessToken: string
-  /** The token that was spent for it, as long as that one can recover it, and the end of that in Unix seconds. */
+  /** The token that was spent for the live one, as long as it can be used for recovery, and the end of that in Unix seconds. */
   spent?: { readonly token: string, readonly until: number } | undefined
 }
 
-/** What a chain hands over in a new pair, and the access token whose place it takes. */
+/** A chain after a refresh or recovery, and the access token that the new one replaces. */
 export interface Rotation {
   chain: Chain
   replaced: string
 }
 
-// A bound for tests that run for hours: only who a spent token belonged to is forgotten past it.
+// A bound for tests that run for hours. Beyond it only the owners of old spent tokens are forgotten.
 const ownersKept = 100_000
 
 /**
  * The refresh tokens and their recovery.
  *
- * A refresh token works once. The one that was spent for the newest pair works once more, at recovery, until that pair is used.
- * Every method is synchronous: of two requests with one token, one wins.
+ * A refresh token works once. The token that was spent for the newest pair works once more, for recovery, until that pair is used.
+ * Every method is synchronous, so of two requests with one token only one succeeds.
  * Source: https://docs.clover.com/dev/docs/refresh-access-tokens
  */
 export class Chains {
@@ -48,7 +49,7 @@ export class Chains {
     this.#unixNow = unixNow
   }
 
-  /** Begins a chain; past `refreshTokensPerMerchant` the holding's oldest live token dies. */
+  /** Starts a chain. Beyond `refreshTokensPerMerchant` the holding's oldest chains end. */
   begin (holding: Holding, accessToken: string): Chain {
     const chain: Chain = { holding, epoch: holding.epoch, live: this.#mint.refreshToken(), until: this.#end(), accessToken }
     const chains = this.#ofHolding.get(holding) ?? new Set()
@@ -62,7 +63,7 @@ export class Chains {
     return chain
   }
 
-  /** Spends a refresh token, or returns undefined if it is not live. */
+  /** Spends a refresh token. Undefined if it is not live. */
   refresh (token: string, appId: string, accessToken: string): Rotation | undefined {
     const chain = this.isLive(token) ? this.#live.get(token) : undefined
     if (chain?.holding.app.id !== appId) return undefined
@@ -70,7 +71,7 @@ export class Chains {
     return this.#rotate(chain, accessToken, { token, until: this.#unixNow() + this.#settings.recoveryWindow })
   }
 
-  /** Exchanges a spent token for a new pair, or returns undefined if it does not recover anything. The lost pair dies. */
+  /** Exchanges a spent token for a new pair, and ends the lost pair. Undefined if there is nothing to recover. */
   recover (token: string, appId: string, accessToken: string): Rotation | undefined {
     const chain = this.isRecoverable(token) ? this.#spent.get(token) : undefined
     if (chain?.holding.app.id !== appId) return undefined
@@ -97,18 +98,18 @@ export class Chains {
     return [...this.#ofHolding.get(holding) ?? []].map(chain => chain.live).filter(token => this.isLive(token))
   }
 
-  /** Whose a refresh token is or was, spent ones included. */
+  /** The owner of a refresh token, live or spent. */
   owner (token: string): Holding | undefined {
     return this.#live.get(token)?.holding ?? this.#owners.get(token)
   }
 
-  /** An access token of a chain was used: with the stricter switch this ends recovery. */
+  /** Records the use of an access token, which ends recovery if `recoveryEndsWith` is `either-token`. */
   usedAccess (chain: Chain, accessToken: string): void {
     const strict = this.#settings.unknowns.recoveryEndsWith === 'either-token'
     if (strict && chain.accessToken === accessToken) this.usedRefresh(chain)
   }
 
-  /** The newest pair of a chain was used: what was spent for it recovers it no longer. */
+  /** Records the use of a chain's newest pair, which ends recovery. */
   usedRefresh (chain: Chain): void {
     if (chain.spent !== undefined) this.#spent.delete(chain.spent.token)
     chain.spent = undefined

@@ -10,7 +10,7 @@ export interface Filter {
   value: string
 }
 
-/** Milliseconds: what Clover gives at most of a collection with a history. */
+/** Milliseconds: the longest history that Clover returns in one request. */
 const longestHistory = 90 * 24 * 3_600_000
 
 const comparisons: Record<string, (comparison: number) => boolean> = {
@@ -28,15 +28,15 @@ export function parseFilters (texts: string | string[] = []): Filter[] | undefin
   return filters.includes(undefined) ? undefined : filters as unknown as Filter[]
 }
 
-/** The rows that meet all filters; a row without the field meets none of that field. */
+/** The rows that match all filters. A row without a filter's field does not match it. */
 export function filtered (rows: readonly Row[], filters: readonly Filter[]): readonly Row[] {
   return rows.filter(row => filters.every(({ field, operator, value }) =>
     row[field] !== undefined && comparisons[operator]?.(compared(row[field], typeof row[field] === 'number' ? Number(value) : value))))
 }
 
 /**
- * What Clover gives of orders: without a filter of a time, those of the last 90 days; of a longer window the last 90 days of it, or nothing (as
- * `longWindow` says). Undefined: the request is refused.
+ * The orders that Clover returns: without a time filter, those of the last 90 days. For a window of more than 90 days, `longWindow` decides: its last 90
+ * days, or undefined, which means that the request is refused.
  *
  * Source: https://docs.clover.com/docs/limits-added-to-calls-to-payments-and-orders-endpoints
  */
@@ -53,7 +53,7 @@ export function recent (rows: readonly Row[], filters: readonly Filter[], now: n
   return rows.filter(row => typeof row[field] !== 'number' || (row[field] >= from && row[field] <= until))
 }
 
-/** A page by limit and offset. Source: https://docs.clover.com/dev/docs/sorting-collections; without orderBy the rows keep their order. */
+/** A page by limit and offset. Without `orderBy` the rows keep their order. Source: https://docs.clover.com/dev/docs/sorting-collections */
 export function page (rows: readonly Row[], { limit = '100', offset = '0', orderBy = '' }: { limit?: string, offset?: string, orderBy?: string }): Row[] {
   const orders = orderBy.split(',').filter(Boolean).map(order => order.trim().split(/\s+/))
   const compare = (a: Row, b: Row) => orders.reduce((result, [field = '', direction]) =>
@@ -64,7 +64,7 @@ export function page (rows: readonly Row[], { limit = '100', offset = '0', order
 /**
  * A page of the ecommerce API, by limit and by the id of an element; undefined if there is no such element.
  *
- * In Clover's examples the page begins with that element; `startingAfter` says whether it does. Source:
+ * `startingAfter` decides whether the page begins with that element, as in Clover's examples, or after it. Source:
  * https://docs.clover.com/docs/ecommerce-paginating-requests
  */
 export function list (rows: readonly Row[], { limit = '10', starting_after: cursor }: { limit?: string, starting_after?: string }, startingAfter: Unknowns['startingAfter']): { data: readonly Row[], has_more: boolean } | undefined {

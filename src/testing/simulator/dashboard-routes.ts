@@ -9,7 +9,7 @@ import type { App, World } from './world.js'
 const unknown = () => problemPage(404, 'There is no such app or merchant.')
 
 /**
- * The merchant's dashboard, which opens apps, and the App Market, which installs them.
+ * The routes of the merchant's dashboard, which opens apps, and of the App Market, which installs them.
  *
  * Source: https://docs.clover.com/docs/using-cors
  */
@@ -57,7 +57,7 @@ export async function dashboardRoutes (app: App, { directory, holdings, ledger, 
     return app === undefined || merchant === undefined ? undefined : { app, merchant }
   }
 
-  // Without an Alternate Launch Path Clover runs a partial v1 flow: the Site URL, with a legacy code that nobody asked for.
+  // Without an Alternate Launch Path Clover runs a partial v1 flow: it opens the Site URL with a legacy code that the app did not request.
   function open (app: SimulatedApp, merchant: SimulatedMerchant, legacy: boolean, person: string | undefined): Outcome {
     const holding = holdings.of(app, merchant)
     if (!holding.installed && settings.notInstalled === 'app-market') {
@@ -68,7 +68,7 @@ export async function dashboardRoutes (app: App, { directory, holdings, ledger, 
     const to = partial ? app.siteUrl : app.launchUrl
     if (to === undefined) {
       const missing = legacy ? 'Site URL' : 'launch path'
-      return problemPage(409, `${app.name} has no ${missing} yet: give the simulator one, by the option apps or by setLaunchUrl().`)
+      return problemPage(409, `${app.name} has no ${missing} yet: set it with the option apps or with setLaunchUrl().`)
     }
     const url = new URL(to)
     const employeeId = merchant.employees.find(({ name }) => name === person)?.id

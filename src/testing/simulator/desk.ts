@@ -7,10 +7,10 @@ import { rawBody, refusal, spoiled, statusOf, tooMany, type Outcome } from './ou
 import type { Pauses } from './pauses.js'
 import type { Unknowns } from './unknowns.js'
 
-/** What Node's `fetch` and undici send by themselves: no app's User-Agent. */
+/** The User-Agents that Node's `fetch` and undici send by default. */
 const userAgentsOfNode: ReadonlyArray<string | undefined> = [undefined, '', 'node', 'undici']
 
-/** What a desk works with. */
+/** The parts that a desk uses. */
 export interface DeskParts {
   calls: Calls
   faults: Faults
@@ -20,11 +20,11 @@ export interface DeskParts {
   latency: (endpoint: Endpoint) => number
   /** The value of the Date header. */
   date: () => string
-  /** The status of a call to the API or to the token endpoints without a User-Agent of an app; `false`: it is served. */
+  /** The status for a call to the API or to the token endpoints without an app's User-Agent; `false`: the call is served. */
   missingUserAgent: Unknowns['missingUserAgent']
 }
 
-/** The one way that every call takes: noted, limited, spoiled by faults, handled, answered. */
+/** Serves every call in the same steps: records it, applies limits and faults, handles it, and answers. */
 export class Desk {
   readonly #parts: DeskParts
   readonly #begun = new WeakMap<object, OpenCall>()
@@ -36,13 +36,13 @@ export class Desk {
   /**
    * Serves a call.
    *
-   * @param act what Clover does: synchronous, so that nothing comes between looking at a token and spending it
+   * @param act handles the call as Clover does. Synchronous, so that nothing happens between checking a token and spending it
    */
   async serve (request: FastifyRequest, reply: FastifyReply, subject: CallSubject, act: () => Outcome): Promise<void> {
     await this.#answer(request, reply, subject, act)
   }
 
-  /** A route's error handler: answers a call that did not get as far as {@link serve}, such as a form instead of JSON. */
+  /** A route's error handler: answers a call that failed before {@link serve}, such as a form instead of JSON. */
   refuse (endpoint: Endpoint, render: (status: number, message: string) => Outcome = refusal) {
     return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
       const status = statusOf(error)

@@ -1,5 +1,5 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { isMerchantId } from '../../tokens/installation.js'
+import { isMerchantId } from '../../installation.js'
 import { SimulatorMisuse } from './errors.js'
 import { AppOptions, check, checkUrl, MerchantOptions, type Employee, type Permissions } from './options.js'
 import type { Mint } from './random.js'
@@ -7,7 +7,7 @@ import { defaultCharges, defaultItems, defaultMerchants, defaultOrders } from '.
 
 const fits = TypeCompiler.Compile(MerchantOptions)
 
-/** An app that the simulator knows. */
+/** An app of the simulator. */
 export interface SimulatedApp {
   readonly id: string
   readonly name: string
@@ -18,11 +18,11 @@ export interface SimulatedApp {
   /** Clover's Alternate Launch Path. */
   launchUrl?: string
   webhookUrl?: string
-  /** What the simulator's webhooks carry as `X-Clover-Auth`. */
+  /** The `X-Clover-Auth` of the simulator's webhooks. */
   readonly webhookAuth: string
 }
 
-/** A merchant that the simulator knows. */
+/** A merchant of the simulator. */
 export interface SimulatedMerchant {
   readonly id: string
   readonly name: string
@@ -43,8 +43,10 @@ export class Directory {
   readonly #apps = new Map<string, SimulatedApp>()
   readonly #list: SimulatedMerchant[] = []
   readonly #merchants = new Map<string, SimulatedMerchant>()
+  /** The ids of merchants by the name of an employee. */
+  readonly #workplaces = new Map<string, Set<string>>()
 
-  /** @param now Unix milliseconds: the orders that are made up are of the last hours */
+  /** @param now Unix milliseconds; the default orders are a few hours older */
   constructor (apps: readonly AppOptions[], merchants: readonly MerchantOptions[] | undefined, mint: Mint, now: number) {
     this.#mint = mint
     this.#orders = defaultOrders(now)
@@ -63,21 +65,27 @@ export class Directory {
     return this.#merchants.get(id)
   }
 
-  /** The first `max` merchants whose id or name has `q` in it. */
-  search (q: string, max: number): { merchants: SimulatedMerchant[], total: number, q: string } {
-    const wanted = q.trim().toLowerCase()
-    const merchants = this.#list.filter(({ id, name }) => `${name} ${id}`.toLowerCase().includes(wanted)).slice(0, max)
-    return { merchants, total: this.#list.length, q }
+  /** Whether a person may act for a merchant: its employees may, and a person with an unknown name may act for every merchant as its owner. */
+  mayAct (person: string, { id }: SimulatedMerchant): boolean {
+    return this.#workplaces.get(person)?.has(id) ?? true
   }
 
-  /** The app of this id, or the first one. Throws a {@link SimulatorMisuse} for an unknown id. */
+  /** The first `max` merchants whose id or name contains `q`. `person`: only merchants for which this person may act. */
+  search (q: string, max: number, person?: string): { merchants: SimulatedMerchant[], total: number, q: string } {
+    const wanted = q.trim().toLowerCase()
+    const all = person === undefined ? this.#list : this.#list.filter(merchant => this.mayAct(person, merchant))
+    const merchants = all.filter(({ id, name }) => `${name} ${id}`.toLowerCase().includes(wanted)).slice(0, max)
+    return { merchants, total: all.length, q }
+  }
+
+  /** The app with this id, or the first one. Throws a {@link SimulatorMisuse} for an unknown id. */
   needApp (id: string | undefined): SimulatedApp {
     const app = id === undefined ? this.apps[0] : this.app(id)
-    if (app === undefined) throw new SimulatorMisuse('The simulator has no app of this id: give it in the option `apps`.')
+    if (app === undefined) throw new SimulatorMisuse('The simulator has no app with this id: add it in the option `apps`.')
     return app
   }
 
-  /** The merchant of this id, made up if there is none yet. Throws a {@link SimulatorMisuse} for a malformed id. */
+  /** The merchant with this id, created if there is none yet. Throws a {@link SimulatorMisuse} for a malformed id. */
   needMerchant (id: string): SimulatedMerchant {
     if (!isMerchantId(id)) throw new SimulatorMisuse('A merchant id has 13 characters of A-Z and 0-9.')
     return this.merchant(id) ?? this.addMerchant({ id })
@@ -85,10 +93,10 @@ export class Directory {
 
   /** Throws a {@link SimulatorMisuse} for malformed data or a known id. */
   addMerchant (options: MerchantOptions): SimulatedMerchant {
-    // The compiled check is fast enough for a hundred thousand merchants; the other names what is wrong.
+    // The compiled check is fast enough for a hundred thousand merchants; the other one names the wrong field.
     if (!fits.Check(options)) check(MerchantOptions, options, 'merchant')
     const id = options.id ?? this.#mint.id()
-    if (this.#merchants.has(id)) throw new SimulatorMisuse(`There are two merchants of the id ${id}.`)
+    if (this.#merchants.has(id)) throw new SimulatorMisuse(`There are two merchants with the id ${id}.`)
     const [first = { id: this.#mint.id(), name: 'Owner' }, ...others] = options.employees ?? []
     const merchant: SimulatedMerchant = {
       id,
@@ -100,6 +108,11 @@ export class Directory {
     }
     this.#merchants.set(id, merchant)
     this.#list.push(merchant)
+    for (const { name } of merchant.employees) {
+      const workplaces = this.#workplaces.get(name)
+      if (workplaces === undefined) this.#workplaces.set(name, new Set([id]))
+      else workplaces.add(id)
+    }
     return merchant
   }
 
@@ -109,7 +122,7 @@ export class Directory {
       if (url !== undefined) checkUrl(url, `app.${name}`)
     }
     const id = options.id ?? this.#mint.id()
-    if (this.#apps.has(id)) throw new SimulatorMisuse(`There are two apps of the id ${id}.`)
+    if (this.#apps.has(id)) throw new SimulatorMisuse(`There are two apps with the id ${id}.`)
     this.#apps.set(id, {
       id,
       name: options.name ?? `App ${id.slice(0, 4)}`,

@@ -1,53 +1,81 @@
 import { endpoints, type CallSubject, type Endpoint } from './calls.js'
 import { SimulatorMisuse } from './errors.js'
 
-/** A body as it is sent: text and bytes as they are, anything else as JSON. */
+/** A body: text and bytes are sent unchanged, anything else as JSON. */
 export type RawBody = string | Uint8Array | object
 
-/**
- * What goes wrong.
- *
- * - `latency`: the call waits `ms` milliseconds before Clover handles it (or, with `when: 'after'`, between that and the answer), even
- *   if the client has gone. `Infinity`: until the client gives up; Clover then does not handle it unless it already has.
- * - `status`: this answer, and nothing is handled; with `when: 'after'` the call is handled first (a token is spent).
- * - `drop-before`: the connection is destroyed and nothing is handled.
- * - `drop-after`: the call is handled, then the connection is destroyed.
- * - `drop-during`: the call is handled, and the connection is destroyed in the middle of the answer's body.
- * - `reply`: the call is handled, and this answer is sent instead; a function gets the genuine body. Status 200 and JSON unless said.
- */
+/** The kinds of faults. */
 export type FaultKind =
-  | { kind: 'latency', ms: number, when?: 'before' | 'after' }
-  | { kind: 'status', status: number, headers?: Record<string, string>, body?: RawBody, when?: 'before' | 'after' }
-  | { kind: 'drop-before' }
-  | { kind: 'drop-after' }
-  | { kind: 'drop-during' }
   | {
-    kind: 'reply', body: RawBody | ((genuine: unknown) => RawBody), contentType?: string, status?: number, headers?: Record<string, string>
+    /** The call waits, even if the client disconnects. With `ms: Infinity` before the handling, it is never handled. */
+    kind: 'latency'
+    /** The wait in milliseconds; `Infinity`: until the client gives up. */
+    ms: number
+    /** Whether the call waits before Clover handles it, or between the handling and the answer. Default: `'before'`. */
+    when?: 'before' | 'after'
+  }
+  | {
+    /** The call gets this answer, and is not handled. */
+    kind: 'status'
+    /** The HTTP status of the answer. */
+    status: number
+    /** Headers of the answer. Default: none. */
+    headers?: Record<string, string>
+    /** The body: text and bytes unchanged, anything else as JSON. Default: `{ message }` with the name of the status. */
+    body?: RawBody
+    /** `'after'`: the call is handled first, so that a token is spent. Default: `'before'`. */
+    when?: 'before' | 'after'
+  }
+  | {
+    /** The connection is destroyed, and the call is not handled. */
+    kind: 'drop-before'
+  }
+  | {
+    /** The call is handled, then the connection is destroyed. */
+    kind: 'drop-after'
+  }
+  | {
+    /** The call is handled, and the connection is destroyed in the middle of the answer's body. */
+    kind: 'drop-during'
+  }
+  | {
+    /** The call is handled, and this answer is sent instead. */
+    kind: 'reply'
+    /** The body: text and bytes unchanged, anything else as JSON; a function gets the genuine body. */
+    body: RawBody | ((genuine: unknown) => RawBody)
+    /** The `content-type` of the answer. Default: `application/json`. */
+    contentType?: string
+    /** The HTTP status of the answer. Default: 200. */
+    status?: number
+    /** Headers of the answer. Default: none. */
+    headers?: Record<string, string>
   }
 
-/** Which calls a fault hits. */
+/** The calls that a fault hits. */
 export interface FaultTarget {
+  /** The endpoint, or the endpoints, whose calls are hit. */
   on: Endpoint | readonly Endpoint[]
-  /** How many calls; default 1, `Infinity` for all of them. */
+  /** The number of calls; `Infinity`: all. Default: 1. */
   times?: number
-  /** Only calls about this merchant. */
+  /** Only calls about this merchant. Default: all. */
   merchantId?: string
-  /** Only calls of this app. */
+  /** Only calls of this app. Default: all. */
   appId?: string
 }
 
+/** A fault to set: the calls that it hits, and its kind. */
 export type Fault = FaultTarget & FaultKind
 
 /** A fault that is set. */
 export interface FaultHandle {
-  /** How many calls it has hit. */
+  /** The number of calls that it has hit. */
   readonly hits: number
-  /** Takes the fault away; calls that it has already hit go on as they were. */
+  /** Removes the fault. It still applies to calls that it has already hit. */
   clear (): void
 }
 
 type Latency = Extract<FaultKind, { kind: 'latency' }>
-/** A fault that decides the answer of a call: one of them hits a call, while latencies add up. */
+/** A fault that decides the answer: at most one hits a call. Latencies add up. */
 export type Spoiler = Exclude<FaultKind, Latency>
 
 /** The faults that hit one call. */
@@ -70,7 +98,7 @@ const kinds = ['latency', 'status', 'drop-before', 'drop-after', 'drop-during', 
 export class Faults {
   readonly #armed = new Set<Armed>()
 
-  /** Sets a fault. Throws a {@link SimulatorMisuse} for one that makes no sense. */
+  /** Sets a fault. Throws a {@link SimulatorMisuse} for an invalid one. */
   set (fault: Fault): FaultHandle {
     checkFault(fault)
     const armed: Armed = { fault: { ...fault }, left: fault.times ?? 1, hits: 0 }
@@ -81,7 +109,7 @@ export class Faults {
     }
   }
 
-  /** Takes what hits a call: every latency, and of the others the one that was set first. */
+  /** The faults that hit a call: every latency, and of the others the one that was set first. */
   take (call: CallSubject): Hit {
     const hit: Hit = { before: 0, after: 0 }
     for (const armed of this.#armed) {

@@ -15,7 +15,7 @@ export const DecisionForm = Type.Object({ decision: Type.Union([Type.Literal('ap
 /** The forms that install and uninstall an app. */
 export const PairingForm = Type.Object({ app_id: Text, merchant_id: Text })
 
-/** The query that opens an app; with `flow=v1` the old way. */
+/** The query that opens an app; `flow=v1` uses the v1 flow. */
 export const OpenQuery = Type.Object({ ...PairingForm.properties, flow: Type.Optional(Text) })
 
 /** The path and the query of an App Market page. */
@@ -25,7 +25,7 @@ export const MarketQuery = Type.Object({ merchant_id: Type.Optional(Text) })
 /** The query of the dashboard: a search. */
 export const DashboardQuery = Type.Object({ q: Type.Optional(Text) })
 
-/** Lets the pages of a scope take forms, and answers what does not fit with a page. */
+/** Makes a scope accept only forms, and answers invalid ones with a page. */
 export function takeForms (app: App): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit: 65_536 }, (_request, body, done) => {
@@ -34,18 +34,18 @@ export function takeForms (app: App): void {
   app.setErrorHandler((error: FastifyError, _request, reply) => send(reply, problemPage(statusOf(error), `${error.message}.`)))
 }
 
-/** Sends a page or a redirect that is no call to Clover, and so is neither counted nor spoiled by faults. */
+/** Sends a page or a redirect that is not counted as a call to Clover and gets no faults. */
 export function send (reply: FastifyReply, { status, headers = {}, body }: Outcome): FastifyReply {
   return reply.code(status).headers(headers).send(body)
 }
 
-/** The address of a page of the simulator, from what a form says; of the dashboard, if it says nonsense. Its host means nothing. */
+/** The URL of a page of the simulator, from a form's field; of the dashboard, if the field is not a URL. The host is a placeholder. */
 export function ownPage (text: string): URL {
   const base = 'http://simulator.invalid'
   return URL.canParse(text, base) ? new URL(text, base) : new URL(base)
 }
 
-/** The path and query of a page, for a redirect: never one that begins with two slashes, which would lead to another host. */
+/** The path and query of a page, for a redirect. It never begins with two slashes, which would lead to another host. */
 export function pathOf ({ pathname, search }: URL): string {
   return `/${pathname.replace(/^\/+/, '')}${search}`
 }

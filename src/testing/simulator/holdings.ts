@@ -1,28 +1,28 @@
 import type { SimulatedApp, SimulatedMerchant } from './directory.js'
 
-/** One app at one merchant's. */
+/** The relation of one app and one merchant. */
 export interface Holding {
   readonly app: SimulatedApp
   readonly merchant: SimulatedMerchant
   installed: boolean
-  /** The merchant has once approved the app: it is not asked again until it uninstalls. */
+  /** The merchant has approved the app, and is not asked again until it uninstalls the app. */
   approved: boolean
-  /** Counts uninstalls: what was issued in an earlier epoch belongs to an installation that is gone. */
+  /** The number of uninstalls. Codes and tokens of an earlier epoch belong to an installation that has ended. */
   epoch: number
-  /** The key of the ecommerce service, made at the first call. */
+  /** The key of the ecommerce service, created at the first call. */
   pakms?: { apiAccessKey: string, createdTime: number }
 }
 
-/** Who has installed what. */
+/** The installations of apps by merchants. */
 export class Holdings {
   readonly #holdings = new Map<string, Holding>()
 
-  /** What is known of an app at a merchant's, if anything is. */
+  /** The relation of an app and a merchant, if there is one. */
   find (app: SimulatedApp, merchant: SimulatedMerchant): Holding | undefined {
     return this.#holdings.get(`${app.id} ${merchant.id}`)
   }
 
-  /** Like {@link find}, and begins an empty one if there is none. */
+  /** Like {@link find}, but creates one that is not installed if there is none. */
   of (app: SimulatedApp, merchant: SimulatedMerchant): Holding {
     const known = this.find(app, merchant)
     if (known !== undefined) return known
@@ -31,12 +31,12 @@ export class Holdings {
     return holding
   }
 
-  /** The merchant installs the app, and approves it. */
+  /** Installs and approves the app. */
   approve (app: SimulatedApp, merchant: SimulatedMerchant): Holding {
     return Object.assign(this.of(app, merchant), { installed: true, approved: true })
   }
 
-  /** The merchant uninstalls the app: what was issued so far belongs to the past. */
+  /** Uninstalls the app and starts a new epoch. */
   uninstall (app: SimulatedApp, merchant: SimulatedMerchant): void {
     const holding = this.find(app, merchant)
     if (holding?.installed !== true) return

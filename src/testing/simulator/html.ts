@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { escapeHtml } from '../../escape-html.js'
 import type { Outcome } from './outcome.js'
 
-/** Text that is HTML already: made by {@link html} alone. */
+/** Text that is HTML already. Only {@link html} makes it. */
 export class Html {
   readonly #text: string
 
@@ -15,10 +16,10 @@ export class Html {
   }
 }
 
-/** What a template takes: HTML as it is, lists of it, text and numbers escaped, and nothing for `undefined` and `false`. */
+/** A value in a template: HTML and lists of it stay unchanged, text and numbers are escaped, `undefined` and `false` become empty. */
 export type Slot = Html | readonly Html[] | string | number | undefined | false
 
-/** A template whose slots are escaped, so that no name, query or id can become markup; attributes must be quoted. */
+/** A template whose values are escaped, so that no name, query or id can become markup. Attributes must be quoted. */
 export function html (strings: TemplateStringsArray, ...slots: Slot[]): Html {
   return new Html(strings.reduce((text, part, index) => text + render(slots[index - 1]) + part))
 }
@@ -27,13 +28,13 @@ function render (slot: Slot): string {
   if (slot instanceof Html) return slot.toString()
   if (typeof slot === 'object') return slot.join('')
   if (slot === undefined || slot === false) return ''
-  return String(slot).replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
+  return escapeHtml(String(slot))
 }
 
 const css = `
-:root { color-scheme: light dark; --ink: #1d2b24; --soft: #5c6b63; --line: #d9e0db; --page: #f3f6f4; --card: #fff; --green: #1f7a3f; --onGreen: #fff }
+:root { color-scheme: light dark; --ink: #1d2b24; --soft: #5c6b63; --line: #d9e0db; --field: #78887f; --page: #f3f6f4; --card: #fff; --green: #1f7a3f; --onGreen: #fff }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e8eeea; --soft: #9dada4; --line: #34403a; --page: #141a17; --card: #1d2622; --green: #58c07c; --onGreen: #0d1410 }
+  :root { --ink: #e8eeea; --soft: #9dada4; --line: #34403a; --field: #708078; --page: #141a17; --card: #1d2622; --green: #58c07c; --onGreen: #0d1410 }
 }
 * { box-sizing: border-box }
 body { margin: 0; padding: 1.5rem 1rem 3rem; background: var(--page); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
@@ -51,7 +52,7 @@ ul { list-style: none; margin: 1rem 0; padding: 0 }
 li { padding: .75rem 0; border-top: 1px solid var(--line) }
 label { display: block; margin: .75rem 0; font-size: .875rem; color: var(--soft) }
 input { display: block; width: 100%; margin-top: .25rem; padding: .625rem .75rem; font: inherit; color: var(--ink) }
-input { background: var(--card); border: 1px solid var(--line); border-radius: .5rem }
+input { background: var(--card); border: 1px solid var(--field); border-radius: .5rem }
 button, .button { display: inline-block; min-height: 2.75rem; padding: .5rem 1.125rem; font: inherit; font-weight: 600; line-height: 1.625rem }
 button, .button { color: var(--green); background: none; border: 1px solid var(--line); border-radius: .5rem; text-decoration: none; cursor: pointer }
 .primary { color: var(--onGreen); background: var(--green); border-color: var(--green) }
@@ -66,7 +67,7 @@ a { color: var(--green) }
 
 const styleHash = createHash('sha256').update(css).digest('base64')
 
-// No form-action: Chromium applies it to the redirect after a form as well, and that one leads to the app.
+// No form-action: Chromium also applies it to the redirect after a form, which leads to the app.
 const headers = {
   'content-type': 'text/html; charset=utf-8',
   'cache-control': 'no-store',
@@ -74,11 +75,11 @@ const headers = {
   'content-security-policy': `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; frame-ancestors 'none'`
 }
 
-/** What a page is made of. */
+/** The parts of a page. */
 export interface Page {
   title: string
   main: Html
-  /** Who is logged in. */
+  /** The name of the person who is logged in. */
   person?: string | undefined
   wide?: boolean
   status?: number
@@ -99,14 +100,14 @@ export function page ({ title, main, person, wide = false, status = 200 }: Page)
 <main>
 ${main}
 </main>
-<footer>A stand-in for development. Nothing here reaches Clover or a real merchant.</footer>
+<footer>A simulator for development. Nothing here reaches Clover or a real merchant.</footer>
 </body>
 </html>
 `
   return { status, headers, body: body.toString() }
 }
 
-/** A page that says what is wrong and what to do about it. */
+/** A page about a problem, with a sentence about it and its solution. */
 export function problemPage (status: number, sentence: string): Outcome {
   return page({ title: 'This does not work', status, main: html`<h1>This does not work</h1><p>${sentence}</p>` })
 }

@@ -5,9 +5,9 @@ import type { Holding } from './holdings.js'
 import type { Settings } from './options.js'
 import type { Mint } from './random.js'
 import { Shelf, type Perishable } from './shelf.js'
-import type { AccessTokenReply, TokenReply } from './wire.js'
+import type { AccessTokenReply, SimulatedTokenReply } from './wire.js'
 
-/** What a code stands for. */
+/** The data of a code. */
 export interface Grant extends Perishable {
   readonly holding: Holding
   readonly epoch: number
@@ -15,19 +15,19 @@ export interface Grant extends Perishable {
   readonly codeChallenge?: string | undefined
 }
 
-/** What an access token stands for. */
+/** The data of an access token. */
 export interface Access extends Perishable {
   readonly holding: Holding
   readonly epoch: number
-  /** The chain of refresh tokens that it was issued with, if any. */
+  /** The chain of the refresh token in the same pair, if any. */
   readonly chain?: Chain
 }
 
-// Bounds for tests that run for hours with a clock that stands still.
+// Bounds for tests that run for hours with a stopped clock.
 const codesKept = 100_000
 const tokensKept = 200_000
 
-/** What Clover has issued: codes, access tokens and refresh tokens. Every method is synchronous, so that single use is single. */
+/** The codes, access tokens and refresh tokens that Clover has issued. Every method is synchronous, so a single-use secret cannot be used twice at once. */
 export class Ledger {
   readonly chains: Chains
   readonly #settings: Settings
@@ -48,7 +48,7 @@ export class Ledger {
     this.#legacy = new Shelf(now, tokensKept)
   }
 
-  /** Issues a code; its end is in Unix seconds. */
+  /** Issues a code. `until`: its expiration in Unix seconds. */
   issueCode (holding: Holding, options: { legacy?: boolean, codeChallenge?: string | undefined } = {}): { code: string, until: number } {
     const code = this.#mint.code()
     const until = this.#end(this.#settings.codeLifetime)
@@ -56,12 +56,12 @@ export class Ledger {
     return { code, until }
   }
 
-  /** Whose a code is, without spending it. */
+  /** The owner of a code. Does not spend it. */
   codeOwner (code: string): Holding | undefined {
     return this.#codes.get(code)?.holding
   }
 
-  /** Spends a code. Undefined if it is not one of this app and flow, or if the verifier does not fit: it is spent all the same. */
+  /** Spends a code. Undefined if it is not of this app and flow; or if the verifier is wrong or the app was uninstalled, and the code is spent. */
   redeem (code: string, app: SimulatedApp, flow: { legacy: boolean, verifier?: string | undefined }): Holding | undefined {
     const grant = this.#codes.get(code)
     if (grant === undefined || grant.holding.app !== app || grant.legacy !== flow.legacy) return undefined
@@ -70,8 +70,8 @@ export class Ledger {
     return proven && grant.epoch === grant.holding.epoch ? grant.holding : undefined
   }
 
-  /** Issues a pair. */
-  issuePair (holding: Holding): TokenReply {
+  /** Issues a token pair. */
+  issuePair (holding: Holding): SimulatedTokenReply {
     const accessToken = this.#mint.accessToken()
     return this.#pair(this.chains.begin(holding, accessToken))
   }
@@ -89,13 +89,13 @@ export class Ledger {
   }
 
   /** Spends a refresh token for a pair; undefined if it is not live. */
-  refresh (token: string, app: SimulatedApp): TokenReply | undefined {
+  refresh (token: string, app: SimulatedApp): SimulatedTokenReply | undefined {
     const rotation = this.chains.refresh(token, app.id, this.#mint.accessToken())
     return rotation && this.#turn(rotation, this.#settings.unknowns.accessTokenDiesAtRefresh)
   }
 
   /** Spends a recovery token for a pair, and ends the lost one; undefined if there is nothing to recover. */
-  recover (token: string, app: SimulatedApp): TokenReply | undefined {
+  recover (token: string, app: SimulatedApp): SimulatedTokenReply | undefined {
     const rotation = this.chains.recover(token, app.id, this.#mint.accessToken())
     return rotation && this.#turn(rotation, true)
   }
@@ -108,7 +108,7 @@ export class Ledger {
     return this.issueCode(access.holding, { codeChallenge })
   }
 
-  /** What a live access token, v2 or v1, stands for. */
+  /** The data of a live access token, v2 or v1. */
   access (token: string): Access | undefined {
     return this.#valid(this.#access.get(token) ?? this.#legacy.get(token))
   }
@@ -122,12 +122,12 @@ export class Ledger {
     return access.holding.installed && access.epoch === access.holding.epoch ? access : undefined
   }
 
-  #turn ({ chain, replaced }: Rotation, ends: boolean): TokenReply {
+  #turn ({ chain, replaced }: Rotation, ends: boolean): SimulatedTokenReply {
     if (ends) this.#access.take(replaced)
     return this.#pair(chain)
   }
 
-  #pair (chain: Chain): TokenReply {
+  #pair (chain: Chain): SimulatedTokenReply {
     return {
       ...this.#addAccess(chain.accessToken, { holding: chain.holding, chain }),
       refresh_token: chain.live,

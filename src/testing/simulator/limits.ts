@@ -1,17 +1,17 @@
 import { isTokenEndpoint, type CallSubject } from './calls.js'
 import type { RateLimits, Settings } from './options.js'
 
-/** A limit that a call has met: its header, the limit itself, and for the concurrent ones the seconds to wait. */
+/** A limit that a call exceeds: its header, the limit, and for a concurrent limit the seconds to wait. */
 export interface LimitMet {
   readonly header: string
   readonly limit: number
   readonly retryAfter?: number
 }
 
-/** What a call is counted under while it lasts. */
+/** A call's admission. `met`: the limit that the call exceeds, if any. */
 export interface Passage {
   readonly met?: LimitMet
-  /** To be called once when the call's connection is free again. */
+  /** Must be called once when the call's connection is free again. */
   leave (): void
 }
 
@@ -21,7 +21,7 @@ interface Rule {
   readonly header: string
 }
 
-/** Counts by name; a name at zero takes no room. */
+/** Counts by name; a name with count zero uses no memory. */
 class Counter {
   readonly #counts = new Map<string, number>()
 
@@ -39,7 +39,7 @@ class Counter {
 const free: Passage = { leave () {} }
 
 /**
- * Clover's rate limits: so many requests in a second, and so many at once, for each app and for each token.
+ * Clover's rate limits: requests in a second, and concurrent requests, for each app and for each token.
  *
  * A second is a calendar second of the simulator's clock. A refused request counts towards no limit.
  * Source: https://docs.clover.com/dev/docs/api-usage-rate-limits
@@ -59,7 +59,7 @@ export class Limits {
     this.#now = now
   }
 
-  /** Lets a call pass, or says which limit it has met. */
+  /** Counts a call, or returns the limit that it exceeds. */
   enter (call: CallSubject): Passage {
     const rules = this.#rules
     if (rules === false || call.appId === undefined) return free
@@ -87,7 +87,7 @@ export class Limits {
     return { leave: () => { for (const { key } of atOnce) this.#open.add(key, -1) } }
   }
 
-  /** Forgets what was counted in this second; calls still open stay counted. */
+  /** Clears the counters of the current second. Open calls stay counted. */
   clear (): void {
     this.#counted = new Counter()
   }

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { RawBody, Spoiler } from './faults.js'
 import type { LimitMet } from './limits.js'
 
-/** An answer before it is sent: an object goes out as JSON by the route's schema, text and bytes as they are. */
+/** An answer before it is sent: an object is sent as JSON by the route's schema, text and bytes unchanged. */
 export interface Outcome {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
@@ -26,12 +26,12 @@ export function tooMany ({ header, limit, retryAfter }: LimitMet): Outcome {
   })
 }
 
-/** A body as bytes or text, past any schema. */
+/** A body as bytes or text, without any schema. */
 export function rawBody (body: RawBody): string | Uint8Array {
   return typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
 }
 
-/** The answer that a fault puts in the place of the genuine one. */
+/** The answer that a fault sends instead of the genuine one. */
 export function spoiled (spoiler: Extract<Spoiler, { kind: 'status' | 'reply' }>, genuine?: Outcome): Outcome {
   const body = spoiler.kind === 'status'
     ? spoiler.body ?? { message: STATUS_CODES[spoiler.status] ?? 'Error' }

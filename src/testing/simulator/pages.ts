@@ -3,7 +3,7 @@ import { html, page, type Html } from './html.js'
 import type { Permissions } from './options.js'
 import type { Outcome } from './outcome.js'
 
-/** How many merchants and people a page lists at most; a search finds the others. */
+/** The most merchants or people that a page lists; a search finds the others. */
 export const listed = 50
 
 const permissionTexts: Record<keyof Permissions, string> = {
@@ -15,18 +15,19 @@ const permissionTexts: Record<keyof Permissions, string> = {
   ecommerce: 'Take payments online with your ecommerce key'
 }
 
-/** Somebody who may log in, and where they work. */
+/** A person who can log in, and the merchants for whom they work. */
 export interface Person {
   name: string
   at: string
 }
 
-/** Asks who is there. Any name and any PIN will do. */
-export function loginPage (returnTo: string, people: readonly Person[]): Outcome {
+/** The login page. Any name and any PIN is accepted. `problem`: the reason why the person who is logged in cannot continue. */
+export function loginPage (returnTo: string, people: readonly Person[], problem?: string): Outcome {
   return page({
     title: 'Log in',
     main: html`<h1>Log in</h1>
-<p class="soft">Pick somebody, or give any name and any PIN.</p>
+${problem !== undefined && html`<p role="alert">${problem}</p>`}
+<p class="soft">Pick a person, who can choose among their own businesses. Or enter any other name and any PIN, and choose among all businesses.</p>
 <form method="post" action="/login">
 <input type="hidden" name="return_to" value="${returnTo}">
 ${people.map(({ name, at }) => html`<button class="choice" name="employee" value="${name}">${name}<small>${at}</small></button>`)}
@@ -40,7 +41,7 @@ ${people.map(({ name, at }) => html`<button class="choice" name="employee" value
   })
 }
 
-/** Asks which merchant. `link` makes the address of the next step. */
+/** The page to choose a merchant. `link`: returns the URL of the next step. */
 export function pickerPage (
   found: Found, person: string, app: SimulatedApp, hidden: Readonly<Record<string, string>>, link: (merchantId: string) => string
 ): Outcome {
@@ -48,13 +49,13 @@ export function pickerPage (
     title: 'Choose a business',
     person,
     main: html`<h1>Choose a business</h1>
-<p class="soft">Which one is to use ${app.name}?</p>
+<p class="soft">Which business should use ${app.name}?</p>
 ${searchForm(found, hidden)}
 ${found.merchants.map(({ id, name }) => html`<a class="button choice" href="${link(id)}">${name}<small>${id}</small></a>`)}`
   })
 }
 
-/** Asks for approval. `request` is the address of the authorize request. */
+/** The page that asks for approval. `request`: the URL of the authorize request. */
 export function consentPage (request: string, person: string, app: SimulatedApp, merchant: SimulatedMerchant): Outcome {
   return page({
     title: `Approve ${app.name}`,
@@ -70,7 +71,7 @@ ${permissionList(app)}
   })
 }
 
-/** The App Market's page of an app, for a merchant who has not installed it. */
+/** An app's page in the App Market, from which a merchant installs it. */
 export function marketPage (app: SimulatedApp, merchant: SimulatedMerchant | undefined): Outcome {
   const install = merchant && html`<form method="post" action="/appmarket/install">
 ${appAndMerchant(app, merchant)}
@@ -93,7 +94,7 @@ export interface Found {
   q: string
 }
 
-/** Lists the merchants, with links that open the apps as Clover does. */
+/** The dashboard: the merchants, with links that open the apps as Clover does. */
 export function dashboardPage (
   found: Found, apps: readonly SimulatedApp[], person: string | undefined, installed: (app: SimulatedApp, merchant: SimulatedMerchant) => boolean
 ): Outcome {
@@ -128,7 +129,7 @@ function appAndMerchant (app: SimulatedApp, merchant: SimulatedMerchant): Html {
   return html`<input type="hidden" name="app_id" value="${app.id}"><input type="hidden" name="merchant_id" value="${merchant.id}">`
 }
 
-// Only where the list is not the whole: most simulators have a handful of merchants.
+// Only if the list is not complete: most simulators have a handful of merchants.
 function searchForm ({ merchants, total, q }: Found, hidden: Readonly<Record<string, string>>): Html | undefined {
   if (total === merchants.length && q === '') return undefined
   return html`<form method="get">

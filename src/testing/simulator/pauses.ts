@@ -3,16 +3,16 @@ import type { FastifyReply } from 'fastify'
 
 const longestTimer = 2 ** 31 - 1
 
-/** The waiting that latency makes, all of which ends when the simulator closes. */
+/** The waits of latency faults. All end when the simulator closes. */
 export class Pauses {
   readonly #waiting = new Set<() => void>()
 
   /**
-   * Waits, even if the client has gone: Clover handles late what it was sent. Past the longest timer of Node (24 days, or `Infinity`) it
-   * waits for the client to go.
+   * Waits, even if the client disconnects: Clover may handle a call late. Beyond the longest timer of Node (24 days), as with `Infinity`, it waits until
+   * the client disconnects.
    *
    * @param ms milliseconds
-   * @returns whether the call is to go on
+   * @returns whether the call goes on
    */
   async wait (ms: number, reply: FastifyReply): Promise<boolean> {
     if (ms <= 0) return true
@@ -29,7 +29,7 @@ export class Pauses {
     })
   }
 
-  /** Ends all waiting: calls that wait are not handled any more. */
+  /** Ends all waits; the calls that waited are not handled. */
   close (): void {
     for (const giveUp of this.#waiting) giveUp()
   }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 
-/** Gives `size` random bytes; replaceable, so that a test can have the same ids in every run. */
+/** Returns `size` random bytes. A test can replace it to have the same ids in every run. */
 export type RandomSource = (size: number) => Uint8Array
 
 const poolSize = 65_536
 
-/** `crypto.randomBytes` by the pool: asking the system for each few bytes is most of what a token costs, and there may be many merchants. */
+/** `crypto.randomBytes` with a pool: asking the system for every few bytes would be most of a token's cost. */
 function pooled (): RandomSource {
   let pool = Buffer.alloc(0)
   return size => {
@@ -21,8 +21,7 @@ const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 /**
  * Makes ids, codes and tokens.
  *
- * Each kind has a look of its own, so that one taken for another is noticed, and tokens vary in length, since Clover forbids to
- * rely on it. Source: https://docs.clover.com/docs/use-oauth
+ * Each kind has its own form, so that a confusion is noticed. Tokens vary in length, since Clover forbids to rely on it. Source: https://docs.clover.com/docs/use-oauth
  */
 export class Mint {
   readonly #random: RandomSource
@@ -32,7 +31,7 @@ export class Mint {
     this.#random = random
   }
 
-  /** An id as Clover's merchants, apps and employees have: 13 characters of A-Z and 0-9. */
+  /** An id of a merchant, an app or an employee: 13 characters of A-Z and 0-9. */
   id (): string {
     return Array.from(this.#random(13), byte => idAlphabet.charAt(byte % idAlphabet.length)).join('')
   }
@@ -62,7 +61,7 @@ export class Mint {
     return this.#bytes(16, 0).toString('hex')
   }
 
-  /** A UUID, as app secrets and webhook codes are. */
+  /** A UUID, for app secrets and webhook codes. */
   uuid (): string {
     return this.#bytes(16, 0).toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
   }

@@ -19,7 +19,7 @@ const unauthorized = () => refusal(401, '401 Unauthorized')
 /**
  * The REST API and the ecommerce key service.
  *
- * 401 stands for a bad token and for a missing permission alike. Source: https://docs.clover.com/dev/reference/api-reference-overview
+ * 401 is the answer both to a bad token and to a missing permission. Source: https://docs.clover.com/dev/reference/api-reference-overview
  */
 export async function restRoutes (app: App, { directory, ledger, desk, settings, mint, now }: World): Promise<void> {
   app.get('/v3/merchants/:mId', {
@@ -77,7 +77,7 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
       return found === undefined ? refusal(400, 'starting_after names no charge.') : { status: 200, body: { object: 'list', url: '/v1/charges', ...found } }
     })))
 
-  /** The rows of a collection that a query asks for, or a refusal. */
+  /** The rows of a collection that match a query, or a refusal. */
   function select (merchant: SimulatedMerchant, collection: 'items' | 'orders', { filter }: PageOfQuery): readonly Row[] | Outcome {
     const filters = parseFilters(filter)
     if (filters === undefined) return refusal(400, 'A filter is malformed.')
@@ -96,7 +96,7 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
     return { endpoint, appId: holding?.app.id, merchantId, presented }
   }
 
-  // Looks the token up when the call is handled, which may be later than when it arrived.
+  // The token is looked up when the call is handled, which may be long after it arrived.
   function permitted (request: FastifyRequest, permission: keyof Permissions | undefined, mId: string | undefined, act: Act) {
     return (): Outcome => {
       const token = bearer(request)

@@ -1,6 +1,6 @@
 import type { MerchantOptions } from './options.js'
 
-/** What a merchant sells when nothing else is said: shared by all of them. Prices in cents. */
+/** The default inventory, shared by all merchants. Prices in cents. */
 export const defaultItems = Object.freeze([
   { id: 'ITEM000000001', name: 'Flat white', price: 420, priceType: 'FIXED', hidden: false },
   { id: 'ITEM000000002', name: 'Filter coffee', price: 350, priceType: 'FIXED', hidden: false },
@@ -12,9 +12,9 @@ export const defaultItems = Object.freeze([
 const hour = 3_600_000
 
 /**
- * A merchant's orders when nothing else is said: shared by all of them. Totals in cents.
+ * The default orders, shared by all merchants. Totals in cents.
  *
- * @param now Unix milliseconds: they are of the last hours
+ * @param now Unix milliseconds; the orders are a few hours older
  */
 export const defaultOrders = (now: number) => Object.freeze([
   { id: 'ORDER00000001', currency: 'USD', total: 810, state: 'locked', createdTime: now - 3 * hour },
@@ -22,13 +22,13 @@ export const defaultOrders = (now: number) => Object.freeze([
   { id: 'ORDER00000003', currency: 'USD', total: 1930, state: 'open', createdTime: now - hour }
 ])
 
-/** A merchant's ecommerce charges when nothing else is said, the newest first. */
+/** The default ecommerce charges, the newest first. */
 export const defaultCharges = (now: number) => Object.freeze([
   { id: 'CHARGE0000002', amount: 2599, currency: 'usd', created: now - hour, captured: true, paid: true },
   { id: 'CHARGE0000001', amount: 1200, currency: 'usd', created: now - 2 * hour, captured: true, paid: true }
 ])
 
-/** The merchants that a simulator has unless it is given others. */
+/** The default merchants of a simulator. */
 export const defaultMerchants = (now: number): readonly MerchantOptions[] => [
   {
     id: 'FERNFILTER001',

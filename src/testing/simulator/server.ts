@@ -12,14 +12,14 @@ export function httpDate (milliseconds: number): string {
   return new Date(milliseconds).toUTCString()
 }
 
-/** Builds the server: every route, and what all answers have in common. */
+/** Builds the server with all routes, and adds a `Date` to every answer. */
 export function buildServer (world: World, pauses: Pauses): App {
   const app: App = Fastify({
-    // A test that closes the simulator does not want to wait for its client's idle connections.
+    // Without this, closing would wait for the client's idle connections.
     forceCloseConnections: true,
-    // HEAD must not spend a code.
+    // A HEAD request must not spend a code.
     exposeHeadRoutes: false,
-    // JSON says what it means: a number is no string.
+    // A number is not accepted as a string.
     ajv: { customOptions: { coerceTypes: false } }
   }).withTypeProvider<TypeBoxTypeProvider>()
 

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Mint } from './random.js'
 
-/** Who is logged in, in which browser. */
+/** The log-ins of browsers, each by a session cookie. */
 export class Sessions {
   readonly #mint: Mint
   readonly #people = new LRUCache<string, string>({ max: 1000 })
@@ -11,14 +11,14 @@ export class Sessions {
     this.#mint = mint
   }
 
-  /** The name of whoever is logged in. */
+  /** The name of the person who is logged in; undefined if nobody is. */
   person (request: FastifyRequest): string | undefined {
     const pairs = (request.headers.cookie ?? '').split(/; */).map(pair => pair.split('='))
     const id = pairs.find(([name]) => name === cookieName(request))?.[1]
     return id === undefined ? undefined : this.#people.get(id)
   }
 
-  /** Logs somebody in, and returns the Set-Cookie header. */
+  /** Logs a person in, and returns the Set-Cookie header. */
   open (request: FastifyRequest, person: string): string {
     const id = this.#mint.session()
     this.#people.set(id, person)
@@ -35,7 +35,7 @@ export class Sessions {
   }
 }
 
-// Browsers share the cookies of localhost among all ports; two simulators side by side must not log one another out.
+// Browsers share the cookies of localhost among all ports: with one name, two simulators would log each other out.
 function cookieName (request: FastifyRequest): string {
   return `clover_simulator_${request.port}`
 }

@@ -1,13 +1,13 @@
-/** What a shelf holds: anything with an end. */
+/** An entry of a shelf. */
 export interface Perishable {
-  /** Unix seconds: not valid from then on. */
+  /** Unix seconds from which the entry is not valid any more. */
   until: number
 }
 
 /**
  * A map of secrets that expire, in the order in which they were added.
  *
- * It stays small by itself: adding one throws out those at the old end that have expired, and the oldest ones past `max`.
+ * Its size is bounded: `add` removes the oldest entries as long as they have expired, or as there are `max` of them.
  */
 export class Shelf<T extends Perishable> {
   readonly #entries = new Map<string, T>()
@@ -16,7 +16,7 @@ export class Shelf<T extends Perishable> {
 
   /**
    * @param now the time in milliseconds
-   * @param max how many entries are kept at most, whatever their age
+   * @param max the most entries, whatever their age
    */
   constructor (now: () => number, max: number) {
     this.#now = now

@@ -14,19 +14,29 @@ import { Mint } from './random.js'
 import { buildServer, httpDate } from './server.js'
 import { Sessions } from './sessions.js'
 import { Webhooks, type WebhookAnswer } from './webhooks.js'
-import type { CallbackQuery, TokenReply, WebhookEvent } from './wire.js'
+import type { SimulatedCallbackQuery, SimulatedTokenReply, SimulatedWebhookEvent } from './wire.js'
 import type { App, World } from './world.js'
 
-/** An app at a merchant's. */
+/** An app and a merchant. */
 export interface Pairing {
-  /** Any well-formed id: an unknown merchant is made up. */
+  /** 13 characters of A-Z and 0-9. An unknown merchant is created. */
   merchantId: string
-  /** Default: the first app. */
+  /** The App ID. Default: the first app's. */
   appId?: string
 }
 
+/** The options of `authorize()`. */
+export interface AuthorizeOptions extends Pairing {
+  /** The employee who authorizes. Default: the merchant's first employee. */
+  employeeId?: string
+  /** The code challenge of PKCE (S256), which a low-trust app needs. Default: none. */
+  codeChallenge?: string
+  /** `true` gives a code of the v1 flow. Default: `false`. */
+  legacy?: boolean
+}
+
 /**
- * Starts a Clover on localhost.
+ * Starts a simulated Clover on localhost.
  *
  * Rejects with `FST_CLOVER_SIMULATOR_MISUSE` for a wrong option, and with Node's error if the port is taken.
  */
@@ -36,7 +46,7 @@ export async function cloverSimulator (options: SimulatorOptions = {}): Promise<
   return clover
 }
 
-/** A Clover on localhost: made by {@link cloverSimulator}. Every method throws `FST_CLOVER_SIMULATOR_MISUSE` for an unknown app or a malformed id. */
+/** A simulated Clover on localhost, started by {@link cloverSimulator}. Every method throws `FST_CLOVER_SIMULATOR_MISUSE` for an unknown app or a malformed id. */
 export class CloverSimulator {
   /** The server. */
   readonly app: App
@@ -95,7 +105,7 @@ export class CloverSimulator {
     return `http://localhost:${address.port}`
   }
 
-  /** What the plugin's option `environment` takes. */
+  /** The value for the plugin's option `environment`. */
   get environment (): Environment & { ecommerce: string } {
     const { origin } = this
     return { name: 'simulator', authorize: origin, api: origin, legacy: origin, ecommerce: origin }
@@ -106,7 +116,7 @@ export class CloverSimulator {
     return this.#directory.apps
   }
 
-  /** The merchants, those that were made up included. */
+  /** The merchants, including those that the simulator created. */
   get merchants (): readonly SimulatedMerchant[] {
     return this.#directory.merchants
   }
@@ -116,7 +126,7 @@ export class CloverSimulator {
     return this.#clock()
   }
 
-  /** Sets the time in milliseconds, which then stands still, or a clock. */
+  /** Sets the time: milliseconds, at which the clock stops, or a function that returns them. */
   setNow (now: number | (() => number)): void {
     if (typeof now !== 'function' && !Number.isFinite(now)) throw new SimulatorMisuse('setNow: Expected milliseconds, or a function that returns them.')
     this.#clock = typeof now === 'function' ? now : () => now
@@ -132,30 +142,29 @@ export class CloverSimulator {
     return Array.from({ length: count }, () => this.addMerchant().id)
   }
 
-  /** Sets the app's Alternate Launch Path: where "Open app" sends the browser. */
+  /** Sets the app's Alternate Launch Path: the URL to which "Open app" sends the browser. */
   setLaunchUrl (appId: string, url: string): void {
     checkUrl(url, 'launchUrl')
     this.#directory.needApp(appId).launchUrl = url
   }
 
-  /** Sets where the app's webhooks are posted. */
+  /** Sets the URL to which the app's webhooks are posted. */
   setWebhookUrl (appId: string, url: string): void {
     checkUrl(url, 'webhookUrl')
     this.#directory.needApp(appId).webhookUrl = url
   }
 
   /** Installs and approves the app, and issues a pair, as if the merchant had authorized and the code had been exchanged. */
-  connect (pairing: Pairing): TokenReply {
+  connect (pairing: Pairing): SimulatedTokenReply {
     return this.#ledger.issuePair(this.#approve(pairing))
   }
 
   /**
    * Installs and approves the app, and issues a single-use code.
    *
-   * @param options `codeChallenge`: S256, needed for a low-trust app; `legacy`: a code of the v1 flow; `employeeId`: default the merchant's first
-   * @returns what Clover adds to the redirect URI
+   * @returns the parameters that Clover adds to the redirect URI
    */
-  authorize (options: Pairing & { employeeId?: string, codeChallenge?: string, legacy?: boolean }): CallbackQuery {
+  authorize (options: AuthorizeOptions): SimulatedCallbackQuery {
     const { codeChallenge, legacy = false, employeeId } = options
     const app = this.#directory.needApp(options.appId)
     if (app.secret === false && !legacy && codeChallenge === undefined) throw new SimulatorMisuse('A low-trust app needs a codeChallenge.')
@@ -168,12 +177,12 @@ export class CloverSimulator {
     return this.#ledger.issueLegacy(this.#approve(pairing))
   }
 
-  /** The merchant installs the app, which it has yet to authorize. */
+  /** Installs the app for the merchant, without an approval. */
   install (merchantId: string, appId?: string): void {
     this.#holdings.of(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId)).installed = true
   }
 
-  /** The merchant uninstalls the app: its tokens die, but for what the option `unknowns` lets live. */
+  /** Uninstalls the app for the merchant: its tokens die, except those that the option `unknowns` keeps alive. */
   uninstall (merchantId: string, appId?: string): void {
     this.#holdings.uninstall(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId))
   }
@@ -188,28 +197,28 @@ export class CloverSimulator {
     this.#faults.clear()
   }
 
-  /** The latest calls, oldest first; as many as the option `callsKept` says. */
+  /** The latest calls, oldest first; the option `callsKept` is their number. */
   get calls (): readonly Call[] {
     return this.#calls.list
   }
 
-  /** How many calls an endpoint has had, of all calls since the start or the last reset. */
+  /** The number of calls to an endpoint since the start or the last reset. */
   count (endpoint: Endpoint, filter?: CallFilter): number {
     return this.#calls.count(endpoint, filter)
   }
 
-  /** How many calls to the token endpoints are open now. */
+  /** The number of open calls to the token endpoints. */
   get openCalls (): number {
     return this.#calls.open
   }
 
-  /** How many calls to the token endpoints were open at once at most. */
+  /** The most calls to the token endpoints that were open at once. */
   get maxOpenCalls (): number {
     return this.#calls.maxOpen
   }
 
-  /** How many calls to an endpoint, of all merchants or of one, are open now, and how many were open at once at most. */
-  atOnce (endpoint: Endpoint, { merchantId }: { merchantId?: string } = {}): { open: number, most: number } {
+  /** The number of open calls to an endpoint, of all merchants or of one, and the most that were open at once. */
+  atOnce (endpoint: Endpoint, { merchantId }: Pick<CallFilter, 'merchantId'> = {}): { open: number, most: number } {
     return this.#calls.atOnce(endpoint, merchantId)
   }
 
@@ -223,30 +232,33 @@ export class CloverSimulator {
     return this.#ledger.chains.isRecoverable(refreshToken)
   }
 
-  /** Whether the REST API takes this access token, v2 or v1, now. */
+  /** Whether the REST API accepts this access token, v2 or v1, now. */
   isLiveAccessToken (token: string): boolean {
     return this.#ledger.access(token) !== undefined
   }
 
-  /** The live refresh tokens of an app at a merchant's, oldest first. */
+  /** The live refresh tokens of an app for a merchant, oldest first. */
   liveRefreshTokens (merchantId: string, appId?: string): string[] {
     const merchant = this.#directory.merchant(merchantId)
     const holding = merchant && this.#holdings.find(this.#directory.needApp(appId), merchant)
     return holding === undefined ? [] : this.#ledger.chains.liveTokens(holding)
   }
 
-  /** Posts a webhook with events of one merchant, and resolves with the app's answer. Without events: that the app was uninstalled. */
-  async sendWebhook ({ merchantId, appId, events }: Pairing & { events?: WebhookEvent[] }): Promise<WebhookAnswer> {
+  /** Posts a webhook with events of one merchant, and resolves with the app's answer. */
+  async sendWebhook ({ merchantId, appId, events }: Pairing & {
+    /** The events. Default: the uninstall of the app. */
+    events?: SimulatedWebhookEvent[]
+  }): Promise<WebhookAnswer> {
     const app = this.#directory.needApp(appId)
     return await this.sendWebhooks({ [merchantId]: events ?? [this.#webhooks.event(`A:${app.id}`, 'DELETE')] }, appId)
   }
 
   /** Posts one webhook with the events of several merchants, by their ids, and resolves with the app's answer. */
-  async sendWebhooks (merchants: Record<string, WebhookEvent[]>, appId?: string): Promise<WebhookAnswer> {
+  async sendWebhooks (merchants: Record<string, SimulatedWebhookEvent[]>, appId?: string): Promise<WebhookAnswer> {
     return await this.#webhooks.send(this.#directory.needApp(appId), merchants)
   }
 
-  /** Posts the verification of the webhook's address, and resolves with the app's answer. */
+  /** Posts the verification of the webhook's URL, and resolves with the app's answer. */
   async verifyWebhook (appId?: string): Promise<WebhookAnswer> {
     return await this.#webhooks.verify(this.#directory.needApp(appId), this.#mint.uuid())
   }
@@ -256,7 +268,7 @@ export class CloverSimulator {
     for (const part of [this.#ledger, this.#holdings, this.#faults, this.#calls, this.#limits, this.#sessions]) part.clear()
   }
 
-  /** Stops listening, and ends what is open. */
+  /** Stops the server, and closes its connections. */
   async close (): Promise<void> {
     await this.app.close()
   }

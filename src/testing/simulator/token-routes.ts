@@ -3,7 +3,7 @@ import type { SimulatedApp } from './directory.js'
 import { refusal, type Outcome } from './outcome.js'
 import {
   AnyTokenReply, ErrorReply, LegacyTokenQuery, LegacyTokenReply, MigrateBody, MigrateReply, RecoveryBody, RefreshBody, TokenBody, TokenQuery,
-  TokenReply
+  SimulatedTokenReply
 } from './wire.js'
 import type { App, World } from './world.js'
 
@@ -17,7 +17,7 @@ const done = (body: object): Outcome => ({ status: 200, body })
 /**
  * The endpoints that issue tokens: v2, the migration, and v1.
  *
- * They take JSON alone; anything else gets 415. Source: https://docs.clover.com/docs/use-oauth
+ * They accept only JSON; anything else gets 415. Source: https://docs.clover.com/docs/use-oauth
  */
 export async function tokenRoutes (app: App, { directory, ledger, desk, settings }: World): Promise<void> {
   const parseJson = app.getDefaultJsonParser('error', 'error')
@@ -40,7 +40,7 @@ export async function tokenRoutes (app: App, { directory, ledger, desk, settings
   })
 
   app.post('/oauth/v2/refresh', {
-    schema: { body: RefreshBody, response: { 200: TokenReply, '4xx': ErrorReply, '5xx': ErrorReply } },
+    schema: { body: RefreshBody, response: { 200: SimulatedTokenReply, '4xx': ErrorReply, '5xx': ErrorReply } },
     errorHandler: desk.refuse('refresh')
   }, (request, reply) => {
     const { client_id: appId, refresh_token: token } = request.body
@@ -54,7 +54,7 @@ export async function tokenRoutes (app: App, { directory, ledger, desk, settings
   })
 
   app.post('/oauth/v2/recovery', {
-    schema: { body: RecoveryBody, response: { 200: TokenReply, '4xx': ErrorReply, '5xx': ErrorReply } },
+    schema: { body: RecoveryBody, response: { 200: SimulatedTokenReply, '4xx': ErrorReply, '5xx': ErrorReply } },
     errorHandler: desk.refuse('recovery')
   }, (request, reply) => {
     const { client_id: appId, client_secret: secret, recovery_token: token } = request.body

@@ -1,65 +1,60 @@
 import { Type, type Static } from '@sinclair/typebox'
 
 /**
- * A switch for each thing about Clover that is not documented.
+ * A switch for each undocumented behaviour of Clover.
  *
- * An app should work with every setting. The defaults are what is most likely, or what Clover's own sentences suggest.
+ * An app should work with every setting. The defaults are the most likely behaviours, or those that Clover's documentation suggests.
  */
 export const Unknowns = Type.Object({
-  accessTokenDiesAtRefresh: Type.Boolean({
-    default: false, description: 'A refresh ends the access token of the pair that it replaces. Default: it lives to its end.'
-  }),
-  recovery: Type.Union([Type.Literal('once'), Type.Literal('reusable')], {
-    default: 'once',
-    description: '"once": a recovery spends its token, so that a lost answer loses the merchant. ' +
-      '"reusable": the token recovers again until the new pair is used.'
-  }),
-  recoveryEndsWith: Type.Union([Type.Literal('refresh-token'), Type.Literal('either-token')], {
-    default: 'refresh-token',
-    description: 'Which use of the lost pair ends recovery: that of its refresh token, or of either of its tokens.'
-  }),
-  recoveryHeader: Type.Boolean({
-    default: true, description: 'A refused refresh says X-Clover-Recovery-Available: true where recovery would work.'
-  }),
-  accessTokenSurvivesUninstall: Type.Boolean({ default: false, description: 'An access token works on after an uninstall.' }),
-  refreshSurvivesUninstall: Type.Boolean({ default: false, description: 'A refresh token works on after an uninstall.' }),
-  recoverySurvivesUninstall: Type.Boolean({ default: false, description: 'A recovery token works on after an uninstall.' }),
-  legacyTokenDiesAtMigration: Type.Boolean({ default: false, description: 'migrate_v2 ends the v1 token that it is given.' }),
-  denial: Type.Union([Type.Literal('error'), Type.Literal('error-and-description'), Type.Literal('bare')], {
-    default: 'error-and-description',
-    description: 'What a denial brings to the redirect URI: error=access_denied, with or without error_description, or nothing at all.'
-  }),
-  requireChallengeMethod: Type.Boolean({
-    default: false, description: 'A code_challenge without code_challenge_method=S256 is refused.'
-  }),
-  foreignMerchant: Type.Union([Type.Literal(401), Type.Literal(404)], {
-    default: 401, description: 'The status that another merchant\'s token gets at /v3/merchants/{mId}.'
-  }),
-  missingUserAgent: Type.Union([Type.Literal(400), Type.Literal(403), Type.Literal(false)], {
-    default: 400,
-    description: 'The status that a call to the token endpoints and to the API gets without a User-Agent, or with the one that Node sends by itself. ' +
-      'Clover requires the header; what it does without is not documented. false: such a call is served.'
-  }),
-  longWindow: Type.Union([Type.Literal('cut'), Type.Literal('refused')], {
-    default: 'cut',
-    description: 'Orders of a window of more than 90 days. "cut": the last 90 days of it. "refused": status 400.'
-  }),
-  startingAfter: Type.Union([Type.Literal('inclusive'), Type.Literal('exclusive')], {
-    default: 'inclusive',
-    description: 'Whether a page of the ecommerce API begins with the element that starting_after names, as in Clover\'s examples, or after it.'
-  }),
-  launchParameter: Type.Union([Type.Literal('merchant_id'), Type.Literal('merchantId')], {
-    default: 'merchant_id', description: 'The name under which a launch brings the merchant.'
-  }),
-  implicitParameters: Type.Union([Type.Literal('query'), Type.Literal('fragment')], {
-    default: 'query', description: 'Where v1\'s implicit flow puts all but the token, which is in the fragment anyway.'
-  }),
-  echoState: Type.Boolean({ default: true, description: 'The redirect brings back the state that was sent.' }),
-  httpLocalhost: Type.Boolean({
-    default: true, description: 'A redirect URI may be plain http on a loopback host.'
-  }),
-  tokenEndpointsLimited: Type.Boolean({
-    default: true, description: 'With rate limits on, calls to the token endpoints count towards the app\'s limits.'
-  })
-}, { additionalProperties: false, description: 'A switch for each thing about Clover that is not documented' })
+  /** A refresh ends the access token of the pair that it replaces. `false`: that token lives until it expires. Default: `false`. */
+  accessTokenDiesAtRefresh: Type.Boolean({ default: false }),
+  /**
+   * `'once'`: a recovery spends its token, so that a lost answer loses the merchant. `'reusable'`: the token recovers again until the new pair
+   * is used. Default: `'once'`.
+   */
+  recovery: Type.Union([Type.Literal('once'), Type.Literal('reusable')], { default: 'once' }),
+  /** The use of the lost pair that ends recovery: the use of its refresh token, or of either of its tokens. Default: `'refresh-token'`. */
+  recoveryEndsWith: Type.Union([Type.Literal('refresh-token'), Type.Literal('either-token')], { default: 'refresh-token' }),
+  /** A refused refresh has the header `X-Clover-Recovery-Available: true` if recovery would work. Default: `true`. */
+  recoveryHeader: Type.Boolean({ default: true }),
+  /** An access token works on after an uninstall. Default: `false`. */
+  accessTokenSurvivesUninstall: Type.Boolean({ default: false }),
+  /** A refresh token works on after an uninstall. Default: `false`. */
+  refreshSurvivesUninstall: Type.Boolean({ default: false }),
+  /** A recovery token works on after an uninstall. Default: `false`. */
+  recoverySurvivesUninstall: Type.Boolean({ default: false }),
+  /** `migrate_v2` ends the v1 token that it gets. Default: `false`. */
+  legacyTokenDiesAtMigration: Type.Boolean({ default: false }),
+  /**
+   * The parameters that a denial adds to the redirect URI: `error=access_denied`, with or without `error_description`, or none. Default:
+   * `'error-and-description'`.
+   */
+  denial: Type.Union([Type.Literal('error'), Type.Literal('error-and-description'), Type.Literal('bare')], { default: 'error-and-description' }),
+  /** A `code_challenge` without `code_challenge_method=S256` is refused. Default: `false`. */
+  requireChallengeMethod: Type.Boolean({ default: false }),
+  /** The status of `/v3/merchants/{mId}` for another merchant's token. Default: `401`. */
+  foreignMerchant: Type.Union([Type.Literal(401), Type.Literal(404)], { default: 401 }),
+  /**
+   * The status for a call to the token endpoints or to the API without a User-Agent, or with the default one of Node. Clover requires the header and
+   * does not document its answer without it. `false`: such a call is served. Default: `400`.
+   */
+  missingUserAgent: Type.Union([Type.Literal(400), Type.Literal(403), Type.Literal(false)], { default: 400 }),
+  /** The answer to a query for orders of more than 90 days. `'cut'`: the last 90 days. `'refused'`: status 400. Default: `'cut'`. */
+  longWindow: Type.Union([Type.Literal('cut'), Type.Literal('refused')], { default: 'cut' }),
+  /**
+   * Whether a page of the ecommerce API begins with the element of `starting_after`, as in Clover's examples, or after it. Default:
+   * `'inclusive'`.
+   */
+  startingAfter: Type.Union([Type.Literal('inclusive'), Type.Literal('exclusive')], { default: 'inclusive' }),
+  /** The query parameter of a launch that has the merchant id. Default: `'merchant_id'`. */
+  launchParameter: Type.Union([Type.Literal('merchant_id'), Type.Literal('merchantId')], { default: 'merchant_id' }),
+  /** The part of the URL in which v1's implicit flow puts all parameters but the token, which is always in the fragment. Default: `'query'`. */
+  implicitParameters: Type.Union([Type.Literal('query'), Type.Literal('fragment')], { default: 'query' }),
+  /** The redirect returns the state. Default: `true`. */
+  echoState: Type.Boolean({ default: true }),
+  /** A redirect URI may be plain http on a loopback host. Default: `true`. */
+  httpLocalhost: Type.Boolean({ default: true }),
+  /** With rate limits on, calls to the token endpoints count towards the app's limits. Default: `true`. */
+  tokenEndpointsLimited: Type.Boolean({ default: true })
+}, { additionalProperties: false })
 export type Unknowns = Static<typeof Unknowns>

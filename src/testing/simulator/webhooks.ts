@@ -1,16 +1,16 @@
 import { SimulatorMisuse } from './errors.js'
 import type { SimulatedApp } from './directory.js'
-import type { WebhookBody, WebhookEvent } from './wire.js'
+import type { WebhookBody, SimulatedWebhookEvent } from './wire.js'
 
-/** What an app answered to a webhook. */
+/** An app's answer to a webhook. */
 export interface WebhookAnswer {
   status: number
-  /** What was sent. */
+  /** The body that was sent. */
   body: object
 }
 
 /**
- * Posts webhooks to an app, once each: Clover does not promise to deliver them.
+ * Posts webhooks to an app, each once and without a retry: Clover does not promise delivery.
  *
  * Source: https://docs.clover.com/dev/docs/webhooks
  */
@@ -32,14 +32,14 @@ export class Webhooks {
     return await post(app, { verificationCode }, {})
   }
 
-  /** Tells an app that it was installed (`CREATE`) or uninstalled (`DELETE`), if it wants to know; nobody waits for it. */
-  announce (app: SimulatedApp, merchantId: string, type: WebhookEvent['type']): void {
+  /** Posts to an app with a webhookUrl that it was installed (`CREATE`) or uninstalled (`DELETE`). Not awaited; failures are ignored. */
+  announce (app: SimulatedApp, merchantId: string, type: SimulatedWebhookEvent['type']): void {
     if (app.webhookUrl === undefined) return
     this.send(app, { [merchantId]: [this.event(`A:${app.id}`, type)] }).catch(() => {})
   }
 
-  /** An event of this moment. */
-  event (objectId: string, type: WebhookEvent['type']): WebhookEvent {
+  /** An event with the current time. */
+  event (objectId: string, type: SimulatedWebhookEvent['type']): SimulatedWebhookEvent {
     return { objectId, type, ts: Math.floor(this.#now()) }
   }
 }

@@ -1,13 +1,13 @@
 import { Type, type Static } from '@sinclair/typebox'
 
 /*
- * What goes over the wire, as Clover's pages and integrators' reports have it. Bodies are open: a field too many is ignored.
+ * Requests and replies, after Clover's documentation and the reports of integrators. Bodies are open: unknown fields are ignored.
  */
 
 const Secret = Type.String({ minLength: 1, maxLength: 4096 })
 const Short = Type.Optional(Type.String({ maxLength: 4096 }))
 
-/** Every error of the token endpoints and of the REST API. */
+/** The form of every error of the token endpoints and of the REST API. */
 export const ErrorReply = Type.Object({ message: Type.String() }, { description: 'An error as Clover words it' })
 export type ErrorReply = Static<typeof ErrorReply>
 
@@ -30,7 +30,7 @@ export const RefreshBody = Type.Object({ client_id: Secret, refresh_token: Secre
 /** `POST /oauth/v2/recovery`. */
 export const RecoveryBody = Type.Object({ client_id: Secret, client_secret: Secret, recovery_token: Secret })
 
-/** An access token alone: what `no_refresh_token=true` gets. */
+/** An access token without a refresh token: the reply to `no_refresh_token=true`. */
 export const AccessTokenReply = Type.Object({
   access_token: Type.String(),
   access_token_expiration: Type.Integer({ description: 'Unix seconds' })
@@ -38,17 +38,17 @@ export const AccessTokenReply = Type.Object({
 export type AccessTokenReply = Static<typeof AccessTokenReply>
 
 /** A token pair. */
-export const TokenReply = Type.Object({
+export const SimulatedTokenReply = Type.Object({
   ...AccessTokenReply.properties,
   refresh_token: Type.String(),
   refresh_token_expiration: Type.Integer({ description: 'Unix seconds' })
 })
-export type TokenReply = Static<typeof TokenReply>
+export type SimulatedTokenReply = Static<typeof SimulatedTokenReply>
 
-/** What the token endpoint replies. */
+/** The reply of the token endpoint. */
 export const AnyTokenReply = Type.Object({
   ...AccessTokenReply.properties,
-  ...Type.Partial(Type.Pick(TokenReply, ['refresh_token', 'refresh_token_expiration'])).properties
+  ...Type.Partial(Type.Pick(SimulatedTokenReply, ['refresh_token', 'refresh_token_expiration'])).properties
 })
 
 /** `POST /oauth/token/migrate_v2`. Source: https://docs.clover.com/docs/legacy-token-migration-flow */
@@ -56,7 +56,7 @@ export const MigrateBody = Type.Object({
   merchant_uuid: Secret, app_uuid: Secret, auth_token: Secret, code_challenge: Type.Optional(Type.String({ description: 'Low trust' }))
 })
 
-/** What `migrate_v2` replies: a code for the token endpoint. */
+/** The reply of `migrate_v2`: a code for the token endpoint. */
 export const MigrateReply = Type.Object({
   authorization_code: Type.String(), expiration: Type.Integer({ description: 'Unix seconds' })
 })
@@ -65,11 +65,11 @@ export type MigrateReply = Static<typeof MigrateReply>
 /** `GET /oauth/token` of the v1 flow. Source: https://docs.clover.com/dev/docs/generate-oauth-api-token-with-the-legacy-oauth-flow */
 export const LegacyTokenQuery = Type.Object({ client_id: Secret, client_secret: Secret, code: Secret })
 
-/** What the v1 flow replies: no expiration, no refresh token. */
+/** The reply of the v1 flow: without expiration and refresh token. */
 export const LegacyTokenReply = Type.Object({ access_token: Type.String() })
 export type LegacyTokenReply = Static<typeof LegacyTokenReply>
 
-/** What a browser brings to an authorize page; checked by the page, which has better words than a schema. */
+/** The query of an authorize page. The page checks it, since its messages are clearer than a schema's. */
 export const AuthorizeQuery = Type.Object({
   client_id: Short,
   redirect_uri: Short,
@@ -82,13 +82,13 @@ export const AuthorizeQuery = Type.Object({
 })
 export type AuthorizeQuery = Static<typeof AuthorizeQuery>
 
-/** What an approval brings to the redirect URI, besides `state`. */
-export const CallbackQuery = Type.Object({
+/** The parameters that an approval adds to the redirect URI, besides `state`. */
+export const SimulatedCallbackQuery = Type.Object({
   code: Type.String(), merchant_id: Type.String(), employee_id: Type.String(), client_id: Type.String()
 })
-export type CallbackQuery = Static<typeof CallbackQuery>
+export type SimulatedCallbackQuery = Static<typeof SimulatedCallbackQuery>
 
-/** A merchant in a path; any text, since an unknown one is answered and not refused. */
+/** A merchant id in a path; any text, since an unknown id gets Clover's own answer. */
 export const MerchantParams = Type.Object({ mId: Type.String() })
 
 /** `GET /v3/merchants/{mId}`. Source: https://docs.clover.com/dev/reference/api-reference-overview */
@@ -102,7 +102,7 @@ export const PageQuery = Type.Object({
   offset: Type.Optional(Type.String({ pattern: '^[0-9]{1,9}$' })),
   orderBy: Type.Optional(Type.String({ maxLength: 200, description: 'Such as createdTime DESC, or several with commas' })),
   filter: Type.Optional(Type.Union([Type.String({ maxLength: 200 }), Type.Array(Type.String({ maxLength: 200 }), { maxItems: 20 })], {
-    description: 'Such as createdTime>=1700000000000; several are all met'
+    description: 'Such as createdTime>=1700000000000; with several, an element must match all'
   }))
 })
 
@@ -124,7 +124,7 @@ export const ElementsReply = Type.Object({
   elements: Type.Array(Type.Record(Type.String(), Type.Unknown())), href: Type.String()
 })
 
-/** One of a collection's elements: to create one, its fields but for the id. */
+/** An element of a collection. */
 export const Element = Type.Record(Type.String(), Type.Unknown())
 
 /** `GET /pakms/apikey`. Source: https://docs.clover.com/dev/docs/generate-ecommerce-api-key-or-pakms-key */
@@ -138,13 +138,16 @@ export const PakmsReply = Type.Object({
 })
 
 /** A webhook event. Source: https://docs.clover.com/dev/docs/webhooks */
-export const WebhookEvent = Type.Object({
-  objectId: Type.String({ description: 'A type letter, a colon and an id; A:<app id> is the app itself' }),
+export const SimulatedWebhookEvent = Type.Object({
+  /** A kind, a colon and an id, such as `O:GHIVJT2ABCRSC`; `A:` and the App ID is the app itself. */
+  objectId: Type.String(),
+  /** The kind of change. */
   type: Type.Union([Type.Literal('CREATE'), Type.Literal('UPDATE'), Type.Literal('DELETE')]),
-  ts: Type.Integer({ description: 'Milliseconds' })
+  /** The time of the change in Unix milliseconds. */
+  ts: Type.Integer()
 })
-export type WebhookEvent = Static<typeof WebhookEvent>
+export type SimulatedWebhookEvent = Static<typeof SimulatedWebhookEvent>
 
 /** The body of a webhook: the events of one or more merchants. */
-export const WebhookBody = Type.Object({ appId: Type.String(), merchants: Type.Record(Type.String(), Type.Array(WebhookEvent)) })
+export const WebhookBody = Type.Object({ appId: Type.String(), merchants: Type.Record(Type.String(), Type.Array(SimulatedWebhookEvent)) })
 export type WebhookBody = Static<typeof WebhookBody>

@@ -11,7 +11,7 @@ import type { Mint } from './random.js'
 import type { Sessions } from './sessions.js'
 import type { Webhooks } from './webhooks.js'
 
-/** What the routes work with. */
+/** The parts of the simulator that the routes use. */
 export interface World {
   readonly settings: Settings
   readonly directory: Directory

@@ -51,7 +51,7 @@ const storage = {
 }
 
 const environment = { name: 'provider', authorize: 'http://localhost:1', api: 'http://localhost:1', legacy: 'http://localhost:1' }
-const app = await startHost({ environment, storage, maxCalls: 100, runtime: { fetch, now: time.now, sleep: time.sleep } })
+const app = await startHost({ environment, storage, maxCalls: 100, runtime: { fetch, wallClock: time.now, sleep: time.sleep } })
 await app.ready()
 
 const heaps = []

@@ -46,7 +46,7 @@ export async function thousandInVirtualTime ({ servers, maxCalls, merchants: cou
   for (const merchantId of merchants) records.set(merchantId, recordOf({ merchantId, accessToken: merchantId, refreshToken: merchantId, left: -10 }))
   const environment = { name: 'provider', authorize: 'http://localhost:1', api: 'http://localhost:1', legacy: 'http://localhost:1' }
   const apps = await Promise.all(Array.from({ length: servers }, async () => {
-    const app = await startHost({ environment, storage: storage(), maxCalls, maxWait: 600_000, runtime: { fetch, now: time.now, sleep: time.sleep } })
+    const app = await startHost({ environment, storage: storage(), maxCalls, maxWait: 600_000, runtime: { fetch, wallClock: time.now, sleep: time.sleep } })
     await app.ready()
     return app
   }))

@@ -29,7 +29,7 @@ export interface CloverBehaviour {
 export const unclear = (reason: string): Unclear => ({ outcome: 'unclear', reason, malformed: false })
 
 /**
- * Clover's token endpoints as clover.md describes them: a refresh token works once, recovery takes the one just spent and kills the pair
+ * Clover's token endpoints as its documentation describes them: a refresh token works once, recovery takes the one just spent and kills the pair
  * that it replaces. Tokens are named after where they came from, so that a trace can be read.
  */
 export class SimulatedClover {

@@ -1,6 +1,6 @@
-import type { Action, Scenario, Violation } from './scene.js'
-import { hash, quiescence } from './words.js'
-import { World } from './world.js'
+import type { Action, Scenario, Violation } from './run-types.js'
+import { hash, quiescence } from './trace-names.js'
+import { SteppedServers } from './stepped-servers.js'
 import type { TokenModules } from './modules.js'
 
 /** A run that broke a property: enough to run it again. */
@@ -22,31 +22,31 @@ export interface Exploration {
 }
 
 /** Chooses the next action by its place, or ends the run (`end`: faults stop, all settles), or leaves it (`leave`: seen before). */
-type Choose = (actions: Action[], world: World) => number | 'end' | 'leave'
+type Choose = (actions: Action[], servers: SteppedServers) => number | 'end' | 'leave'
 
 const longestRun = 400
 
-async function runOnce (scenario: Scenario, modules: TokenModules, choose: Choose): Promise<{ world: World, choices: number[] }> {
-  const world = new World(scenario, modules)
+async function runOnce (scenario: Scenario, modules: TokenModules, choose: Choose): Promise<{ servers: SteppedServers, choices: number[] }> {
+  const servers = new SteppedServers(scenario, modules)
   const choices: number[] = []
   for (;;) {
     await quiescence()
-    world.checkDue()
-    if (world.violation || choices.length === longestRun) break
-    const actions = world.actions()
-    const choice = actions.length === 0 ? 'end' : choose(actions, world)
-    if (choice === 'leave') return { world, choices }
+    servers.checkDue()
+    if (servers.violation || choices.length === longestRun) break
+    const actions = servers.actions()
+    const choice = actions.length === 0 ? 'end' : choose(actions, servers)
+    if (choice === 'leave') return { servers, choices }
     const action = choice === 'end' ? undefined : actions[choice]
     if (choice === 'end' || action === undefined) break
     choices.push(choice)
-    world.apply(action)
+    servers.apply(action)
   }
-  if (!world.violation) await world.finish()
-  return { world, choices }
+  if (!servers.violation) await servers.finish()
+  return { servers, choices }
 }
 
-function failureOf (scenario: Scenario, { world, choices }: { world: World, choices: number[] }): Failure | undefined {
-  return world.violation && { ...world.violation, scenario, choices, trace: world.trace }
+function failureOf (scenario: Scenario, { servers, choices }: { servers: SteppedServers, choices: number[] }): Failure | undefined {
+  return servers.violation && { ...servers.violation, scenario, choices, trace: servers.trace }
 }
 
 /**
@@ -59,10 +59,10 @@ export async function exhaust (scenario: Scenario, modules: TokenModules, limit 
   const result: Exploration = { runs: 0, steps: 0, states: 0, complete: false }
   do {
     let depth = 0
-    const run = await runOnce(scenario, modules, (actions, world) => {
+    const run = await runOnce(scenario, modules, (actions, servers) => {
       const planned = path[depth]
       if (planned === undefined) {
-        const key = hash(0, world.fingerprint())
+        const key = hash(0, servers.fingerprint())
         if (seen.has(key)) return 'leave'
         seen.add(key)
         path.push({ choice: 0, count: actions.length + 1 })

@@ -1,5 +1,5 @@
 import { randomFrom } from './explore.js'
-import type { Fault, Scenario, Task } from './scene.js'
+import type { Fault, Scenario, Task } from './run-types.js'
 
 const scenario = (name: string, part: Pick<Scenario, 'processes'> & Partial<Scenario>): Scenario => ({
   name, trust: 'high', recovery: 'reusable', header: true, start: 'stale', faults: [], budget: part.faults ? 1 : 0, ...part
@@ -10,27 +10,28 @@ const two: Task[][] = [['call'], ['call']]
 const three: Task[][] = [['call'], ['call'], ['call']]
 const low = { trust: 'low' } as const
 const once = { recovery: 'once' } as const
+const large = { isLarge: true } as const
 
 /** Gone through completely: every order of every step, with at most `budget` faults anywhere. */
 export const exhaustive: Scenario[] = [
   scenario('three servers', { processes: three }),
   scenario('two callers in each of two servers', { processes: [['call', 'call'], ['call', 'call']] }),
-  scenario('any one fault', { processes: two, faults: everyFault }),
-  scenario('any one fault, once', { ...once, processes: two, faults: ['lost', 'orphan', 'expire', 'refuse', 'put'] }),
-  scenario('any one fault, low trust', { ...low, processes: two, faults: everyFault }),
-  scenario('two: late request and answer', { processes: two, faults: ['lost', 'orphan'], budget: 2 }),
-  scenario('two: answers, once', { ...once, processes: two, faults: ['lost', 'refuse'], budget: 2 }),
+  scenario('any one fault', { ...large, processes: two, faults: everyFault }),
+  scenario('any one fault, once', { ...large, ...once, processes: two, faults: ['lost', 'orphan', 'expire', 'refuse', 'put'] }),
+  scenario('any one fault, low trust', { ...large, ...low, processes: two, faults: everyFault }),
+  scenario('two: late request and answer', { ...large, processes: two, faults: ['lost', 'orphan'], budget: 2 }),
+  scenario('two: answers, once', { ...large, ...once, processes: two, faults: ['lost', 'refuse'], budget: 2 }),
   scenario('a recovery that Clover handles late, and nobody who asks', { quiet: true, processes: [['call']], faults: ['orphan', 'refuse'], budget: 2 }),
-  scenario('a crash with a recovery in progress, and nobody who asks', { quiet: true, processes: [['call']], faults: ['orphan', 'refuse', 'crash'], budget: 2 }),
-  scenario('a merchant whom nobody asks for', { quiet: true, processes: [['call']], faults: ['lost', 'crash'], budget: 3 }),
+  scenario('a crash with a recovery in progress, and nobody who asks', { ...large, quiet: true, processes: [['call']], faults: ['orphan', 'refuse', 'crash'], budget: 2 }),
+  scenario('a merchant whom nobody asks for', { ...large, quiet: true, processes: [['call']], faults: ['lost', 'crash'], budget: 3 }),
   scenario('a Clover that does not offer recovery', { header: false, processes: [['call']], faults: ['lost', 'crash', 'put'] }),
-  scenario('a marked merchant', { start: 'marked', processes: two, faults: ['refuse', 'expire', 'put'] }),
+  scenario('a marked merchant', { ...large, start: 'marked', processes: two, faults: ['refuse', 'expire', 'put'] }),
   scenario('odd replies', { processes: two, faults: ['odd', 'expire'] }),
   scenario('two callbacks, new', { ...low, start: 'none', processes: [['connect'], ['connect']], faults: ['put', 'ghost', 'get'] }),
-  scenario('two callbacks, with a dead pair', { ...low, start: 'dead', processes: [['connect'], ['connect']], faults: ['put', 'ghost', 'get'] }),
-  scenario('a callback and a refresh', { ...low, processes: [['connect'], ['call']], faults: ['expire'] }),
-  scenario('a disconnect and a refresh', { ...low, processes: [['disconnect'], ['call']], faults: ['put', 'ghost', 'get', 'expire'] }),
-  scenario('a disconnect and a callback', { ...low, processes: [['disconnect'], ['connect']], faults: ['put', 'ghost'] }),
+  scenario('two callbacks, with a dead pair', { ...large, ...low, start: 'dead', processes: [['connect'], ['connect']], faults: ['put', 'ghost', 'get'] }),
+  scenario('a callback and a refresh', { ...large, ...low, processes: [['connect'], ['call']], faults: ['expire'] }),
+  scenario('a disconnect and a refresh', { ...large, ...low, processes: [['disconnect'], ['call']], faults: ['put', 'ghost', 'get', 'expire'] }),
+  scenario('a disconnect and a callback', { ...large, ...low, processes: [['disconnect'], ['connect']], faults: ['put', 'ghost'] }),
   scenario('a disconnect and a callback, with a dead pair', { ...low, start: 'dead', processes: [['disconnect'], ['connect']], faults: ['put', 'ghost', 'get'] }),
   scenario('a callback that finds a dead pair', { start: 'dead', processes: [['connect']], faults: ['put'] }),
   scenario('a disconnect and a returning visit', { ...low, start: 'fresh', processes: [['disconnect'], ['connect']], faults: ['put', 'ghost'] }),

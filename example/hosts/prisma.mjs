@@ -1,0 +1,63 @@
+/*
+ * A host on PostgreSQL through Prisma, whose model is in schema.prisma.
+ * Start it with: npx prisma generate --schema example/hosts/schema.prisma && node example/hosts/prisma.mjs
+ *
+ * Without CLOVER_ENVIRONMENT it talks to the simulator that `node example/hosts/simulator.mjs` starts.
+ */
+import { randomBytes } from 'node:crypto'
+import secureSession from '@fastify/secure-session'
+import { PrismaPg } from '@prisma/adapter-pg'
+import { PrismaClient } from '@prisma/client'
+import Fastify from 'fastify'
+import clover, { environments } from 'fastify-clover'
+import { prismaStorage } from 'fastify-clover/storage'
+
+const {
+  PORT = '3000',
+  BASE_URL = `http://localhost:${PORT}`,
+  CLOVER_ENVIRONMENT,
+  CLOVER_APP_ID,
+  CLOVER_APP_SECRET,
+  CLOVER_SIMULATOR = 'http://localhost:3001',
+  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits under way: openssl rand -base64 32
+  SESSION_KEY = randomBytes(32).toString('base64'),
+  PG_URL = 'postgres://postgres@127.0.0.1:5432/test'
+} = process.env
+
+const settings = CLOVER_ENVIRONMENT
+  ? { environment: environments[CLOVER_ENVIRONMENT], appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
+  : {
+      environment: { name: 'simulator', authorize: CLOVER_SIMULATOR, api: CLOVER_SIMULATOR, legacy: CLOVER_SIMULATOR },
+      appId: 'SIMULATORAPP1',
+      appSecret: 'simulator-secret'
+    }
+
+const app = Fastify()
+await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: BASE_URL.startsWith('https:') } })
+
+// Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
+const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: PG_URL }) })
+app.addHook('onClose', () => prisma.$disconnect())
+
+await app.register(clover, {
+  ...settings,
+  storage: prismaStorage(prisma), // makes its table at the first use, unless a migration has made it
+  cookieSecret: COOKIE_SECRET,
+  baseUrl: BASE_URL,
+  routes: { refresh: false },
+  onConnect: (request, _reply, { merchantId }) => {
+    request.session.regenerate() // against session fixation
+    request.session.set('merchantId', merchantId)
+  }
+})
+
+app.get('/', (_request, reply) => reply.redirect('/orders')) // where a merchant arrives from Clover's dashboard
+
+app.get('/orders', { preHandler: app.clover.requireMerchant(request => request.session.get('merchantId')) }, async request => {
+  const response = await request.clover.fetch(request.cloverMerchantId, '/v3/merchants/{mId}/orders') // {mId}: the merchant
+  return response.json()
+})
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => app.close())
+await app.listen({ port: Number(PORT) })
+console.log(`Open ${BASE_URL}/orders`)

@@ -1,0 +1,85 @@
+import { Type, type Static } from '@sinclair/typebox'
+
+/** A merchant id as Clover gives it. Source: https://docs.clover.com/dev/docs/merchant-id-and-api-token-for-development */
+export const MerchantId = Type.String({ pattern: '^[A-Z0-9]{13}$', description: 'Clover\'s merchant id: 13 characters of A-Z and 0-9' })
+
+const merchantIdPattern = new RegExp(MerchantId.pattern as string)
+
+/** Whether a value is a merchant id in Clover's form. */
+export function isMerchantId (value: unknown): value is string {
+  return typeof value === 'string' && value.length === 13 && merchantIdPattern.test(value)
+}
+
+const UnixSeconds = Type.Number({ minimum: 0 })
+const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
+  Type.Union([schema, Type.Null()], { description })
+
+const publicFields = {
+  merchantId: MerchantId,
+  appId: Type.String({ minLength: 1, description: 'The app that the tokens belong to' }),
+  environment: Type.String({ minLength: 1, description: 'The name of the environment that issued the tokens' }),
+  flow: Type.Union([Type.Literal('v2'), Type.Literal('v1')], { description: 'The OAuth flow that the tokens came from' }),
+  accessTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: no expiration (v1)'),
+  refreshTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: unknown, or no refresh token (v1)'),
+  reauthorizationRequired: Type.Optional(Type.Object({
+    since: Type.Number({ description: 'Unix seconds: when Clover first refused every stored token' }),
+    retryAt: Type.Number({ description: 'Unix seconds: until then no call to Clover is made for this merchant' })
+  }, { description: 'Clover refused every stored token. That may be temporary: it is tried again at retryAt' })),
+  connectedAt: Type.Number({ description: 'Unix seconds: when the merchant authorized' }),
+  updatedAt: Type.Number({ description: 'Unix seconds: when the current tokens were obtained' })
+}
+
+/**
+ * The record that a storage adapter keeps for a merchant: one plain JSON document.
+ *
+ * Unknown fields must be kept, since a later version may add some.
+ */
+export const Installation = Type.Object({
+  ...publicFields,
+  // A character that a header cannot carry would have the error of `fetch` quote the token.
+  accessToken: Type.String({ minLength: 1, pattern: '^[\\x20-\\x7e]+$' }),
+  refreshToken: Nullable(Type.String({ minLength: 1 }), 'Works once; null in the v1 flow'),
+  spentRefreshToken: Type.Optional(Type.String({ minLength: 1, description: 'The token that was presented to get the current pair' })),
+  recovered: Type.Optional(Type.Boolean({ description: 'The current pair came from recovery' })),
+  refreshLease: Type.Optional(Type.Object({
+    by: Type.String({ description: 'Random for each attempt' }),
+    until: Type.Number({ description: 'Unix seconds' })
+  }, { description: 'A refresh that is in progress, or that may have happened' })),
+  confirmAt: Type.Optional(Type.Number({
+    description: 'Unix seconds: from then on the tokens are refreshed once more, since a recovery that Clover handles late could have ended them'
+  })),
+  returnedAt: Type.Optional(Type.Number({ description: 'Unix seconds: when the merchant last authorized again and kept the stored tokens' })),
+  visitId: Type.Optional(Type.String({ description: 'Random for each authorization that kept the stored tokens: a disconnect that began before it stops there' })),
+  ecommercePublicKey: Type.Optional(Type.String({ minLength: 1, description: 'The merchant\'s public key for ecommerce pages (PAKMS), once it was asked for; gone after a new authorization' })),
+  connectionId: Type.String({ description: 'Random for each authorization, kept by every other write' }),
+  dueAt: Nullable(Type.Number(), 'Unix seconds: when keep-alive must check this record; null: never'),
+  revision: Type.String({ pattern: '^[0-9a-f]{32}$', description: 'Made by the plugin, new for every write' })
+}, { $id: 'CloverInstallation', description: 'What is stored for a merchant' })
+export type Installation = Static<typeof Installation>
+
+/** The stored record of a merchant without its secrets: safe to log and to send. */
+export const InstallationSummary = Type.Object(publicFields, { $id: 'CloverInstallationSummary', description: 'A connected merchant, without secrets' })
+export type InstallationSummary = Static<typeof InstallationSummary>
+
+/** A stored record that cannot be used: damaged, sealed with an unknown key, or made by another app or environment. */
+export const UnusableInstallation = Type.Object({
+  merchantId: Type.Union([MerchantId, Type.Null()], { description: 'null: the record does not name it' }),
+  unusable: Type.String({ description: 'Why, in words for an operator' })
+}, { $id: 'CloverUnusableInstallation', description: 'A stored record that cannot be used' })
+export type UnusableInstallation = Static<typeof UnusableInstallation>
+
+/** The part of a record that holds no secret. */
+export function summarize (installation: Installation): InstallationSummary {
+  const { merchantId, appId, environment, flow, accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired, connectedAt, updatedAt } = installation
+  return {
+    merchantId,
+    appId,
+    environment,
+    flow,
+    accessTokenExpiration,
+    refreshTokenExpiration,
+    ...(reauthorizationRequired && { reauthorizationRequired: { ...reauthorizationRequired } }),
+    connectedAt,
+    updatedAt
+  }
+}

@@ -1,0 +1,33 @@
+import type { CloverRefreshRouteOptions, CloverRoute, CloverRouteOptions, CloverRoutes, CloverWebhookRouteOptions } from './options.js'
+
+/** @internal */
+export interface ResolvedRoutes {
+  launch: CloverRouteOptions & { path: string } | false
+  callback: CloverRouteOptions & { path: string } | false
+  refresh: CloverRefreshRouteOptions & { path: string } | false
+  webhook: WebhookRoute | false
+}
+
+/** @internal */
+export interface WebhookRoute extends Omit<CloverWebhookRouteOptions, 'auth'> {
+  path: string
+  /** The accepted values of `X-Clover-Auth`. Empty: the route is not set up yet. */
+  auth: string[]
+}
+
+/** @internal Fills in the routes' defaults. */
+export function resolveRoutes (routes: CloverRoutes | false | undefined): ResolvedRoutes {
+  const resolve = <Options extends CloverRouteOptions>(name: string, route: CloverRoute<Options> | undefined): Options & { path: string } | false => {
+    if (routes === false || route === false) return false
+    const path = `/clover/${name}`
+    return (typeof route === 'string' ? { path: route } : { path, ...route }) as Options & { path: string }
+  }
+  const given = routes || {}
+  const { webhook } = given
+  return {
+    launch: resolve('launch', given.launch),
+    callback: resolve('callback', given.callback),
+    refresh: resolve('refresh', given.refresh),
+    webhook: webhook ? { ...webhook, path: webhook.path ?? '/clover/webhook', auth: [webhook.auth].flat().filter((value): value is string => Boolean(value)) } : false
+  }
+}

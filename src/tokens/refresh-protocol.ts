@@ -1,0 +1,287 @@
+import { unclearError, type Unclear } from '../clover/answer.js'
+import type { PairAnswer } from '../clover/client.js'
+import { backoff } from '../concurrency/backoff.js'
+import { longestGrace } from '../concurrency/deadline.js'
+import { closing, notConnected, reasonOf, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
+import { isRefusedFor } from './freshness.js'
+import type { Installation } from '../installation.js'
+import { Unwanted, type Claim, type UnsavedPair, type Obtained, type RefreshDependencies, type Refreshed, type RefreshGoal, type Run } from './refresh-types.js'
+import { durationSince } from '../runtime.js'
+
+/** How often one call to Clover is tried: under a new lease, and under a lease that an earlier attempt left. */
+const attempts = { first: 3, later: 1 }
+
+/** The most leases of earlier attempts that are remembered. */
+const mostOwn = 10_000
+
+/** How often the write of a pair is tried while others change the record. */
+const maxRounds = 50
+
+/**
+ * @internal The protocol by which any number of servers refresh a merchant once.
+ *
+ * A Clover refresh token works once. So two refreshes at once, or a crash before the new pair is written, would disconnect the merchant. The
+ * record is both the lock and the trace: a lease is written before Clover is called, and the new pair is written, by revision, before
+ * anything else is done.
+ */
+export class RefreshProtocol {
+  readonly #use: RefreshDependencies
+  /** By merchant: the lease of an attempt of this process that ended without an answer. The next attempt may continue it until it expires. */
+  readonly #own = new Map<string, string>()
+
+  constructor (dependencies: RefreshDependencies) {
+    this.#use = dependencies
+  }
+
+  /** Length of a lease in seconds: enough for a refresh and two recoveries, each with the grace of its deadline, and two calls to the store. */
+  get leaseSeconds (): number {
+    const { callTimeout, storageTimeout } = this.#use
+    return (3 * (callTimeout + longestGrace) + 2 * storageTimeout) / 1000
+  }
+
+  /** The same in milliseconds. */
+  get #leaseTime (): number {
+    return this.leaseSeconds * 1000
+  }
+
+  /**
+   * Refreshes a merchant's tokens, or waits for another server's refresh, until the record serves the goal.
+   *
+   * @throws FST_CLOVER_NOT_CONNECTED, FST_CLOVER_REAUTHORIZATION_REQUIRED, FST_CLOVER_UNAVAILABLE, FST_CLOVER_BAD_REPLY,
+   * FST_CLOVER_STORAGE, FST_CLOVER_CLOSING; `Unwanted` if all callers left before the refresh was begun
+   */
+  async run (merchantId: string, goal: RefreshGoal): Promise<Refreshed> {
+    const { runtime, slots, make } = this.#use
+    const by = make.id()
+    const state: Run = { merchantId, goal, by, giveUpAt: 0, seen: { until: undefined, end: 0 } }
+    for (let round = 0; ; round++) {
+      // The record is read shortly before a call to Clover: during a long wait in the queue, another server may have refreshed the merchant.
+      const result = await slots.admit(leave => {
+        // Time spent queueing does not count towards the wait for another server.
+        if (round === 0) state.giveUpAt = runtime.monotonic() + 2 * this.#leaseTime
+        return this.#try(state, round, leave)
+      })
+      if (result !== 'changed' && result !== 'leased') return result
+      // Another attempt changed the record, or holds its lease: begin again with a new read.
+      if (result === 'leased' || round > 1) await this.#pause(round)
+    }
+  }
+
+  async #try (state: Run, round: number, leaveQueue: () => void): Promise<Refreshed | 'changed' | 'leased'> {
+    const { store, clock, runtime } = this.#use
+    const { merchantId, goal, by, giveUpAt, seen } = state
+    const isWanted = () => goal.isWanted?.() !== false
+    if (!isWanted()) throw new Unwanted()
+    const record = await store.get(merchantId)
+    if (record === undefined) throw notConnected(merchantId)
+    if (goal.enough(record)) return { record }
+    const mark = record.reauthorizationRequired
+    if (record.refreshToken === null || (!goal.force && isRefusedFor(mark, clock.now()))) throw reauthorizationRequired(merchantId)
+    if (runtime.monotonic() > giveUpAt) throw unavailable('another server is refreshing this merchant', 1, merchantId)
+    if (this.#isClosing()) throw closing()
+    const { refreshLease } = record
+    // A lease expires this long after it was first seen at the latest, whatever the clock says: no answer of Clover may have corrected it yet.
+    if (refreshLease?.until !== seen.until) Object.assign(seen, { until: refreshLease?.until, end: runtime.monotonic() + this.#leaseTime })
+    const lease = refreshLease && clock.now() < refreshLease.until && runtime.monotonic() < seen.end ? refreshLease : undefined
+    if (lease && lease.by !== by && lease.by !== this.#own.get(merchantId)) return 'leased'
+    const base = record.refreshToken
+    const claim: Claim = { by: lease?.by ?? by, record, attempts: lease ? attempts.later : attempts.first, isLastTry: round > 1, began: runtime.monotonic(), isDoubtful: refreshLease !== undefined || mark !== undefined, isWanted, leaveQueue }
+    const obtained = await this.#underLease(claim, record, base)
+    return (obtained && await this.#keep(obtained, base)) ?? 'changed'
+  }
+
+  /** Refreshes, and recovers if Clover refuses that. Resolves with undefined if another attempt changed the record. */
+  async #underLease (claim: Claim, start: Installation, base: string): Promise<Obtained | undefined> {
+    const { clover, notify, trust } = this.#use
+    const { merchantId } = start
+    const refreshed = await this.#ask(claim, () => clover.refresh(base))
+    if (refreshed === undefined) return undefined
+    if (refreshed.outcome === 'unclear') return this.#fail(claim, refreshed)
+    if (refreshed.outcome !== 'refused') return { claim, answer: refreshed, presented: base, recovered: false }
+    const { status, recoveryAvailable } = refreshed
+    notify({ type: 'refresh-refused', merchantId, status, recoveryAvailable })
+
+    const candidates = trust === 'high' ? [base, start.spentRefreshToken] : []
+    for (const spent of candidates) {
+      if (spent === undefined) continue
+      const recovered = await this.#ask(claim, () => clover.recover(spent))
+      if (recovered === undefined) return undefined
+      if (recovered.outcome === 'unclear') return this.#fail(claim, recovered)
+      if (recovered.outcome !== 'refused') return { claim, answer: recovered, presented: spent, recovered: true }
+    }
+    return this.#mark(claim, start)
+  }
+
+  /**
+   * Calls Clover under the lease, and retries an unclear answer. Resolves with undefined if another attempt changed the record.
+   *
+   * Each call takes a slot, but the pauses between calls do not: eight merchants whose calls are retried must not hold up the others.
+   */
+  async #ask (claim: Claim, call: () => Promise<PairAnswer>): Promise<PairAnswer | undefined> {
+    const { slots, runtime } = this.#use
+    for (let attempt = 1; ; attempt++) {
+      const answer = await slots.run(async () => {
+        claim.leaveQueue()
+        return await this.#hold(claim) ? call() : undefined
+      })
+      if (answer?.outcome !== 'unclear' || answer.malformed || attempt >= claim.attempts) return answer
+      const wait = Math.max(answer.retryAfter ?? 0, 0.25 * 2 ** attempt * (0.5 + runtime.jitter()))
+      if (wait > this.leaseSeconds / 4 || this.#isClosing()) return answer
+      await runtime.sleep(wait * 1000)
+    }
+  }
+
+  /**
+   * Writes the lease, or extends it, right before a call. Resolves with whether the call may be made: the lease is this attempt's, and more
+   * than half of it is left. A recovery ends the pair that it replaces, so no other attempt may be in progress.
+   */
+  async #hold (claim: Claim): Promise<boolean> {
+    // Checked after the queue: a refresh that the process cannot finish loses a low-trust merchant.
+    if (this.#isClosing()) throw closing()
+    if (!claim.isWanted()) throw new Unwanted()
+    const before = claim.record.refreshLease
+    const leased = await this.#lease(claim)
+    if (leased === undefined) return false
+    claim.isWanted = () => true
+    claim.record = leased.record
+    claim.isLastTry = true
+    // The write may have taken seconds: a pair that Clover gives now could not be written any more.
+    if (this.#isClosing()) {
+      await this.#giveBack(leased.record, before)
+      throw closing()
+    }
+    return leased.until - this.#use.clock.now() > this.leaseSeconds / 2
+  }
+
+  /** Writes a lease. Resolves with undefined if the record changed meanwhile, or if the write failed and may be tried again. */
+  async #lease ({ record, by, isLastTry }: Claim): Promise<{ record: Installation, until: number } | undefined> {
+    const { store, make, clock } = this.#use
+    const until = clock.now() + this.leaseSeconds
+    const next = make.leased(record, by, until)
+    try {
+      return await store.put(next, record.revision) ? { record: next, until } : undefined
+    } catch (error) {
+      // The outcome is unknown. Only a lease that is seen in the record allows a call to Clover. If this read fails too, the next attempt
+      // continues the lease instead of waiting for its end.
+      this.#remember(record.merchantId, by)
+      const current = await store.get(record.merchantId)
+      if (current?.refreshLease?.by === by) return { record: current, until: current.refreshLease.until }
+      if (isLastTry && current?.revision === record.revision) throw error
+      return undefined
+    }
+  }
+
+  /**
+   * Removes a lease under which no call was made, so that no other server waits for its end. An earlier lease is restored: a refresh may
+   * have been sent under that one. If the write fails, the lease expires by itself.
+   */
+  async #giveBack (record: Installation, before: Installation['refreshLease']): Promise<void> {
+    const { store, make } = this.#use
+    await store.put(make.unleased(record, before), record.revision).catch(() => {})
+  }
+
+  /** Ends an attempt without a usable answer. The lease stays: it is the trace of a refresh that may have happened. */
+  #fail ({ by, began, record: { merchantId } }: Claim, answer: Unclear): never {
+    this.#remember(merchantId, by)
+    this.#use.notify({ type: 'refresh-failed', merchantId, duration: durationSince(this.#use.runtime, began), reason: answer.reason })
+    throw unclearError(answer, merchantId)
+  }
+
+  /** Remembers a lease, so that the next attempt of this process can continue it. */
+  #remember (merchantId: string, by: string): void {
+    if (this.#own.size >= mostOwn) this.#own.clear()
+    this.#own.set(merchantId, by)
+  }
+
+  /** Writes a new pair; resolves with undefined if it was dropped. If the write fails, the unsaved pair serves callers meanwhile. */
+  async #keep ({ claim, answer, presented, recovered }: Obtained, base: string): Promise<Refreshed | undefined> {
+    const { make, clock, runtime, notify, trust } = this.#use
+    const { record, by } = claim
+    const { merchantId, accessToken, accessTokenExpiration } = record
+    // A low-trust app has no recovery that could arrive late.
+    const isDoubtful = trust === 'high' && (recovered || claim.isDoubtful)
+    const pair = { accessToken, accessTokenExpiration, refreshTokenExpiration: null, ...answer.value, presented, recovered, isDoubtful }
+    const next = make.withPair(record, pair, clock.now())
+    // Without a new access token the old one stays, with its own times.
+    if (answer.outcome === 'odd' && answer.value.accessToken === undefined) next.updatedAt = record.updatedAt
+    const unsaved = { next, expected: record.revision, base, by, pair, refusedSince: record.reauthorizationRequired?.since }
+    // Called only after the write: a subscriber that throws may end the process, and an unsaved pair with it.
+    const report = () => {
+      if (answer.outcome === 'odd') notify({ type: 'odd-reply', merchantId, reason: answer.reason })
+      notify({ type: recovered ? 'recovered' : 'refreshed', merchantId, duration: durationSince(runtime, claim.began) })
+    }
+    try {
+      const stored = await this.save(unsaved)
+      report()
+      return stored && { record: stored }
+    } catch (error) {
+      report()
+      notify({ type: 'pair-held', merchantId, reason: reasonOf(error) })
+      return { record: unsaved.next, unsaved }
+    }
+  }
+
+  /**
+   * Writes an unsaved pair. Resolves with the stored record, or with undefined if the pair was dropped for a newer one or for a disconnect.
+   * If the store fails it rejects; it may then be called again.
+   */
+  async save (unsaved: UnsavedPair): Promise<Installation | undefined> {
+    const { store, make, notify } = this.#use
+    const { base, by } = unsaved
+    const { merchantId } = unsaved.next
+    for (let round = 0; round < maxRounds; round++) {
+      const { pair } = unsaved
+      if (await store.put(unsaved.next, unsaved.expected)) return this.#stored(unsaved, unsaved.next)
+      const current = await store.get(merchantId)
+      if (current !== undefined) {
+        const isStored = current.refreshToken === pair.refreshToken || current.spentRefreshToken === pair.refreshToken
+        if (isStored) return this.#stored(unsaved, current)
+        const untouched = current.refreshToken === base
+        // The stored pair came from a refresh with the same token. This one came from a later recovery, which ended the stored one.
+        const replaced = current.spentRefreshToken === pair.presented && pair.recovered && !current.recovered
+        if (untouched || replaced) {
+          const { refreshLease: lease, reauthorizationRequired: mark } = current
+          // Another attempt may have sent a recovery with the same token, which Clover may handle after this pair was given.
+          if (this.#use.trust === 'high' && (mark || (lease && lease.by !== by))) unsaved.pair = { ...pair, isDoubtful: true }
+          const { updatedAt } = unsaved.next
+          unsaved.next = { ...make.withPair(current, unsaved.pair, updatedAt), updatedAt }
+          unsaved.expected = current.revision
+          unsaved.refusedSince = mark?.since
+          continue
+        }
+      }
+      notify({ type: 'pair-dropped', merchantId })
+      return undefined
+    }
+    throw storageFailed('put', 'it refuses a write although the revision is the stored one', merchantId)
+  }
+
+  /** Reports that the merchant works again, if the stored pair ended a mark. */
+  #stored (unsaved: UnsavedPair, record: Installation): Installation {
+    const { merchantId } = record
+    if (unsaved.refusedSince !== undefined) this.#use.notify({ type: 'reconnected', merchantId, since: unsaved.refusedSince, by: 'refresh' })
+    unsaved.refusedSince = undefined
+    return record
+  }
+
+  /** Marks the record, since Clover refused every stored token. That may be temporary, so the merchant is tried again at `retryAt`. */
+  async #mark (claim: Claim, start: Installation): Promise<undefined> {
+    const { store, make, clock, notify } = this.#use
+    const next = make.marked(claim.record, clock.now())
+    if (!await store.put(next, claim.record.revision)) return undefined
+    const { since, retryAt } = next.reauthorizationRequired as NonNullable<Installation['reauthorizationRequired']>
+    const { merchantId } = next
+    notify({ type: 'reauthorization-required', merchantId, since, retryAt, first: start.reauthorizationRequired === undefined })
+    throw reauthorizationRequired(merchantId)
+  }
+
+  #isClosing (): boolean {
+    return this.#use.isClosing?.() ?? false
+  }
+
+  /** Waits while another server refreshes: 10 ms at first, then about a fifth of the time that has passed, up to a second. */
+  async #pause (round: number): Promise<void> {
+    const { runtime } = this.#use
+    await runtime.sleep(backoff({ first: 10, longest: 1000, factor: 1.25 }, round, runtime.jitter))
+  }
+}

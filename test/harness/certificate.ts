@@ -1,0 +1,23 @@
+/*
+ * A self-signed certificate for localhost and its key, only for tests with https. It expires in a hundred years.
+ */
+
+export const cert = `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUDwjkJiBBnZnoyuB0Vevo0XwNEEgwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDIyMjg0OFoYDzIxMjYxMDMx
+MjIyODQ4WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQ1NgvLTX2qyAQNHJiGYCrOeTkHP8jlEocdTwot501nrFudOfTntdoB
+TqBAw+0nRXRxo/Anlw3uGMQGGKz40Zc7o28wbTAdBgNVHQ4EFgQUBTd6co7Q7Hvx
+/ekjJ1mEFUOow8UwHwYDVR0jBBgwFoAUBTd6co7Q7Hvx/ekjJ1mEFUOow8UwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIgPn1/4J7YTb5L/Nnriu1EdeMmq7482Ehto2hBBidZnYkCIQCW
+wOq1+FFewMs3OAJaB9gyB3ei4ZawOllV2l9FcHsV6w==
+-----END CERTIFICATE-----
+`
+
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3bGTxrtyoDnQivbt
+B/yrdE20kVWE/Kj5ylLkvqBPEa6hRANCAAQ1NgvLTX2qyAQNHJiGYCrOeTkHP8jl
+EocdTwot501nrFudOfTntdoBTqBAw+0nRXRxo/Anlw3uGMQGGKz40Zc7
+-----END PRIVATE KEY-----
+`

@@ -1,0 +1,17 @@
+import t from 'tap'
+import { ownFaults } from './faults.js'
+import { flows } from './flows.js'
+import { runFlows, runAllFlows } from './run-flows.js'
+
+/*
+ * Secrets that can be recognised are put wherever there are secrets; then all that can happen happens, and what came out of it is searched:
+ * log lines at level trace, replies, pages, errors, notices, results, diagnostics messages, and calls to Clover.
+ */
+
+t.test('no secret comes out of a host that logs all it can (security 21, security 22, security 33)', async t => {
+  await runAllFlows(t, { verbose: true, sealed: true }, [...flows, ...ownFaults])
+})
+
+t.test('nor of the faults of its store where tokens are stored as they are (security 33)', async t => {
+  await runFlows(t, { verbose: true, sealed: false }, ownFaults)
+})

@@ -1,0 +1,42 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { storageConformance } from '../../src/testing/conformance/index.js'
+import { findMariadb, findPostgres, uniqueName } from '../harness/services.js'
+import { testReadyAdapter } from './ready-adapter.js'
+import { connectTo, fileClients, serverClients } from './sql-clients.js'
+
+/*
+ * Every client that an SQL adapter takes, as a host would have it, with the real database.
+ */
+
+t.jobs = 5
+
+const servers = { postgresql: await findPostgres(), mysql: await findMariadb() }
+
+for (const { name, dialect, open } of serverClients) {
+  if (dialect === 'sqlite') continue
+  const { url, skip } = servers[dialect]
+  t.test(`${name}: conforms, with a second client`, { skip, buffered: true }, async t => {
+    const [one, other, admin] = [await open(url), await open(url), await connectTo(dialect, url)]
+    t.teardown(() => Promise.all([one.close(), other.close(), admin.close()]))
+    const table = uniqueName('client')
+    t.teardown(() => admin.query(`DROP TABLE ${table}`))
+    const cases = storageConformance(() => ({ storage: one.storage(table), another: other.storage(table), cleanup: () => admin.query(`DELETE FROM ${table}`) }))
+    for (const { name, run } of cases) await t.test(name, run)
+    await testReadyAdapter(t, one.storage(table))
+  })
+}
+
+for (const { name, open } of fileClients) {
+  t.test(`${name}: conforms, with a second client`, { buffered: true }, async t => {
+    const file = join(t.testdir(), 'store.db')
+    const [one, other] = [await open(file), await open(file)]
+    t.teardown(() => Promise.all([one.close(), other.close()]))
+    const cases = storageConformance(() => {
+      const table = uniqueName('client')
+      return { storage: one.storage(table), another: other.storage(table), cleanup: () => {} }
+    })
+    for (const { name, run } of cases) await t.test(name, run)
+    await testReadyAdapter(t, one.storage(uniqueName('client')))
+  })
+}
