@@ -3,16 +3,13 @@ import { lateness } from './deadline.js'
 /** A waiter, linked to the one before and the one after it, in order of arrival. */
 interface Waiting {
   reject: ((reason: Error) => void) | undefined
-  /** The tick at which it began. */
+  /** When it began, in monotonic milliseconds. */
   since: number
   before: Waiting | undefined
   after: Waiting | undefined
 }
 
-/**
- * The number of ticks in a timeout. It fires one to two ticks early, never late: the length of a lease assumes this bound. The last tick is
- * the grace after a late timer: see `#onTick()`.
- */
+/** How often the clock is looked at while something waits: so many times in a timeout. */
 const ticks = 50
 
 /**
@@ -20,6 +17,10 @@ const ticks = 50
  *
  * One timer serves all waiters: a timer and a race for each would cost more than reading a record from memory. The waiters are in a linked
  * list, since a Set whose entries come and go all the time rehashes repeatedly. The work behind a promise goes on after its timeout.
+ *
+ * While the process runs, a promise is rejected at most one tick before its timeout and never after it: the length of a lease assumes this
+ * bound. Where timers are late, it is the clock that counts, not the number of ticks: on a busy machine a timeout stays what it says, and
+ * ends at the first look at the clock after it.
  */
 export class Deadlines {
   readonly #milliseconds: number
@@ -27,10 +28,9 @@ export class Deadlines {
   /** The waiter that began first. */
   #first: Waiting | undefined
   #last: Waiting | undefined
-  #tick = 0
+  /** When the clock was last looked at, in monotonic milliseconds. */
+  #looked = 0
   #timer: NodeJS.Timeout | undefined
-  /** When the timer is due, in monotonic milliseconds. */
-  #due = 0
   readonly #monotonic: () => number
 
   /**
@@ -60,11 +60,11 @@ export class Deadlines {
   }
 
   #enter (reject: (reason: Error) => void): Waiting {
-    const waiting: Waiting = { reject, since: this.#tick, before: this.#last, after: undefined }
+    const waiting: Waiting = { reject, since: this.#monotonic(), before: this.#last, after: undefined }
     if (this.#last) this.#last.after = waiting
     else this.#first = waiting
     this.#last = waiting
-    if (this.#timer === undefined) this.#next()
+    if (this.#timer === undefined) this.#next(waiting.since)
     return waiting
   }
 
@@ -81,25 +81,27 @@ export class Deadlines {
   }
 
   /** Starts the timer of the next tick. It does not keep the process alive. */
-  #next (): void {
-    const length = this.#milliseconds / ticks
-    this.#due = this.#monotonic() + length
-    this.#timer = setTimeout(() => this.#onTick(), length).unref()
+  #next (now: number): void {
+    this.#looked = now
+    this.#timer = setTimeout(() => this.#onTick(), this.#milliseconds / ticks).unref()
   }
 
   /**
    * Rejects the waiters whose time is over. A timer that fires late fires before Node reads its sockets, where the store's answer may be:
-   * then waiters whose time has just ended get one more tick.
+   * then only those are rejected whose time was over at the tick before, since Node has read its sockets in between.
    */
   #onTick (): void {
-    this.#tick++
-    const most = this.#monotonic() - this.#due > lateness ? ticks : ticks - 1
-    for (let first = this.#first; first && this.#tick - first.since >= most; first = this.#first) {
+    const now = this.#monotonic()
+    const length = this.#milliseconds / ticks
+    const isLate = now - this.#looked > length + lateness
+    // Up to one tick early rather than late.
+    const began = (isLate ? this.#looked : now) + length - this.#milliseconds
+    for (let first = this.#first; first && first.since <= began; first = this.#first) {
       const { reject } = first
       this.#leave(first)
       reject?.(this.#late())
     }
     this.#timer = undefined
-    if (this.#first) this.#next()
+    if (this.#first) this.#next(now)
   }
 }

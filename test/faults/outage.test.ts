@@ -19,7 +19,7 @@ interface Outage {
   name: string
   begin (): Promise<void>
   end (): Promise<void>
-  /** Milliseconds. */
+  /** Milliseconds at least. */
   lasts: number
 }
 
@@ -80,8 +80,11 @@ async function surviveOutages (t: Test, server: PrivateServer): Promise<void> {
     answers.hold()
     await until('refreshes are in flight', () => answers.waiting > 1)
     await begin()
+    const began = performance.now()
     answers.release()
-    const { signal: isBack, back } = after(lasts, end)
+    // It lasts until it has been felt.
+    const felt = until(`${name}: a pair is held`, () => count(logs, 'pair-held') > heldBefore)
+    const { signal: isBack, back } = after(Promise.all([setTimeout(lasts), felt]), end)
     const readers = apps.flatMap(app => living.map(async merchantId => {
       while (!isBack.aborted) {
         try {
@@ -94,12 +97,13 @@ async function surviveOutages (t: Test, server: PrivateServer): Promise<void> {
       }
     }))
     await back
+    const lasted = Math.round(performance.now() - began)
     await Promise.all(readers)
     t.same(failures, [], `${name}: no request fails whose token lives`)
     t.ok(served >= readers.length, `${name}: all were served`)
     const before = load.tally.token ?? 0
     await until(`${name}: refreshes go on`, () => (load.tally.token ?? 0) > before + 50)
-    t.comment(`${name}: ${served} requests served in ${lasts} ms, ${count(logs, 'pair-held') - heldBefore} pairs held`)
+    t.comment(`${name}: ${served} requests served in ${lasted} ms, ${count(logs, 'pair-held') - heldBefore} pairs held`)
   }
   await load.stop()
   await Promise.all(apps.map(app => app.close()))
@@ -195,10 +199,10 @@ function named (address: StoreAddress, name: string): StoreAddress {
   return address.kind === 'redis' ? { ...address, prefix: `${name}:` } : address
 }
 
-/** Does something after some milliseconds; `signal` says when it is done. */
-function after (milliseconds: number, work: () => Promise<void>) {
+/** Does something after something else; `signal` says when it is done. */
+function after (event: Promise<unknown>, work: () => Promise<void>) {
   const done = new AbortController()
-  const back = setTimeout(milliseconds).then(work).finally(() => done.abort())
+  const back = event.then(work).finally(() => done.abort())
   return { signal: done.signal, back }
 }
 
