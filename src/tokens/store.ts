@@ -15,6 +15,8 @@ export interface StoreOptions {
   environment: string
   /** Milliseconds after which a call to the adapter counts as failed, its outcome unknown. */
   timeout: number
+  /** A clock in milliseconds that is never set back, for the timeout. Default: the process's own. */
+  monotonic?: () => number
   /** Called for each record that cannot be read, with the reason. */
   onUnreadable?: (merchantId: string, reason: string) => void
 }
@@ -42,9 +44,9 @@ export class Store {
   readonly #deadlines: Deadlines
 
   constructor (options: StoreOptions) {
-    const { timeout } = options
+    const { timeout, monotonic } = options
     this.#options = options
-    this.#deadlines = new Deadlines(timeout, () => new Error(`no answer within ${timeout} ms`))
+    this.#deadlines = new Deadlines(timeout, () => new Error(`no answer within ${timeout} ms`), monotonic)
   }
 
   /** Whether the adapter can list. */

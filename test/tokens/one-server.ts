@@ -142,7 +142,7 @@ export function anotherServer (options: ServerOptions = {}) {
   const clock = new CloverClock(now)
   const client = clover.client(() => { if (skew !== 0) clock.observe(new Date(Date.now()).toUTCString()) })
   const { appId, environment } = identity
-  const store = new Store({ storage, appId, environment, timeout: 5_000, onUnreadable: unreadableNotice(notify, now) })
+  const store = new Store({ storage, appId, environment, timeout: 5_000, monotonic: now, onUnreadable: unreadableNotice(notify, now) })
   const cache = options.cache === false
     ? undefined
     : new RecordCache({ max: 100, ttl: 10_000, minValidity, refreshAhead, monotonic: now, clock })
