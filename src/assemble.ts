@@ -5,6 +5,7 @@ import { createCloverClient } from './clover/client.js'
 import { createCloverHttp } from './clover/http.js'
 import { longestGrace } from './concurrency/deadline.js'
 import type { Clover } from './decorator.js'
+import { DueMerchants } from './jobs/due-merchants.js'
 import { Jobs } from './jobs/jobs.js'
 import { KeepAlive } from './jobs/keep-alive.js'
 import { MigrateLegacy } from './jobs/migrate-legacy.js'
@@ -14,6 +15,7 @@ import { createNotify, hostNotifier } from './events/notify.js'
 import type { ResolvedOptions } from './options/resolve-options.js'
 import type { RouteContext } from './routes/context.js'
 import { merchantHook } from './routes/require-merchant.js'
+import { Summaries } from './operations/summary.js'
 import { States } from './routes/state.js'
 import { Shutdown } from './shutdown.js'
 import { RecordCache } from './tokens/cache.js'
@@ -86,9 +88,11 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const ecommerceKeys = new EcommerceKeys({ api, environment, appId, accessTokens, refreshes, store, reader, make, clock, runtime })
   const jobs = new Jobs(options.maxCalls, runtime, shutdown.signal)
   const log = safeLogger(fastify.log)
-  const keepAlive = new KeepAlive({ store, refreshes, clock, runtime, jobs, log })
+  const due = new DueMerchants({ store, refreshes, clock, runtime, jobs })
+  const keepAlive = new KeepAlive({ store, due, runtime, jobs, log })
   const migration = new Migration({ store, binding, placements, refreshes, clover: client, slots, jobs, notify, runtime, shutdown })
   const migrateLegacy = new MigrateLegacy({ migration, flow, runtime, jobs, log })
+  const summaries = new Summaries({ store, clock, jobs })
   const states = new States({
     secrets: options.cookieSecrets, appId, environment: environment.name, secure: options.baseUrl.startsWith('https:'), wallClock, random: runtime.random
   })
@@ -106,7 +110,8 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     onStateRefused: (reason, merchantId) => notify({ type: 'state-refused', reason, ...(merchantId !== undefined && { merchantId }) }),
     onWebhookRefused: reason => notify({ type: 'webhook-refused', reason }),
     onVerification: isTold => notify({ type: 'webhook-verification', isTold }),
-    notifyHost: hostNotifier(fastify)
+    notifyHost: hostNotifier(fastify),
+    summary: () => summaries.run()
   }
   const clover: Clover = Object.freeze({
     requireMerchant: merchantOf => merchantHook(launchUrl, merchantOf),
@@ -120,7 +125,10 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     adopt: tokens => adopt(tokens),
     disconnect: merchantId => disconnects.disconnect(merchantId),
     migrateLegacy: (legacy, options) => migrateLegacy.run(legacy, options),
-    keepAlive: options => keepAlive.run(options)
+    keepAlive: options => keepAlive.run(options),
+    due: options => due.list(options),
+    refreshIfDue: (merchantId, options) => due.refreshIfDue(merchantId, options),
+    summary: options => summaries.run(options)
   } satisfies Clover)
   return { clover, parts: { refreshes, jobs, keepAlive, accessTokens, restApi, routeContext, shutdown } }
 }

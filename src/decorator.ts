@@ -1,7 +1,9 @@
 import type { CloverFetchInit } from './api/fetch-init.js'
 import type { KeepAliveOptions, KeepAliveSummary } from './jobs/keep-alive-options.js'
+import type { DueOptions, DueOutcome } from './jobs/due-options.js'
 import type { LegacyToken, MigrationOptions, MigrationOutcome } from './jobs/migration-types.js'
 import type { MerchantHook, MerchantSource } from './routes/require-merchant.js'
+import type { CloverSummary, SummaryOptions } from './operations/summary.js'
 import type { InstallationSummary, UnusableInstallation } from './installation.js'
 import type { AccessTokenOptions } from './tokens/access-tokens.js'
 import type { AdoptedTokens } from './tokens/adoption.js'
@@ -140,6 +142,29 @@ export interface Clover {
    * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_STORAGE if the adapter has no `list` or it fails, FST_CLOVER_CLOSING if the server is closing
    */
   keepAlive (options?: KeepAliveOptions): Promise<KeepAliveSummary>
+  /**
+   * The merchants whom a pass of keep-alive would refresh now: for a queue of the host's, which calls {@link Clover.refreshIfDue} for each. Every record is read,
+   * page by page. Any order; a merchant may come twice while records change.
+   *
+   * @throws as {@link Clover.keepAlive} does, when the first merchant is requested
+   */
+  due (options?: DueOptions): AsyncGenerator<string, void, undefined>
+  /**
+   * Refreshes a merchant's tokens if they are due, as a pass of keep-alive does. It may be repeated, and run on several servers at once: a merchant who
+   * has been refreshed since is skipped.
+   *
+   * It has no rate limit of its own: set one in the queue. Of its calls, at most half of `maxCalls` are open at once.
+   *
+   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_INVALID_OPTIONS; FST_CLOVER_CLOSING if the server is closing: another one must take the
+   * merchant. Every other failure is the outcome `'failed'`
+   */
+  refreshIfDue (merchantId: string, options?: Pick<DueOptions, 'within'>): Promise<DueOutcome>
+  /**
+   * How many merchants are in which state: one pass over all records, a page at a time. While records change, one may be counted twice.
+   *
+   * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_STORAGE if the adapter has no `list` or it fails, FST_CLOVER_CLOSING, or the reason of the signal
+   */
+  summary (options?: SummaryOptions): Promise<CloverSummary>
 }
 
 declare module 'fastify' {

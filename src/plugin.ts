@@ -51,7 +51,7 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
     parts.restApi.close()
     if (users.get(storage) === clover) users.delete(storage)
   })
-  if (routes.launch || routes.callback || routes.refresh || routes.webhook) {
+  if (routes.launch || routes.callback || routes.refresh || routes.status || routes.webhook) {
     fastify.register(async scope => { addRoutes(scope, routes, parts.routeContext) })
   }
 }

@@ -119,11 +119,14 @@ export interface CloverRouteOptions extends Omit<RouteShorthandOptions, 'exposeH
   }
 }
 
-/** Options of the refresh route, which must be guarded. */
-export interface CloverRefreshRouteOptions extends CloverRouteOptions {
+/** Options of a route that must be guarded: the refresh route and the status route. */
+export interface CloverGuardedRouteOptions extends CloverRouteOptions {
   /** `'inherited'`: hooks of the scope guard the route. Default: the route must have a hook of its own that does. */
   guard?: 'inherited'
 }
+
+/** Options of the refresh route, which must be guarded. */
+export type CloverRefreshRouteOptions = CloverGuardedRouteOptions
 
 /** Options of the webhook route, which is off without them. */
 export interface CloverWebhookRouteOptions extends CloverRouteOptions {
@@ -170,6 +173,10 @@ export interface CloverRoutes {
   callback?: CloverRoute
   /** `/clover/refresh` by default. Must be guarded, or `false`. */
   refresh?: CloverRoute<CloverRefreshRouteOptions>
+  /**
+   * For monitors: replies `summary()` as JSON. Off by default; `/clover/status` unless it has a path. Must be guarded. Needs a storage adapter with `list`.
+   */
+  status?: CloverGuardedRouteOptions | false | undefined
   /** Off by default; `/clover/webhook` unless it has a path. */
   webhook?: CloverWebhookRouteOptions | false | undefined
 }

@@ -1,10 +1,11 @@
-import type { CloverRefreshRouteOptions, CloverRoute, CloverRouteOptions, CloverRoutes, CloverWebhookRouteOptions } from './options.js'
+import type { CloverGuardedRouteOptions, CloverRoute, CloverRouteOptions, CloverRoutes, CloverWebhookRouteOptions } from './options.js'
 
 /** @internal */
 export interface ResolvedRoutes {
   launch: CloverRouteOptions & { path: string } | false
   callback: CloverRouteOptions & { path: string } | false
-  refresh: CloverRefreshRouteOptions & { path: string } | false
+  refresh: CloverGuardedRouteOptions & { path: string } | false
+  status: CloverGuardedRouteOptions & { path: string } | false
   webhook: WebhookRoute | false
 }
 
@@ -28,6 +29,7 @@ export function resolveRoutes (routes: CloverRoutes | false | undefined): Resolv
     launch: resolve('launch', given.launch),
     callback: resolve('callback', given.callback),
     refresh: resolve('refresh', given.refresh),
+    status: resolve('status', given.status ?? false),
     webhook: webhook ? { ...webhook, path: webhook.path ?? '/clover/webhook', auth: [webhook.auth].flat().filter((value): value is string => Boolean(value)) } : false
   }
 }

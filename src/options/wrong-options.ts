@@ -84,6 +84,10 @@ function wrongTogether (given: Record<string, unknown>): string[] {
   if (isPlainObject(keepAlive) && wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function') {
     problems.push('keepAlive must be false or left out with this storage adapter: keep-alive needs its method list, which it does not have.')
   }
+  const { status }: Record<string, unknown> = isPlainObject(given.routes) ? given.routes : {}
+  if (status && wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function') {
+    problems.push('routes.status must be false or left out with this storage adapter: the route needs its method list, which it does not have.')
+  }
   return problems
 }
 

@@ -1,7 +1,10 @@
 import { didYouMean } from '../checks/did-you-mean.js'
-import type { CloverRefreshRouteOptions } from './options.js'
+import type { CloverGuardedRouteOptions } from './options.js'
 
-const routeNames = ['launch', 'callback', 'refresh', 'webhook'] as const
+const routeNames = ['launch', 'callback', 'refresh', 'status', 'webhook'] as const
+/** Routes that are off by default, and that need options. */
+const optional = ['status', 'webhook']
+const guarded = ['refresh', 'status']
 /** Route options that the plugin sets itself. `attachValidation` would let an invalid query reach the handlers. */
 const ownedRouteOptions = ['method', 'url', 'handler', 'exposeHeadRoute', 'logSerializers', 'validatorCompiler', 'serializerCompiler', 'schemaErrorFormatter', 'attachValidation', 'bodyLimit']
 /**
@@ -11,7 +14,7 @@ const routeOptions = [
   'path', 'schema', 'config', 'constraints', 'logLevel', 'errorHandler', 'childLoggerFactory', 'prefixTrailingSlash', 'handlerTimeout',
   'onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onError', 'onTimeout', 'onRequestAbort'
 ]
-const ownOptions: Record<string, string[]> = { refresh: ['guard'], webhook: ['auth', 'onVerificationCode'] }
+const ownOptions: Record<string, string[]> = { refresh: ['guard'], status: ['guard'], webhook: ['auth', 'onVerificationCode'] }
 const documentation = ['hide', 'deprecated', 'tags', 'summary', 'description', 'operationId', 'security']
 const guards = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const
 
@@ -19,7 +22,7 @@ const guards = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as con
 export function wrongRoutes (routes: unknown): string[] {
   if (routes === false) return []
   const given = routes ?? {}
-  if (routes === null || !isObject(given)) return ['routes must be false, or an object with launch, callback, refresh and webhook.']
+  if (routes === null || !isObject(given)) return ['routes must be false, or an object with launch, callback, refresh, status and webhook.']
   const problems = new Map(Object.entries(given).map(([name, route]) => [name, wrongRoute(name, route)]))
   return [...problems.values()].flat().concat(wrongTogether(given, name => !problems.get(name)?.length))
 }
@@ -30,11 +33,14 @@ function wrongTogether (given: Record<string, unknown>, isRight: (name: string) 
   const paths = routeNames.filter(isRight).flatMap(name => pathOf(name, given[name]) ?? [])
   if (new Set(paths).size < paths.length) problems.push('routes must have different paths: two have the same.')
   if (given.launch !== false && given.callback === false) problems.push('routes.callback must not be false while routes.launch is on: a launch ends there.')
-  const refresh = given.refresh ?? {}
-  if (typeof refresh === 'string' || (isObject(refresh) && refresh.guard === undefined && !isGuarded(refresh))) {
-    problems.push("routes.refresh must be guarded: give it an onRequest hook of its own that refuses strangers, or guard: 'inherited' if hooks of the scope do, or set it to false.")
-  }
-  return problems
+  return problems.concat(guarded.flatMap(name => wrongGuard(name, given[name] ?? (name !== 'refresh' ? false : {}))))
+}
+
+function wrongGuard (name: string, route: unknown): string[] {
+  const isRight = isObject(route) ? route.guard !== undefined || isGuarded(route) : typeof route !== 'string'
+  return isRight
+    ? []
+    : [`routes.${name} must be guarded: give it an onRequest hook of its own that refuses strangers, or guard: 'inherited' if hooks of the scope do, or set it to false.`]
 }
 
 /** @internal Whether the launch or the callback route is on, also if their options are wrong. */
@@ -65,8 +71,8 @@ function wrongRouteOptions (name: string, route: Record<string, unknown>): strin
     if (question !== '') problems.push(`routes.${name}.${option} is not a route option${question}`)
   }
   if (route.path !== undefined && !isRoutePath(route.path)) problems.push(pathSentence(name))
-  if (route.guard !== undefined && name !== 'refresh') problems.push(`routes.${name}.guard must be left out: guard is for routes.refresh only.`)
-  else if (route.guard !== undefined && route.guard !== 'inherited') problems.push("routes.refresh.guard must be 'inherited', which means that hooks of the scope guard the route.")
+  if (route.guard !== undefined && !guarded.includes(name)) problems.push(`routes.${name}.guard must be left out: guard is for routes.refresh and routes.status only.`)
+  else if (route.guard !== undefined && route.guard !== 'inherited') problems.push(`routes.${name}.guard must be 'inherited', which means that hooks of the scope guard the route.`)
   if (name === 'webhook') problems.push(...wrongWebhook(route))
   const schema = route.schema ?? {}
   if (typeof schema !== 'object' || Object.keys(schema).some(key => !documentation.includes(key))) {
@@ -95,14 +101,14 @@ function isRoutePath (path: unknown): boolean {
 
 /** The path of a route; undefined if the route is off. */
 function pathOf (name: string, route: unknown): unknown {
-  if (route === false || (name === 'webhook' && route === undefined)) return undefined
+  if (route === false || (optional.includes(name) && route === undefined)) return undefined
   return typeof route === 'string' ? route : (isObject(route) ? route.path : undefined) ?? `/clover/${name}`
 }
 
 const pathSentence = (name: string) => `routes.${name} must have a path such as /clover/${name}: letters, digits and ._~- between slashes, none at the end.`
 
-/** Whether the refresh route has a hook that guards it, or its options say that a hook of the scope does. */
-function isGuarded (route: CloverRefreshRouteOptions): boolean {
+/** Whether a route has a hook that guards it, or its options say that a hook of the scope does. */
+function isGuarded (route: CloverGuardedRouteOptions): boolean {
   return route.guard === 'inherited' || guards.some(name => {
     const hook: unknown = route[name]
     return [hook].flat().some(one => typeof one === 'function')

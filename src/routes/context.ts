@@ -3,6 +3,7 @@ import { authorizeUrl } from '../clover/authorize.js'
 import type { CloverApp } from '../clover/app.js'
 import { badState } from '../errors.js'
 import type { CloverOptions } from '../options/options.js'
+import type { CloverSummary } from '../operations/summary.js'
 import type { Connections } from '../tokens/connections.js'
 import type { Disconnects } from '../tokens/disconnects.js'
 import type { AccessTokens } from '../tokens/access-tokens.js'
@@ -32,6 +33,8 @@ export interface RouteContext {
   onWebhookRefused: (reason: string) => void
   /** Reports a verification of the webhook route. `isTold`: the host has `onVerificationCode`. */
   onVerification: (isTold: boolean) => void
+  /** Counts merchants by state. */
+  summary: () => Promise<CloverSummary>
   /** Calls a hook of the host without waiting for it; an error is logged. */
   notifyHost: (name: string, run: () => unknown) => void
 }

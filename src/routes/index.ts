@@ -11,6 +11,7 @@ import { launchHandler } from './launch.js'
 import { refreshHandler } from './refresh.js'
 import { forStrangers } from './require-merchant.js'
 import { routeSchemas } from './schemas.js'
+import { statusHandler } from './status.js'
 import { webhookRoute } from './webhook.js'
 
 /**
@@ -31,6 +32,7 @@ export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, conte
   if (routes.launch) addRoute(scope, 'GET', forStrangers(routes.launch), routeSchemas.launch, launchHandler(context), errors)
   if (routes.callback) addCallback(scope, forStrangers(routes.callback), context, errors)
   if (routes.refresh) addRoute(scope, 'POST', routes.refresh, routeSchemas.refresh, refreshHandler(context))
+  if (routes.status) addRoute(scope, 'GET', routes.status, routeSchemas.status, statusHandler(context))
   if (routes.webhook) {
     const { options, handler } = webhookRoute(routes.webhook, context)
     addRoute(scope, 'POST', forStrangers(options), routeSchemas.webhook, handler)

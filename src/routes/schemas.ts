@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { Token } from '../clover/wire.js'
 import { MerchantId } from '../installation.js'
+import { CloverSummary } from '../operations/summary.js'
 import { maxReturnTo } from './return-to.js'
 
 /*
@@ -122,6 +123,12 @@ export const routeSchemas = {
     tags: ['clover'],
     body: RefreshBody,
     response: { 200: RefreshReply, ...errors }
+  },
+  status: {
+    summary: 'Count merchants by state',
+    description: 'For monitors: makes one pass over the stored records.',
+    tags: ['clover'],
+    response: { 200: CloverSummary, ...errors }
   },
   webhook: {
     summary: 'Take events from Clover',

@@ -1,3 +1,4 @@
+import { DueMerchants } from '../../src/jobs/due-merchants.js'
 import { Jobs } from '../../src/jobs/jobs.js'
 import { KeepAlive } from '../../src/jobs/keep-alive.js'
 import type { Runtime } from '../../src/runtime.js'
@@ -9,14 +10,15 @@ type Server = ReturnType<typeof anotherServer>
 export const day = 86_400
 
 /** The jobs of a server of `startServer()`, and the entries that they log. */
-export function jobsOf ({ store, refreshes, clock }: Server, { maxCalls = 8, ...given }: { maxCalls?: number } & Partial<Pick<Runtime, 'jitter' | 'sleep'>> = {}) {
+export function jobsOf ({ store, refreshes, clock }: Server, { maxCalls = 8, closing = new AbortController().signal, ...given }: { maxCalls?: number, closing?: AbortSignal } & Partial<Pick<Runtime, 'jitter' | 'sleep'>> = {}) {
   const logs: Array<{ level: string, details: Record<string, unknown>, text: string }> = []
   const log = Object.fromEntries((['debug', 'info', 'warn', 'error'] as const).map(level =>
     [level, (details: Record<string, unknown>, text: string) => { logs.push({ level, details, text }) }])) as unknown as ConstructorParameters<typeof KeepAlive>[0]['log']
   const runtime = { monotonic: () => Date.now(), sleep, jitter: () => 0.5, ...given }
-  const jobs = new Jobs(maxCalls, runtime, new AbortController().signal)
-  const keepAlive = new KeepAlive({ store, refreshes, clock, runtime, jobs, log })
-  return { jobs, keepAlive, logs }
+  const jobs = new Jobs(maxCalls, runtime, closing)
+  const due = new DueMerchants({ store, refreshes, clock, runtime, jobs })
+  const keepAlive = new KeepAlive({ store, due, runtime, jobs, log })
+  return { jobs, due, keepAlive, logs }
 }
 
 /** A merchant id by its number. */

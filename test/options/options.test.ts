@@ -100,7 +100,7 @@ t.test('for a misspelt option the error suggests the right one', async t => {
     else t.match(await refusal(t, changes), new RegExp(`^${meant.replace(/\w+$/, '')}\\w+ is not an? \\w+( of fastify-clover| option)?: did you mean ${meant}\\?$`), inspect(changes))
   }
   t.equal(await refusal(t, { secret: canary }), 'secret is not an option of fastify-clover.')
-  t.equal(await refusal(t, { routes: { refresh: false, elsewhere: canary } }), 'routes.elsewhere is not a route of fastify-clover: there are launch, callback, refresh, webhook.')
+  t.equal(await refusal(t, { routes: { refresh: false, elsewhere: canary } }), 'routes.elsewhere is not a route of fastify-clover: there are launch, callback, refresh, status, webhook.')
   t.equal(await boot(t, optionsWith({ routes: { refresh: false, launch: { helmet: { enableCSPNonces: true }, config: { rateLimit: {} }, websocket: false } } })), undefined, 'options that other plugins read')
 })
 

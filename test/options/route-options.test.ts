@@ -44,7 +44,7 @@ t.test('a refresh route without a guard stops the boot (security 26)', async t =
     t.match(await refusal(t, { routes: refresh === undefined ? undefined : { refresh } }), /^routes\.refresh must be guarded: give it an onRequest hook/, inspect(refresh))
   }
   for (const guard of ['none', 'inherit', true]) t.equal(await refusal(t, { routes: { refresh: { guard } } }), "routes.refresh.guard must be 'inherited', which means that hooks of the scope guard the route.")
-  t.equal(await refusal(t, { routes: { refresh: false, launch: { guard: 'inherited' } } }), 'routes.launch.guard must be left out: guard is for routes.refresh only.')
+  t.equal(await refusal(t, { routes: { refresh: false, launch: { guard: 'inherited' } } }), 'routes.launch.guard must be left out: guard is for routes.refresh and routes.status only.')
   const hook = async () => {}
   const guarded = [false, { guard: 'inherited' }, { onRequest: hook }, { preParsing: hook }, { preValidation: hook }, { preHandler: hook }, { preHandler: [hook, hook] }]
   for (const refresh of guarded) t.equal(await boot(t, optionsWith({ routes: { refresh } })), undefined, inspect(refresh))
@@ -59,7 +59,7 @@ t.test('a webhook route needs auth, even if undefined: only a path is refused', 
   t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, onVerificationCode: canary } } }), /^routes\.webhook\.onVerificationCode must be a function\.$/)
   t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, path: '/w/' } } }), /^routes\.webhook must have a path such as \/clover\/webhook/)
   t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, path: '/clover/launch' } } }), /^routes must have different paths/)
-  t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, guard: 'inherited' } } }), /^routes\.webhook\.guard must be left out: guard is for routes\.refresh only/)
+  t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, guard: 'inherited' } } }), /^routes\.webhook\.guard must be left out: guard is for routes\.refresh and routes\.status only/)
   const unset: string | undefined = process.env.FASTIFY_CLOVER_TEST_NEVER_SET
   for (const auth of [unset, '', false, [], [unset], canary.repeat(3), [canary.repeat(3), unset]]) t.equal(await boot(t, optionsWith({ routes: { refresh: false, webhook: { auth } } })), undefined, inspect(auth))
   for (const webhook of [{}, undefined, false]) t.equal(await boot(t, optionsWith({ routes: { refresh: false, webhook } })), undefined, inspect(webhook))

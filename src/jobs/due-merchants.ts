@@ -1,0 +1,182 @@
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { checkOptions, requireMerchantId } from '../checks/arguments.js'
+import { backoff } from '../concurrency/backoff.js'
+import type { RateLimiter } from '../concurrency/rate-limiter.js'
+import { closing, isCloverError, storageFailed } from '../errors.js'
+import type { Installation } from '../installation.js'
+import type { Runtime } from '../runtime.js'
+import { readPages } from '../storage/page.js'
+import type { Refreshes } from '../tokens/refreshes.js'
+import type { Store, StorePage } from '../tokens/store.js'
+import { isDue } from './due.js'
+import { DueArgument, RefreshIfDueArgument, type DueOptions, type DueOutcome } from './due-options.js'
+import type { Jobs } from './jobs.js'
+import { KeepAlivePass } from './keep-alive-options.js'
+
+/** @internal */
+export interface DueMerchantsDependencies {
+  store: Pick<Store, 'get' | 'list' | 'canList'>
+  refreshes: Pick<Refreshes, 'refresh' | 'isBusyOrBackingOff'>
+  clock: { now (): number }
+  runtime: Pick<Runtime, 'jitter' | 'sleep'>
+  jobs: Pick<Jobs, 'slots' | 'begin' | 'track'>
+}
+
+/** @internal A merchant who is due. */
+export interface Due {
+  merchantId: string
+  /** The refresh token of the record that was read: if the store has another one later, another server has refreshed. */
+  refreshToken: string | null
+  /** The refresh may be refused, and a recovery follow. */
+  isDoubtful: boolean
+}
+
+/** @internal How the store is read for merchants who are due. */
+export interface Search {
+  /** Seconds: as for {@link isDue}. */
+  within: number
+  /** Reads every record, not only those that the store lists as due: a wrong clock may have written a time that never comes. */
+  isFull: boolean
+  stop: AbortSignal
+  /** For the pauses after a page that could not be read. */
+  sleep: Runtime['sleep']
+  /** Called with each page. */
+  onPage?: (page: StorePage) => void
+}
+
+const pageSize = 100
+
+/** How often the read of a page is tried, and the pauses between tries in milliseconds. */
+const listing = { tries: 4, first: 1_000, longest: 10_000 }
+
+/** @internal Finds the merchants who are due, and refreshes one. Keep-alive does both; a host with a queue of its own does each by itself. */
+export class DueMerchants {
+  readonly #use: DueMerchantsDependencies
+
+  constructor (dependencies: DueMerchantsDependencies) {
+    this.#use = dependencies
+  }
+
+  /** Backs `due()`. */
+  async * list (options: DueOptions = {}): AsyncGenerator<string, void, undefined> {
+    checkOptions('due', DueArgument, options)
+    const { store, jobs, runtime: { sleep } } = this.#use
+    if (!store.canList) throw storageFailed('list, which it does not have', 'due() needs it')
+    const stop = jobs.begin(options.signal)
+    for await (const { merchantId } of this.find({ within: withinOf(options), isFull: true, stop, sleep })) {
+      if (stop.aborted) return
+      yield merchantId
+    }
+  }
+
+  /** Backs `refreshIfDue()`. */
+  async refreshIfDue (merchantId: string, options: Pick<DueOptions, 'within'> = {}): Promise<DueOutcome> {
+    requireMerchantId(merchantId)
+    checkOptions('refreshIfDue', RefreshIfDueArgument, options)
+    const { store, jobs } = this.#use
+    const within = withinOf(options)
+    const stop = jobs.begin()
+    const isLeft = () => {
+      if (stop.aborted) throw closing()
+      return false
+    }
+    try {
+      const record = await store.get(merchantId)
+      const due = record && this.#dueOf(record, within)
+      return due ? await jobs.track(this.#refresh(due, within, isLeft)) : 'skipped'
+    } catch (error) {
+      // Neither done nor skipped: another process has to take this merchant.
+      if (isCloverError(error, 'FST_CLOVER_CLOSING')) throw error
+      return outcomeOf(error)
+    }
+  }
+
+  /** The merchants who are due, page by page. Each page is shuffled, so that servers at the same time begin with different merchants. */
+  async * find (search: Search): AsyncGenerator<Due, void, undefined> {
+    const { within, isFull, stop, onPage } = search
+    const pages = readPages(from => this.#list({ limit: pageSize, ...(!isFull && { dueBefore: Math.ceil(this.#use.clock.now() + within) }), ...from }, search))
+    for await (const page of pages) {
+      onPage?.(page)
+      yield * this.#shuffled(page.items.flatMap(record => this.#dueOf(record, within) ?? []))
+      if (stop.aborted) return
+    }
+  }
+
+  /** Refreshes a merchant of a pass, unless that is no longer necessary. */
+  async refresh (due: Due, { within, stop, limiter }: Pick<Search, 'within' | 'stop'> & { limiter: RateLimiter }): Promise<DueOutcome> {
+    const { refreshes } = this.#use
+    const isLeft = () => stop.aborted || refreshes.isBusyOrBackingOff(due.merchantId)
+    const charge = () => { if (due.isDoubtful) limiter.charge(1) }
+    try {
+      // Checked before the wait, so that a merchant who needs nothing costs no turn; and after it, since another server may have been faster.
+      if (stop.aborted || await this.#isDone(due, within) || isLeft()) return 'skipped'
+      await limiter.turn()
+      const outcome = await this.#refresh(due, within, isLeft, charge)
+      if (outcome === 'refreshed') limiter.ease()
+      return outcome
+    } catch (error) {
+      if (isCloverError(error, 'FST_CLOVER_CLOSING')) return 'skipped'
+      if (isCloverError(error, 'FST_CLOVER_UNAVAILABLE')) limiter.slowDown(error.retryAfter)
+      return outcomeOf(error)
+    }
+  }
+
+  /** The slot is taken only for the refresh: a wait for a rate limiter must not hold up other jobs. */
+  async #refresh (due: Due, within: number, isLeft: () => boolean, onBegin?: () => void): Promise<DueOutcome> {
+    const { refreshes, jobs } = this.#use
+    return jobs.slots.run(async () => {
+      if (await this.#isDone(due, within) || isLeft()) return 'skipped'
+      onBegin?.()
+      await refreshes.refresh(due.merchantId, { enough: record => this.#isEnough(record, due, within) })
+      return 'refreshed'
+    })
+  }
+
+  async #isDone (due: Due, within: number): Promise<boolean> {
+    const current = await this.#use.store.get(due.merchantId)
+    return current === undefined || this.#isEnough(current, due, within)
+  }
+
+  #isEnough (record: Installation, { refreshToken }: Due, within: number): boolean {
+    return record.refreshToken !== refreshToken || this.#dueOf(record, within) === undefined
+  }
+
+  #dueOf (record: Installation, within: number): Due | undefined {
+    if (!isDue(record, within, this.#use.clock.now())) return undefined
+    const { merchantId, refreshToken, refreshLease, reauthorizationRequired } = record
+    return { merchantId, refreshToken, isDoubtful: Boolean(refreshLease ?? reauthorizationRequired) }
+  }
+
+  async #list (query: Parameters<Store['list']>[0], pauses: Pick<Search, 'stop' | 'sleep'>, round = 1): Promise<StorePage> {
+    const { store, runtime: { jitter } } = this.#use
+    const { stop, sleep } = pauses
+    try {
+      return await store.list(query)
+    } catch (error) {
+      if (round >= listing.tries || stop.aborted) throw error
+      await sleep(backoff(listing, round - 1, jitter), stop)
+      return this.#list(query, pauses, round + 1)
+    }
+  }
+
+  /** Fisher and Yates' shuffle. */
+  #shuffled<T> (items: T[]): T[] {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = Math.floor(this.#use.runtime.jitter() * (i + 1))
+      const moved = items[i] as T
+      items[i] = items[j] as T
+      items[j] = moved
+    }
+    return items
+  }
+}
+
+function outcomeOf (error: unknown): DueOutcome {
+  if (isCloverError(error, 'FST_CLOVER_NOT_CONNECTED')) return 'skipped'
+  return isCloverError(error, 'FST_CLOVER_REAUTHORIZATION_REQUIRED') ? 'refused' : 'failed'
+}
+
+function withinOf ({ within }: Pick<DueOptions, 'within'>): number {
+  return Value.Parse(Type.Pick(KeepAlivePass, ['within']), within === undefined ? {} : { within }).within
+}

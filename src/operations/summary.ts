@@ -1,0 +1,96 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { checkOptions, optionsOf, Signal } from '../checks/arguments.js'
+import { closing, storageFailed } from '../errors.js'
+import type { Installation } from '../installation.js'
+import { isDue } from '../jobs/due.js'
+import type { Jobs } from '../jobs/jobs.js'
+import { KeepAlivePass } from '../jobs/keep-alive-options.js'
+import { readPages } from '../storage/page.js'
+import { isAhead, limits } from '../tokens/freshness.js'
+import type { Store } from '../tokens/store.js'
+
+const Count = (description: string) => Type.Integer({ minimum: 0, description })
+
+/** How many merchants are in which state. Each record counts in one state only: the first that holds, from the last line upwards. */
+export const CloverSummary = Type.Object({
+  merchants: Count('All records: the sum of the states'),
+  connected: Count('Their tokens work, or can be refreshed, and nothing has to be done soon'),
+  dueSoon: Count('The refresh token expires soon, or its expiration is unknown and a day has passed: keep-alive refreshes them'),
+  doubtful: Count('A late request could still end the tokens: keep-alive confirms them within fifteen minutes'),
+  interrupted: Count('A refresh was cut off, such as by a crash, and its lease has expired: keep-alive recovers them'),
+  reauthorizationRequired: Count('Clover refuses every stored token: the merchant must open the app again'),
+  unusable: Count('The record is damaged, does not open, or is of another app'),
+  nextRefreshTokenExpiration: Type.Union([Type.Number(), Type.Null()], {
+    description: 'Unix seconds: when the first refresh token expires, of those that Clover does not refuse; null: none is known'
+  })
+}, { title: 'CloverSummary', description: 'How many merchants are in which state' })
+export type CloverSummary = Static<typeof CloverSummary>
+
+/** @internal The state of a usable record. */
+export type MerchantState = 'connected' | 'dueSoon' | 'doubtful' | 'interrupted' | 'reauthorizationRequired'
+
+/** The options of `summary()`. */
+export interface SummaryOptions {
+  /** Seconds, 0 to 31536000: a refresh token that expires within them, or within half of its life if that is shorter, is due soon. Default: 2592000 (30 days). */
+  within?: number | undefined
+  /** Ends the pass: `summary()` then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+const { within: Within } = KeepAlivePass.properties
+const SummaryArgument = optionsOf<SummaryOptions>({ within: Within, signal: Signal })
+
+/** Records a page: a page is held in memory, and a smaller one takes more round trips. */
+const pageSize = 500
+
+/** @internal */
+export interface SummariesDependencies {
+  store: Pick<Store, 'list' | 'canList'>
+  /** Unix seconds by Clover's clock. */
+  clock: { now (): number }
+  jobs: Pick<Jobs, 'begin'>
+}
+
+/** @internal Counts merchants by state: one pass over the store, one page of records in memory. */
+export class Summaries {
+  readonly #use: SummariesDependencies
+
+  constructor (dependencies: SummariesDependencies) {
+    this.#use = dependencies
+  }
+
+  /** Backs `summary()`. */
+  async run (options: SummaryOptions = {}): Promise<CloverSummary> {
+    checkOptions('summary', SummaryArgument, options)
+    const { store, clock, jobs } = this.#use
+    const { within = Within.default as number, signal } = options
+    if (!store.canList) throw storageFailed('list, which it does not have', 'summary() needs it')
+    const stop = jobs.begin(signal)
+    const summary: CloverSummary = {
+      merchants: 0, connected: 0, dueSoon: 0, doubtful: 0, interrupted: 0, reauthorizationRequired: 0, unusable: 0, nextRefreshTokenExpiration: null
+    }
+    for await (const { items, unusable } of readPages(from => store.list({ limit: pageSize, ...from }))) {
+      if (stop.aborted) throw signal?.aborted ? signal.reason : closing()
+      const now = clock.now()
+      summary.merchants += items.length + unusable.length
+      summary.unusable += unusable.length
+      for (const record of items) {
+        const state = stateOf(record, within, now)
+        summary[state]++
+        const { refreshTokenExpiration } = record
+        if (state === 'reauthorizationRequired' || refreshTokenExpiration === null) continue
+        summary.nextRefreshTokenExpiration = Math.min(summary.nextRefreshTokenExpiration ?? Infinity, refreshTokenExpiration)
+      }
+    }
+    return summary
+  }
+}
+
+/** The state of a record. `within` in seconds, `now` in Unix seconds by Clover's clock. */
+function stateOf (record: Installation, within: number, now: number): MerchantState {
+  const { reauthorizationRequired, refreshLease, confirmAt } = record
+  if (reauthorizationRequired) return 'reauthorizationRequired'
+  if (refreshLease && !isAhead(refreshLease.until, now, limits.lease)) return 'interrupted'
+  if (confirmAt !== undefined) return 'doubtful'
+  return isDue(record, within, now) ? 'dueSoon' : 'connected'
+}
