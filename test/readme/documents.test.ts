@@ -4,8 +4,10 @@ import Fastify from 'fastify'
 import t from 'tap'
 import clover from '../../src/index.js'
 import { errorCodes } from '../../src/errors.js'
+import { DueOutcome } from '../../src/jobs/due-options.js'
 import { KeepAliveSchedule, KeepAliveSummary } from '../../src/jobs/keep-alive-options.js'
 import { MigrationData, MigrationOutcome } from '../../src/jobs/migration-types.js'
+import { CloverSummary } from '../../src/operations/summary.js'
 import { CloverDataOptions } from '../../src/options/options.js'
 import * as storage from '../../src/storage/index.js'
 import { DataOptions } from '../../src/testing/simulator/options.js'
@@ -42,9 +44,9 @@ t.test('the README is short: 350 lines at most, and 140 characters in a line of 
 })
 
 t.test('the README leads to each guide', async t => {
-  t.same(guided, ['api', 'events', 'jobs', 'routes', 'storage', 'testing', 'tokens'])
+  t.same(guided, ['api', 'events', 'jobs', 'operations', 'routes', 'storage', 'testing', 'tokens'])
   const linked = rowsOf(readme, 'Guide').map(([cell = '']) => /\]\((.*)\)/.exec(cell)?.[1])
-  t.same(linked, [...['routes', 'api', 'storage', 'jobs', 'events', 'testing', 'tokens'].map(folder => `src/${folder}/README.md`), 'example/README.md', 'CHANGELOG.md'])
+  t.same(linked, [...['routes', 'api', 'storage', 'jobs', 'operations', 'events', 'testing', 'tokens'].map(folder => `src/${folder}/README.md`), 'example/README.md', 'CHANGELOG.md'])
 })
 
 t.test('each guide says what it is for, and no two of its headings share an anchor', async t => {
@@ -66,7 +68,7 @@ t.test('a block with a file\'s name above it is that file, and any other is part
       (file === undefined ? parts : whole).push(document)
     }
   }
-  t.equal(whole.length, 7)
+  t.equal(whole.length, 9)
   t.ok(parts.length >= 15)
   t.notOk(holds('const a = 1\nconst b = 2\n', 'const b = 3\n'))
   t.notOk(holds('const b = 2\n', 'import a from \'a\'\nconst b = 2\n'))
@@ -76,8 +78,9 @@ t.test('the README names every option, every error, every route and every member
   const functions = ['storage', 'routes', 'onConnect', 'onError', 'onReauthorizationRequired', 'onReconnected', 'onDisconnect', 'onEvent']
   t.same(namesOf(readme, 'Option').sort(), [...Object.keys(CloverDataOptions.properties), ...functions].sort())
   t.same(namesOf(readme, 'Code').sort(), Object.keys(errorCodes).sort())
-  t.same(namesOf(readme, 'Entry'), ['launch', 'callback', 'refresh', 'webhook'])
-  t.same(namesOf(guideTo('routes'), 'Entry'), ['launch', 'callback', 'refresh', 'webhook'])
+  const entries = ['launch', 'callback', 'refresh', 'status', 'webhook']
+  t.same(namesOf(readme, 'Entry'), entries)
+  t.same(namesOf(guideTo('routes'), 'Entry'), entries)
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(clover, { environment: 'sandbox', appId: 'APP', appSecret: 'secret', storage: storage.memoryStorage(), routes: false })
@@ -107,6 +110,11 @@ t.test('the guide to jobs names every option, number and outcome of keep-alive a
   t.same(namesOf(guide, 'Member of the summary'), Object.keys(KeepAliveSummary.properties))
   t.same(namesOf(guide, 'Option').sort(), [...Object.keys(MigrationData.properties), 'signal', 'onProgress'].sort())
   t.same(rowsOf(guide, 'Outcome').map(([cell]) => cell), MigrationOutcome.anyOf.map(({ properties }) => `\`'${properties.outcome.const}'\``))
+  t.same(rowsOf(guide, 'Outcome of `refreshIfDue`').map(([cell]) => cell), DueOutcome.anyOf.map(({ const: outcome }) => `\`'${outcome}'\``))
+})
+
+t.test('the guide to operations names every number of a summary', async t => {
+  t.same(namesOf(guideTo('operations'), 'Member of the summary'), Object.keys(CloverSummary.properties))
 })
 
 t.test('the guide to events has each event with its channel, its log level and its fields', async t => {

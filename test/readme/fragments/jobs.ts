@@ -11,6 +11,21 @@ export async function migrate (app: FastifyInstance, signal: AbortSignal): Promi
   }
 }
 
+interface Queue {
+  add: (name: string, data: { merchantId: string }, options: { deduplicationId: string }) => Promise<unknown>
+}
+
+export async function schedule (app: FastifyInstance, queue: Queue): Promise<void> {
+  // In a job that the scheduler starts every hour: one job for each merchant.
+  for await (const merchantId of app.clover.due()) await queue.add('refresh', { merchantId }, { deduplicationId: merchantId })
+}
+
+export async function work (app: FastifyInstance, job: { data: { merchantId: string } }): Promise<void> {
+  // In the worker:
+  const outcome = await app.clover.refreshIfDue(job.data.merchantId)
+  if (outcome === 'failed') throw new Error('no usable answer of Clover or of the store') // the queue tries again
+}
+
 export async function keepAlive (app: FastifyInstance): Promise<void> {
   const { refreshed, refused, failed } = await app.clover.keepAlive()
   console.log(`${refreshed} merchants refreshed, ${refused} must authorize again, ${failed} failed`)

@@ -1,0 +1,56 @@
+import { mock } from 'node:test'
+import { metrics } from '@opentelemetry/api'
+import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
+import { register } from 'prom-client'
+import t from 'tap'
+import { read } from './documents.js'
+import { connect } from '../harness/browser.js'
+import { merchantA, merchantB, startHost } from '../harness/host.js'
+import { until } from '../harness/waiting.js'
+
+/*
+ * The code for gauges of the guide to operations, run as it is with the real prom-client and OpenTelemetry SDK; and the dashboard, which shows what that code
+ * and the code of the guide to events count.
+ */
+
+const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })
+metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
+t.teardown(() => reader.shutdown())
+const { gauges } = await import('./gauges.js')
+const { observableGauge } = await import('./observable-gauge.js')
+await import('./metrics.js')
+
+const states = ['connected', 'dueSoon', 'doubtful', 'interrupted', 'reauthorizationRequired', 'unusable']
+const shown = async (metric: string) => Number((await register.metrics()).split(`\n${metric} `)[1]?.split('\n')[0])
+
+t.test('the guide\'s gauges show how many merchants are in which state', async t => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const { app, browser, clover, storage } = await startHost(t, { after: async app => { await gauges(app); await observableGauge(app) } })
+  for (const state of states) t.equal(await shown(`clover_merchants{state="${state}"}`), 0, state)
+  await connect(browser(), clover, merchantA)
+  await connect(browser(), clover, merchantB)
+  const record = await storage.get(merchantA)
+  const { merchants, nextRefreshTokenExpiration, ...counts } = await app.clover.summary()
+  t.equal(merchants, 2)
+  t.equal(nextRefreshTokenExpiration, record?.refreshTokenExpiration)
+
+  mock.timers.tick(60_000)
+  await until('prom-client has the new numbers', async () => await shown('clover_merchants{state="connected"}') === 2)
+  t.equal(await shown('clover_next_refresh_token_expiration_seconds'), nextRefreshTokenExpiration)
+
+  await reader.forceFlush()
+  const points = exporter.getMetrics().at(-1)?.scopeMetrics.flatMap(({ metrics }) => metrics).find(({ descriptor }) => descriptor.name === 'clover.merchants')?.dataPoints
+  t.same(Object.fromEntries(points?.map(({ attributes, value }) => [attributes.state, value]) ?? []), counts)
+})
+
+t.test('the dashboard asks only for metrics that the guides\' code makes, and for each of them', async t => {
+  const dashboard = JSON.parse(read('example/grafana.json')) as { panels: Array<{ title: string, targets?: Array<{ expr: string }> }> }
+  const asked = new Set(dashboard.panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => expr.match(/clover_\w+/g) ?? [])))
+  const made = register.getMetricsAsArray().flatMap(({ name, type }) => String(type) === 'histogram' ? [`${name}_bucket`] : [name])
+  t.same([...asked].sort(), made.filter(name => name.startsWith('clover_')).sort())
+  const exprs = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)).join('\n')
+  for (const [, state = ''] of exprs.matchAll(/state="(\w+)"/g)) t.ok(states.includes(state), state)
+  for (const event of ['refreshed', 'recovered', 'refresh-failed', 'reauthorization-required', 'pair-held', 'record-not-opened']) t.match(exprs, event)
+})
