@@ -3,6 +3,7 @@ import type { CloverOptions } from '../../src/options/options.js'
 import { memoryStorage, type CloverStorage } from '../../src/storage/index.js'
 import type { Installation, UnusableInstallation } from '../../src/installation.js'
 import { approve, connect } from '../harness/browser.js'
+import { bindAll } from '../readme/fragments/storage.js'
 import { merchantA, merchantB, ordinaryOptions, startHost, type Host } from '../harness/host.js'
 import { appEvent, authOf } from '../harness/webhook.js'
 
@@ -178,12 +179,10 @@ t.test('the option comes to a store without a failed request, and one loop binds
   }
   t.notOk((await store.get(merchantB))?.deployment, 'nothing was written for this one')
 
-  const { clover: operations } = next.app
-  // As in the guide to storage.
-  for await (const { merchantId, deployment } of operations.installations()) {
-    if (deployment !== 'production') await operations.refresh(merchantId).catch(next.app.log.error)
-  }
-  t.same((await recordsOf(store)).map(({ deployment }) => deployment), ['production', 'production'])
+  clover.uninstall(merchantB)
+  await bindAll(next.app)
+  t.same((await recordsOf(store)).map(({ deployment }) => deployment), ['production', 'production'], 'also one that Clover refuses')
+  t.match(next.logs.join(''), 'FST_CLOVER_REAUTHORIZATION_REQUIRED')
   const staging = await startHost(t, { simulator: clover, runtime: { wallClock: time.now }, options: { storage: await copyOf(store), deployment: 'staging' } })
   for (const merchantId of [merchantA, merchantB]) await t.rejects(staging.app.clover.accessToken(merchantId), { code: 'FST_CLOVER_OTHER_DEPLOYMENT' })
 })

@@ -82,6 +82,15 @@ t.test('a server without the option serves every record, and no write of it unbi
         return run()
       }
       return connections.connect(merchantId, visit('overtaking'))
+    },
+    'an authorization that finds a damaged record only at its write': async ({ connections, clover, storage }) => {
+      const damaged = { ...storage.records.get(merchantId) as Installation, accessToken: '' }
+      storage.records.delete(merchantId)
+      clover.intercept = (call, run) => {
+        if (call === 'exchange') storage.records.set(merchantId, damaged)
+        return run()
+      }
+      return connections.connect(merchantId, visit('finding'))
     }
   }
   for (const [name, write] of Object.entries(writes)) {
@@ -94,7 +103,7 @@ t.test('a server without the option serves every record, and no write of it unbi
   }
 })
 
-t.test('a server of another deployment uses nothing of a bound record, and leaves it as it is (security 23)', async t => {
+t.test('a server of another deployment uses nothing of a bound record, and leaves it as it is (security 43)', async t => {
   const { one, other, record, stored } = await twoDeployments(t)
   await leap(1801)
   const { accessTokens, refreshes, connections, disconnects, adopt, store, reader } = other
