@@ -11,7 +11,8 @@ const mostDays = 31
 
 const aName = "a name of 1 to 64 letters, digits, dots, hyphens and underscores, such as 'production'"
 
-const Takeover = Type.Object({
+/** The option `deployment` of a store that was moved on purpose. */
+export const DeploymentTakeover = Type.Object({
   /** The name of this deployment, which its servers and workers share. */
   name: Type.String({ ...DeploymentName, must: aName }),
   /** The deployment that the store was moved from: its records are served too, and are bound to this deployment at their next write. */
@@ -19,12 +20,12 @@ const Takeover = Type.Object({
   /** The last day of the takeover, such as `'2026-12-24'`, in UTC; 31 days ahead at most. After it the option is as if it was only the name. */
   until: Type.String({ must: `the last day of the takeover in UTC, such as '2026-12-24', ${mostDays} days ahead at most` })
 }, { additionalProperties: false })
+export type DeploymentTakeover = Static<typeof DeploymentTakeover>
 
 /** @internal The option `deployment`: its schema, and the text of the error for a wrong value. */
-export const DeploymentOption = Type.Union([DeploymentName, Takeover], {
+export const DeploymentOption = Type.Unsafe<string | DeploymentTakeover>(Type.Union([DeploymentName, DeploymentTakeover], {
   must: `${aName}, or, after a store was moved on purpose, { name, takeOver, until }; it may be left out, but not be undefined, as an unset variable is`
-})
-export type DeploymentOption = Static<typeof DeploymentOption>
+}))
 
 /** @internal A sentence for each thing that is wrong with the option `deployment`. `now` in Unix milliseconds. */
 export function wrongDeployment (given: Record<string, unknown>, now: number): string[] {
@@ -33,18 +34,18 @@ export function wrongDeployment (given: Record<string, unknown>, now: number): s
   const { deployment } = given
   if (!isPlainObject(deployment)) return Value.Check(DeploymentName, deployment) ? [] : [`deployment must be ${String(DeploymentOption.must)}.`]
   const complete = { name: null, takeOver: null, until: null, ...deployment }
-  const problems = wrongFields(Takeover, Object.fromEntries(Object.entries(complete).map(([name, value]) => [name, value ?? null])), 'deployment.')
+  const problems = wrongFields(DeploymentTakeover, Object.fromEntries(Object.entries(complete).map(([name, value]) => [name, value ?? null])), 'deployment.')
   if (problems.length > 0) return problems
-  const { name, takeOver, until } = deployment as Static<typeof Takeover>
+  const { name, takeOver, until } = deployment as DeploymentTakeover
   const end = endOf(until)
   return [
     ...(name === takeOver ? ['deployment.takeOver must be another name than deployment.name.'] : []),
-    ...(end === undefined || end - now > (mostDays + 1) * day ? [`deployment.until must be ${String(Takeover.properties.until.must)}.`] : [])
+    ...(end === undefined || end - now > (mostDays + 1) * day ? [`deployment.until must be ${String(DeploymentTakeover.properties.until.must)}.`] : [])
   ]
 }
 
 /** @internal The option once it was found right. */
-export function resolveDeployment (option: DeploymentOption | undefined): DeploymentSettings | undefined {
+export function resolveDeployment (option: string | DeploymentTakeover | undefined): DeploymentSettings | undefined {
   if (option === undefined) return undefined
   if (typeof option === 'string') return { name: option, takeOver: undefined }
   const { name, takeOver, until } = option

@@ -5,7 +5,7 @@ import type { CloverError } from '../errors.js'
 import { KeepAliveSchedule } from '../jobs/keep-alive-options.js'
 import type { CloverStorage } from '../storage/contract.js'
 import { MinValidity } from '../tokens/freshness.js'
-import { DeploymentOption } from './deployment.js'
+import { DeploymentOption, type DeploymentTakeover } from './deployment.js'
 
 /** A token (RFC 9110, section 5.6.2). */
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -60,14 +60,6 @@ export const CloverDataOptions = Type.Object({
    * that merchant**. Default: `false`.
    */
   dangerouslyUseImplicitFlow: Type.Optional(Type.Boolean({ must: 'true or false', default: false })),
-  /**
-   * The name of the deployment that this server is part of, such as `'production'`: each record is bound to it at its next write, and a record that is
-   * bound to another deployment is refused with FST_CLOVER_OTHER_DEPLOYMENT. So a staging server on a copy of production's store spends none of its tokens.
-   * 1 to 64 letters, digits, dots, hyphens and underscores. Default: none: every record is served, and stays bound as it is.
-   *
-   * `{ name, takeOver, until }` serves the records of the deployment `takeOver` too, and binds them to `name`, through the day `until`: for a store that was
-   * moved on purpose.
-   */
   deployment: Type.Optional(DeploymentOption),
   /** Minimum seconds left on a returned token, 0 to 86400; capped at half of the token's lifetime. Default: 60. */
   minValidity: Type.Optional(MinValidity),
@@ -200,7 +192,7 @@ export interface CloverConnection {
 }
 
 /** The options of the plugin. */
-export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl' | 'userAgent' | 'keepAlive'> {
+export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl' | 'userAgent' | 'keepAlive' | 'deployment'> {
   /**
    * Which Clover to call: the name of a Clover environment; `{ base }` with such a name and the origins to override; or
    * `{ name, authorize, api, legacy, ecommerce }`, such as a simulator's.
@@ -234,6 +226,15 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | '
    * requires the header. Default: `fastify-clover/<version>`.
    */
   userAgent?: string | undefined
+  /**
+   * The name of the deployment that this server is part of, such as `'production'`: each record is bound to it at its next write, and a record that is
+   * bound to another deployment is refused with FST_CLOVER_OTHER_DEPLOYMENT. So a staging server on a copy of production's store spends none of its tokens.
+   * 1 to 64 letters, digits, dots, hyphens and underscores. Default: none: every record is served, and stays bound as it is.
+   *
+   * `{ name, takeOver, until }` serves the records of the deployment `takeOver` too, and binds them to `name`, through the day `until`: for a store that was
+   * moved on purpose.
+   */
+  deployment?: string | DeploymentTakeover
   /** The routes, or `false` for none. Default: launch, callback and refresh, of which refresh must be guarded. */
   routes?: CloverRoutes | false
   /**
