@@ -35,7 +35,7 @@ export interface Clover {
    * Resolves with a valid access token of a merchant, after a refresh if necessary. A caller waits for `maxWait` milliseconds at most.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_NOT_CONNECTED, FST_CLOVER_REAUTHORIZATION_REQUIRED, FST_CLOVER_UNAVAILABLE,
-   * FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_CLOSING, or the reason of the signal
+   * FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_CLOSING, or the reason of the signal
    */
   accessToken (merchantId: string, options?: AccessTokenOptions): Promise<string>
   /**
@@ -96,8 +96,8 @@ export interface Clover {
     unusable?: false
   }): AsyncIterableIterator<InstallationSummary>
   /**
-   * The same, with the records that cannot be used: they are damaged, sealed with an unknown key, or of another app. Each can be
-   * disconnected; a damaged or sealed one is replaced when its merchant opens the app again.
+   * The same, with the records that cannot be used: they are damaged, sealed with an unknown key, or of another app or deployment. A damaged or
+   * sealed one can be disconnected, and is replaced when its merchant opens the app again.
    *
    * @throws FST_CLOVER_STORAGE if the adapter has no `list`
    */
@@ -112,13 +112,13 @@ export interface Clover {
    * whether it belongs to the merchant. For an expired one the caller is responsible.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION,
-   * FST_CLOVER_UNAVAILABLE, FST_CLOVER_STORAGE
+   * FST_CLOVER_UNAVAILABLE, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
    */
   adopt (tokens: AdoptedTokens): Promise<boolean>
   /**
    * Deletes a merchant's record, also while a refresh is in progress. Resolves with whether there was one.
    *
-   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE
+   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
    */
   disconnect (merchantId: string): Promise<boolean>
   /**
