@@ -9,11 +9,12 @@ const rooms = [
   ['tokens'],
   ['api', 'jobs'],
   ['options'],
+  ['operations'],
   ['routes'],
   ['testing']
 ]
 /** What rooms on one level may not import: each other. The package for tests knows storage and what is below it. */
-const apart = { testing: ['clover', 'tokens', 'api', 'jobs', 'options', 'routes'] }
+const apart = { testing: ['clover', 'tokens', 'api', 'jobs', 'options', 'operations', 'routes'] }
 const roof = ['index', 'plugin', 'assemble', 'decorator']
 
 const isFile = name => rooms[0].includes(name)
