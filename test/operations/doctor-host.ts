@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 import type { DiagnoseOptions } from '../../src/operations/diagnose.js'
 import type { Finding } from '../../src/operations/finding.js'
@@ -13,7 +14,7 @@ import { startProxy, trustingFetch, type Manners, type ReverseProxy } from './re
 export const operatorToken = 'canary-operator-token-4f1c9a'
 
 /** A guard that lets only the operator through. */
-export const guard: NonNullable<Exclude<NonNullable<CloverRoutes['refresh']>, string | false>['onRequest']> = async (request, reply) => {
+export const guard = async (request: FastifyRequest, reply: FastifyReply) => {
   if (request.headers.authorization !== `Bearer ${operatorToken}`) return reply.code(401).send({ message: 'not from here' })
 }
 
@@ -43,8 +44,13 @@ export async function startDoctorHost (t: Test, { options, routes, proxy: manner
   const proxy = await startProxy(t, manners)
   const port = manners ? proxy.port : await freePort()
   const baseUrl = `${manners?.tls ? 'https' : 'http'}://127.0.0.1:${port}${path}`
+  const scopes: FastifyInstance[] = []
   const host = await startHost(t, {
     ...more,
+    before: async app => {
+      app.addHook('onRegister', scope => { scopes.push(scope) })
+      await more.before?.(app)
+    },
     runtime: { fetch: trustingFetch, ...more.runtime },
     options: clover => ({
       cookieSecret: randomBytes(32).toString('base64'),
@@ -60,7 +66,8 @@ export async function startDoctorHost (t: Test, { options, routes, proxy: manner
     proxy.target = (app.server.address() as AddressInfo).port
   }
   const diagnose = async (given?: DiagnoseOptions) => {
-    const findings = await collect(app.clover.diagnose(given))
+    const scope = [app, ...scopes].find(scope => scope.hasDecorator('clover')) ?? app // with a prefix, the app itself has no decorator
+    const findings = await collect(scope.clover.diagnose(given))
     const byCheck = Object.fromEntries(findings.map(finding => [finding.check, finding]))
     t.equal(Object.keys(byCheck).length, findings.length, 'each check has one finding')
     return byCheck
