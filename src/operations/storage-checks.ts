@@ -29,6 +29,8 @@ interface Trial extends StorageContext {
 /** A step of the trial. Resolves with its findings; one that is an error of the step's own check ends the trial, since what follows would prove nothing. */
 interface Step {
   check: CheckName
+  /** Another check that the step makes. */
+  also?: CheckName
   run (trial: Trial): Promise<Finding[]>
 }
 
@@ -59,16 +61,17 @@ const steps: Step[] = [
   },
   {
     check: 'storage-lists',
+    also: 'records',
     run: async trial => {
       if (!trial.store.canList) {
         const message = 'The storage adapter has no list.'
         return [found('storage-lists', 'not-checked', message), found('records', 'not-checked', message)]
       }
       const listing = await readAll(trial, trial.merchantId)
-      const isListed = listing.revisions.includes(trial.second.revision)
+      if (listing.revisions.includes(trial.second.revision)) return [ok('storage-lists', 'A listing has the last write.'), judgeRecords(listing)]
       return [
-        isListed ? ok('storage-lists', 'A listing has the last write.') : wrong('storage-lists', 'A listing lacks a record that was just written, or has an older one: keep-alive does not see each merchant.', primary),
-        judgeRecords(listing)
+        wrong('storage-lists', 'A listing lacks a record that was just written, or has an older one: keep-alive does not see each merchant.', primary),
+        found('records', 'not-checked', 'Listings lack records.')
       ]
     }
   },
@@ -100,17 +103,18 @@ async function tryStore (context: StorageContext): Promise<Finding[]> {
   const trial = makeTrial(context)
   const findings: Finding[] = []
   let isOver = false
+  let left: Finding | undefined
   try {
-    for (const { check, run } of steps) {
+    for (const step of steps) {
       context.throwIfStopped()
-      const outcome: Finding[] = isOver ? [notTried(check)] : await run(trial).catch(failureOf(check))
+      const outcome: Finding[] = isOver ? notTried(step) : await step.run(trial).catch(failureOf(step))
       findings.push(...outcome)
-      isOver ||= outcome.some(finding => finding.check === check && finding.status === 'error')
+      isOver ||= outcome.some(({ check, status }) => check === step.check && status === 'error')
     }
   } finally {
-    findings.push(...await remove(trial))
+    left = await remove(trial)
   }
-  return findings
+  return left === undefined ? findings : [...findings.filter(({ check }) => check !== left.check), left]
 }
 
 function makeTrial (context: StorageContext): Trial {
@@ -121,13 +125,13 @@ function makeTrial (context: StorageContext): Trial {
   return { ...context, merchantId, first, second: make.returned(first, make.id(), clock.now()) }
 }
 
-/** Removes the temporary record, if an end before its time has left it. */
-async function remove ({ store, merchantId }: Trial): Promise<Finding[]> {
+/** Removes the temporary record, if an end before its time has left it. Resolves with a finding if that fails. */
+async function remove ({ store, merchantId }: Trial): Promise<Finding | undefined> {
   try {
     await store.delete(merchantId)
-    return []
+    return undefined
   } catch (error) {
-    return [found('storage-deletes', 'error', `The temporary record of merchant ${merchantId} may still be there: ${whyStorageFailed(error)}.`, `When the store works again: clover.disconnect('${merchantId}').`)]
+    return found('storage-deletes', 'error', `The temporary record of merchant ${merchantId} may still be there: ${whyStorageFailed(error)}.`, `When the store works again: clover.disconnect('${merchantId}').`)
   }
 }
 
@@ -149,12 +153,12 @@ function wrong (check: CheckName, message: string, fix = contract): Finding {
   return found(check, 'error', message, fix)
 }
 
-function notTried (check: CheckName): Finding {
-  return found(check, 'not-checked', 'Not tried, since an earlier check of the store failed.')
+function notTried ({ check, also = check }: Step): Finding[] {
+  return [...new Set([check, also])].map(name => found(name, 'not-checked', 'Not tried, since an earlier check of the store failed.'))
 }
 
 /** The findings about a step in which the store itself failed. */
-const failureOf = (check: CheckName) => (error: unknown): Finding[] => {
+const failureOf = (step: Step) => (error: unknown): Finding[] => {
   if (!isCloverError(error)) throw error
-  return [found(check, 'error', `The store does not work: ${whyStorageFailed(error)}.`, 'Check that the database runs, and that the adapter\'s user may read and write its table.')]
+  return [...notTried(step).slice(1), found(step.check, 'error', `The store does not work: ${whyStorageFailed(error)}.`, 'Check that the database runs, and that the adapter\'s user may read and write its table.')]
 }

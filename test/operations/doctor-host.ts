@@ -73,7 +73,7 @@ export async function startDoctorHost (t: Test, { options, routes, proxy: manner
     return byCheck
   }
   const connect = async (merchantId = merchantA) => {
-    const pair = clover.connect({ merchantId })
+    const pair = clover.connect({ merchantId, ...(more.appId !== undefined && { appId: more.appId }) })
     await app.clover.adopt({
       merchantId,
       accessToken: pair.access_token,
