@@ -1,5 +1,5 @@
 import { checks } from '../clover/wire.js'
-import { isCloverError } from '../errors.js'
+import { isCloverError, type CloverError } from '../errors.js'
 import type { Installation } from '../installation.js'
 import { isAhead, isRefusedFor, isToBeConfirmed, limits } from '../tokens/freshness.js'
 import type { DiagnosisContext } from './context.js'
@@ -116,8 +116,7 @@ function timeOf (seconds: number): string {
   return Number.isNaN(date.getTime()) ? 'an impossible time' : date.toISOString()
 }
 
-/** The errors of the plugin have no secret, and say what to do. */
+/** What the plugin's own error says: it has no secret, and says what to do. */
 function messageOf (error: unknown): string {
-  if (!isCloverError(error)) throw error
-  return error.message
+  return (error as CloverError).message
 }

@@ -73,21 +73,23 @@ export function createReach ({ runtime, userAgent, timeout, stop, throwIfStopped
     return 'trouble' in first && first.trouble === 'broken' ? await attempt(url, init) : first
   }
 
-  async function attempt (...[url, init]: Parameters<Reach>): Promise<Reply | NoReply> {
-    const { fetch, wallClock } = runtime
+  function attempt (...[url, init]: Parameters<Reach>): Promise<Reply | NoReply> {
     const deadline = new AbortController()
     const cancel = startDeadline(timeout, () => { deadline.abort() })
+    return ask(url, init, deadline.signal).finally(cancel)
+  }
+
+  async function ask (url: string | URL, init: Parameters<Reach>[1], deadline: AbortSignal): Promise<Reply | NoReply> {
+    const { fetch, wallClock } = runtime
     const sentAt = wallClock()
     try {
-      const signal = AbortSignal.any([deadline.signal, stop])
+      const signal = AbortSignal.any([deadline, stop])
       const response = await fetch(url, { ...init, redirect: 'manual', headers: { 'user-agent': userAgent, ...init?.headers }, signal })
       const arrivedAt = wallClock()
       return { url: new URL(url), status: response.status, headers: response.headers, body: await readText(response) ?? '', sentAt, arrivedAt }
     } catch (error) {
       throwIfStopped()
-      return deadline.signal.aborted ? noReply('late', `${timeout} ms`) : troubleOf(networkCode(error))
-    } finally {
-      cancel()
+      return deadline.aborted ? noReply('late', `${timeout} ms`) : troubleOf(networkCode(error))
     }
   }
 }

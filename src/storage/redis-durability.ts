@@ -19,6 +19,6 @@ async function settingsOf (primary: Primary): Promise<Record<string, string>> {
 
 /** Clients reply with an array, a Map or an object of the name and its value, in strings or buffers. */
 function valueOf (reply: unknown): string | undefined {
-  const values = reply instanceof Map ? [...reply.values()] : Object.values(Object(reply))
+  const values: unknown[] = reply instanceof Map ? [...reply.values()] : Object.values(Object(reply) as object)
   return values.map(String).find(value => ['always', 'everysec', 'no'].includes(value))
 }

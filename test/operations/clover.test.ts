@@ -65,6 +65,11 @@ t.test('an origin that cannot be reached is an error where this server goes, and
   }
 })
 
+t.test('a failure without a code is told without one', async t => {
+  const { diagnose } = await startDoctorHost(t, { listens: false, runtime: { fetch: async () => { throw new TypeError('fetch failed: https://canary') } } })
+  t.match((await diagnose())['clover-api'], { status: 'error', message: /^http:\/\/localhost:\d+ cannot be reached: the connection fails\.$/ })
+})
+
 t.test('the flow decides which origins are used; one that is not is not asked', async t => {
   const legacy = `http://127.0.0.1:${await freePort()}`
   const { diagnose } = await startDoctorHost(t, { options: ({ clover }) => ({ environment: { ...clover.environment, legacy } }) })

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
-import { createClient } from 'redis'
+import { createClient, RESP_TYPES } from 'redis'
 import t, { type Test } from 'tap'
 import { encryptedStorage, mysqlStorage, postgresStorage, redisStorage, sqliteStorage, sqlStorage, type CloverStorage } from '../../src/storage/index.js'
 import { findPrivateServers } from '../faults/private-servers.js'
@@ -109,8 +109,14 @@ t.test('Redis: each setting, with both clients', { skip: privateRedis?.skip ?? t
   const nodeRedis = createClient({ url })
   nodeRedis.on('error', () => {})
   await nodeRedis.connect()
-  t.teardown(() => { ioredis.disconnect(); nodeRedis.destroy() })
-  for (const [name, client] of [['ioredis', ioredis], ['node-redis', nodeRedis]] as const) {
+  const withMaps = createClient({ url, RESP: 3, commandOptions: { typeMapping: { [RESP_TYPES.MAP]: Map } } })
+  withMaps.on('error', () => {})
+  await withMaps.connect()
+  t.teardown(() => {
+    ioredis.disconnect()
+    for (const client of [nodeRedis, withMaps]) client.destroy()
+  })
+  for (const [name, client] of [['ioredis', ioredis], ['node-redis', nodeRedis], ['node-redis with maps', withMaps]] as const) {
     const look = () => complaintsAbout(t, redisStorage(client, { prefix: `${name}:` }))
     await ioredis.config('SET', 'appendfsync', 'always')
     t.same(await look(), [], name)

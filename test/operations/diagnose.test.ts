@@ -108,7 +108,7 @@ t.test('a signal, and the close of the server, end it', async t => {
   let waiting = 0
   const neverAnswers: typeof fetch = async (_input, init) => await new Promise((_resolve, reject) => {
     waiting++
-    init?.signal?.addEventListener('abort', () => { reject(init.signal?.reason as Error) })
+    init?.signal?.addEventListener('abort', () => { reject(new Error('aborted')) })
   })
   const closed = await startDoctorHost(t, { listens: false, runtime: { fetch: neverAnswers } })
   const byClose = t.rejects(collect(closed.app.clover.diagnose()), { code: 'FST_CLOVER_CLOSING' })

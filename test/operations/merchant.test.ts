@@ -112,6 +112,8 @@ t.test('a token of another merchant, or of none that Clover knows', async t => {
   const other = clover.connect({ merchantId: 'MERCHANT0000B' })
   await change(() => ({ accessToken: other.access_token }))
   t.match((await look())['read-merchant'], { status: 'error', message: /answers 401/ })
+  clover.fault({ on: 'merchant', kind: 'reply', body: { id: 'MERCHANT0000B' } })
+  t.match((await look())['read-merchant'], { status: 'error', message: /is another merchant's/, fix: /disconnect/ })
   const known = await connected(t, { simulator: { unknowns: { foreignMerchant: 404 } } })
   const foreign = known.clover.connect({ merchantId: 'MERCHANT0000B' })
   await known.change(() => ({ accessToken: foreign.access_token }))

@@ -107,7 +107,7 @@ t.test('a page in front of the routes: a log-in, a maintenance page, a wall', as
   t.match(loggedOut.findings, {
     launch: { status: 'error', message: /a redirect to http:\/\/127\.0\.0\.1:\d+\/login, and not/ }, callback: { status: 'error', message: /\/login,/ }, webhook: { status: 'error', message: /\/login,/ }, 'refresh-guard': { status: 'ok' }
   })
-  const page = await behind(t, { instead: () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>Hello</h1>' }) })
+  const page = await behind(t, { instead: () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>Hello</h1>'.repeat(30_000) }) })
   t.match(page.findings, { launch: { status: 'error', message: /status 200/ }, callback: { status: 'error' }, webhook: { status: 'error', message: /takes events/ }, 'refresh-guard': { status: 'error' } })
   const wall = await behind(t, { instead: () => ({ status: 401, headers: { 'www-authenticate': 'Basic' }, body: '' }) })
   t.match(wall.findings, { launch: { status: 'error', fix: /Let everybody reach/ }, callback: { status: 'error', fix: /Let everybody reach/ }, webhook: { status: 'error', message: /closed to strangers/ }, 'refresh-guard': { status: 'ok' } })
@@ -169,6 +169,8 @@ t.test('the callback: its query arrives, and it is the plugin that answers', asy
   t.match(rewritten.findings.callback, { status: 'error', message: /a redirect to/ })
   const implicit = await behind(t, { answer: (passed, { url }) => String(url).includes('callback') ? { ...passed, status: 404 } : passed }, { options: { flow: 'v1', dangerouslyUseImplicitFlow: true } })
   t.match(implicit.findings.callback, { status: 'error', message: /status 404/ })
+  const cached = await behind(t, { answer: withHeader('cache-control', () => undefined) }, { options: { flow: 'v1', dangerouslyUseImplicitFlow: true } })
+  t.match(cached.findings.callback, { status: 'error', message: /status 200/ })
 })
 
 t.test('a public address that does not answer: wrong in any case, or only not there now', async t => {

@@ -54,16 +54,26 @@ t.test('a store whose reads do not show the last write', async t => {
   await breaks(t, 'storage-reads', /does not show what was written/, () => ({ get: async () => undefined }))
   let reads = 0
   await breaks(t, 'storage-reads', /a replica or a cache/, right => ({ get: async merchantId => ++reads % 4 === 0 ? undefined : await right.get(merchantId) }))
-  await breaks(t, 'storage-reads', /changes what it keeps/, right => ({ get: async merchantId => {
-    const record = await right.get(merchantId)
-    return record && { ...record, connectedAt: record.connectedAt + 1 }
-  } }))
+  await breaks(t, 'storage-reads', /changes what it keeps/, right => ({
+    get: async merchantId => {
+      const record = await right.get(merchantId)
+      return record && { ...record, connectedAt: record.connectedAt + 1 }
+    }
+  }))
+  await breaks(t, 'storage-reads', /made by another app or environment/, right => ({
+    get: async merchantId => {
+      const record = await right.get(merchantId)
+      return record && { ...record, appId: 'ANOTHER' }
+    }
+  }))
   const kept = new Map<string, Installation>()
-  await breaks(t, 'storage-updates', /does not show what was written/, right => ({ get: async merchantId => {
-    const record = kept.get(merchantId) ?? await right.get(merchantId)
-    if (record) kept.set(merchantId, record)
-    return record
-  } }))
+  await breaks(t, 'storage-updates', /does not show what was written/, right => ({
+    get: async merchantId => {
+      const record = kept.get(merchantId) ?? await right.get(merchantId)
+      if (record) kept.set(merchantId, record)
+      return record
+    }
+  }))
   let isDeleted = false
   let last: Installation | null | undefined
   await breaks(t, 'storage-deletes', /does not show what was written/, right => ({
@@ -80,12 +90,14 @@ t.test('a store that does not compare revisions', async t => {
   await breaks(t, 'storage-updates', /is not the expected one/, (right, data) => ({ put: (next, expected) => right.put(next, expected && data.get(next.merchantId)?.revision) }))
   await breaks(t, 'storage-updates', /does not write over the revision/, right => ({ put: async (next, expected) => expected === undefined && await right.put(next, expected) }))
   const seen = new Map<string, string[]>()
-  await breaks(t, 'storage-updates', /is not the expected one/, (right, data) => ({ put: async (next, expected) => {
-    const former = seen.get(next.merchantId) ?? []
-    seen.set(next.merchantId, [...former, next.revision])
-    const isFormer = expected !== undefined && former.includes(expected)
-    return await right.put(next, isFormer ? data.get(next.merchantId)?.revision : expected)
-  } }))
+  await breaks(t, 'storage-updates', /is not the expected one/, (right, data) => ({
+    put: async (next, expected) => {
+      const former = seen.get(next.merchantId) ?? []
+      seen.set(next.merchantId, [...former, next.revision])
+      const isFormer = expected !== undefined && former.includes(expected)
+      return await right.put(next, isFormer ? data.get(next.merchantId)?.revision : expected)
+    }
+  }))
 })
 
 t.test('a store that lists or deletes wrongly', async t => {
@@ -124,21 +136,25 @@ t.test('a store that is down is told once, without a token', async t => {
 
 t.test('a failure that quotes the record tells no token', async t => {
   let token = ''
-  const { storage } = breaking(() => ({ put: async next => {
-    token = next.accessToken
-    throw new Error(`duplicate key: (${next.merchantId}, ${next.accessToken})`)
-  } }))
+  const { storage } = breaking(() => ({
+    put: async next => {
+      token = next.accessToken
+      throw new Error(`duplicate key: (${next.merchantId}, ${next.accessToken})`)
+    }
+  }))
   const { findings } = await lookAt(t, storage)
   t.ok(token.length > 20)
   t.notMatch(JSON.stringify(findings), token)
 })
 
 t.test('the temporary record is removed however the diagnosis ends, and never due', async t => {
-  const { storage, data } = breaking(right => ({ put: async (next, expected) => {
-    seen.push(next)
-    if (seen.length === 3) abort.abort(new Error('enough'))
-    return await right.put(next, expected)
-  } }))
+  const { storage, data } = breaking(right => ({
+    put: async (next, expected) => {
+      seen.push(next)
+      if (seen.length === 3) abort.abort(new Error('enough'))
+      return await right.put(next, expected)
+    }
+  }))
   const seen: Installation[] = []
   const abort = new AbortController()
   const { app } = await startDoctorHost(t, { listens: false, options: { storage, callTimeout: 300 } })
@@ -154,15 +170,30 @@ t.test('the temporary record is removed however the diagnosis ends, and never du
   t.equal(data.size, 0, 'a caller who never takes the next one')
 })
 
+t.test('an abort while records are listed removes the temporary record too', async t => {
+  const abort = new AbortController()
+  const { storage, data } = breaking(right => ({
+    list: async query => {
+      abort.abort(new Error('enough'))
+      return await right.list(query)
+    }
+  }))
+  const { app } = await startDoctorHost(t, { listens: false, options: { storage, callTimeout: 300 } })
+  await t.rejects(collect(app.clover.diagnose({ signal: abort.signal })), { message: 'enough' })
+  t.equal(data.size, 0)
+})
+
 t.test('keep-alive and listings of the host do nothing with the temporary record', async t => {
   let checked = 0
-  const { storage } = breaking(right => ({ delete: async (merchantId, expected) => {
-    if (checked++ === 0) {
-      t.match(await app.clover.keepAlive(), { candidates: 1, due: 0 })
-      t.match(await collect(app.clover.installations() as never), [{ merchantId, flow: 'v1' }])
+  const { storage } = breaking(right => ({
+    delete: async (merchantId, expected) => {
+      if (checked++ === 0) {
+        t.match(await app.clover.keepAlive(), { candidates: 1, due: 0 })
+        t.match(await collect(app.clover.installations() as never), [{ merchantId, flow: 'v1' }])
+      }
+      return await right.delete(merchantId, expected)
     }
-    return await right.delete(merchantId, expected)
-  } }))
+  }))
   const { app, diagnose, clover } = await startDoctorHost(t, { listens: false, options: { storage, callTimeout: 300 } })
   t.match(await diagnose(), { 'storage-deletes': { status: 'ok' } })
   t.equal(clover.calls.length, 0)

@@ -42,9 +42,9 @@ t.test('the README is short: 350 lines at most, and 140 characters in a line of 
 })
 
 t.test('the README leads to each guide', async t => {
-  t.same(guided, ['api', 'events', 'jobs', 'routes', 'storage', 'testing', 'tokens'])
+  t.same(guided, ['api', 'events', 'jobs', 'operations', 'routes', 'storage', 'testing', 'tokens'])
   const linked = rowsOf(readme, 'Guide').map(([cell = '']) => /\]\((.*)\)/.exec(cell)?.[1])
-  t.same(linked, [...['routes', 'api', 'storage', 'jobs', 'events', 'testing', 'tokens'].map(folder => `src/${folder}/README.md`), 'example/README.md', 'CHANGELOG.md'])
+  t.same(linked, [...['routes', 'api', 'storage', 'jobs', 'operations', 'events', 'testing', 'tokens'].map(folder => `src/${folder}/README.md`), 'example/README.md', 'CHANGELOG.md'])
 })
 
 t.test('each guide says what it is for, and no two of its headings share an anchor', async t => {
