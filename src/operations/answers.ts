@@ -18,6 +18,11 @@ export function redirectOf ({ url, status, headers }: Reply): URL | undefined {
   return status >= 300 && status < 400 && location !== null && URL.canParse(location, url.href) ? new URL(location, url) : undefined
 }
 
+/** @internal Whether two addresses are the same but for their queries. */
+export function isSame (one: URL, other: URL): boolean {
+  return one.origin === other.origin && one.pathname === other.pathname
+}
+
 /** @internal An address without its query, which may hold a state or a code, cut to a length that fits a message. */
 export function shown ({ origin, pathname }: URL): string {
   return `${origin}${pathname}`.slice(0, 200)

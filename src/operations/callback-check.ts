@@ -1,4 +1,4 @@
-import { nobody, pathFix, redirectOf, shown, told, unusable } from './answers.js'
+import { isSame, nobody, pathFix, redirectOf, told, unusable } from './answers.js'
 import { found, ok, type Finding } from './finding.js'
 import type { PublicContext } from './context.js'
 
@@ -13,7 +13,7 @@ export async function callbackFinding ({ app: { implicit }, reach }: PublicConte
   const reason = unusable(reply)
   if (reason !== undefined || 'trouble' in reply) return found('callback', 'not-checked', `${url} cannot be looked at: ${reason}.`)
   const to = redirectOf(reply)
-  const isOwn = implicit ? reply.status === 200 && /\bno-store\b/.test(reply.headers.get('cache-control') ?? '') : to !== undefined && shown(to) === url && to.searchParams.has('state')
+  const isOwn = implicit ? reply.status === 200 && /\bno-store\b/.test(reply.headers.get('cache-control') ?? '') : to !== undefined && isSame(to, new URL(url)) && to.searchParams.has('state')
   if (isOwn) return ok('callback', `${url} answers as the plugin does.`)
   if (reply.status === 400) return found('callback', 'error', `${url} answers with status 400: the query did not arrive, or another program answers.`, 'Have the proxy leave the query as it is.')
   const fix = reply.status === 401 || reply.status === 403 ? 'Let everybody reach the callback route: merchants come to it from Clover, without a session.' : pathFix

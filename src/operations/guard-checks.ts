@@ -1,4 +1,4 @@
-import { codeOf, nobody, pathFix, redirectOf, shown, told, unusable } from './answers.js'
+import { codeOf, isSame, nobody, pathFix, redirectOf, told, unusable } from './answers.js'
 import { found, ok, type Finding } from './finding.js'
 import type { PublicContext } from './context.js'
 import type { Reply } from './reach.js'
@@ -34,7 +34,7 @@ export async function refreshGuard ({ urls, reach }: PublicContext, url: string)
 /** Whether the request came to the plugin's handler. A host's error handler may send the launch address instead of the error. */
 function isThrough (reply: Reply, launch: string | undefined): boolean {
   const to = redirectOf(reply)
-  return reply.status < 300 || reply.status === 409 || codeOf(reply) === 'FST_CLOVER_NOT_CONNECTED' || (to !== undefined && shown(to) === launch)
+  return reply.status < 300 || reply.status === 409 || codeOf(reply) === 'FST_CLOVER_NOT_CONNECTED' || (to !== undefined && launch !== undefined && isSame(to, new URL(launch)))
 }
 
 /**
@@ -48,9 +48,13 @@ export async function webhookRoute ({ app: { appId }, reach }: PublicContext, ur
   if (reason !== undefined || 'trouble' in reply) return found('webhook', 'not-checked', `${url} cannot be looked at: ${reason}.`)
   const { status, headers } = reply
   if (status < 300) return found('webhook', 'error', `${url} takes events without Clover's code: anybody can disconnect merchants.`, `It is not the plugin that answers there, or something in front adds the code. ${pathFix}`)
-  const isRefusedBefore = status === 403 || headers.has('www-authenticate')
-  if (status === 401 && !isRefusedBefore) return ok('webhook', `${url} refuses events without Clover's code.`)
-  return isRefusedBefore
+  if (status === 403) {
+    return found('webhook', 'warning', `${url} is closed to strangers by something before the plugin (status 403). Unless that lets Clover's own addresses through, no event arrives.`,
+      'Let everybody reach the webhook route: the plugin itself refuses what is not Clover\'s.')
+  }
+  const asksForPassword = headers.has('www-authenticate')
+  if (status === 401 && !asksForPassword) return ok('webhook', `${url} refuses events without Clover's code.`)
+  return asksForPassword
     ? found('webhook', 'error', `${url} is closed to strangers by something before the plugin (status ${status}): Clover's events do not come through either.`, 'Let everybody reach the webhook route: the plugin itself refuses what is not Clover\'s.')
     : found('webhook', 'error', `${url} answers with ${told(reply)}, and not as the plugin does: Clover's events do not arrive.`, pathFix)
 }

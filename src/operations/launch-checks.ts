@@ -1,5 +1,5 @@
 import { authorizeUrl } from '../clover/authorize.js'
-import { pathFix, redirectOf, shown, told, unusable } from './answers.js'
+import { isSame, pathFix, redirectOf, shown, told, unusable } from './answers.js'
 import { found, ok, type Finding } from './finding.js'
 import type { PublicContext } from './context.js'
 import type { Reply } from './reach.js'
@@ -31,7 +31,7 @@ function redirect ({ app, urls }: PublicContext, url: string, reply: Reply): Fin
   const to = redirectOf(reply)
   // What the launch route of this registration would redirect to, but for the state.
   const expected = new URL(authorizeUrl(app, { redirectUri: String(urls.callback), state: '', verifier: '' }))
-  if (to === undefined || shown(to) !== shown(expected)) {
+  if (to === undefined || !isSame(to, expected)) {
     const fix = reply.status === 401 || reply.status === 403 ? 'Let everybody reach the launch route: merchants have no session yet.' : pathFix
     return wrong(`${url} answers with ${told(reply)}, and not with a redirect to ${shown(expected)}.`, fix)
   }

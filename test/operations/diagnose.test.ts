@@ -42,7 +42,7 @@ t.test('each link leads to a heading of a document that is in the package, and t
   t.same(rowsOf(guideTo('operations'), 'Check').flatMap(([cell = '']) => [...cell.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name)), Object.keys(links))
 })
 
-t.test('no finding holds a secret, whatever is wrong', async t => {
+t.test('no finding holds a secret, whatever is wrong (security 33)', async t => {
   const canaries = { cookieSecret: 'canary-canary-canary-canary-canary-c', appSecret: 'canary-app-secret', sealingKey: randomBytes(32).toString('base64'), webhookAuth: 'canary-webhook-auth-0001' }
   const hosts: DoctorHostOptions[] = [
     {},

@@ -112,7 +112,7 @@ t.test('a page in front of the routes: a log-in, a maintenance page, a wall', as
   const wall = await behind(t, { instead: () => ({ status: 401, headers: { 'www-authenticate': 'Basic' }, body: '' }) })
   t.match(wall.findings, { launch: { status: 'error', fix: /Let everybody reach/ }, callback: { status: 'error', fix: /Let everybody reach/ }, webhook: { status: 'error', message: /closed to strangers/ }, 'refresh-guard': { status: 'ok' } })
   const forbidden = await behind(t, { instead: () => ({ status: 403, headers: {}, body: '' }) })
-  t.match(forbidden.findings, { launch: { fix: /Let everybody reach/ }, callback: { fix: /Let everybody reach/ }, webhook: { status: 'error', message: /closed to strangers/ }, 'refresh-guard': { status: 'ok' } })
+  t.match(forbidden.findings, { launch: { fix: /Let everybody reach/ }, callback: { fix: /Let everybody reach/ }, webhook: { status: 'warning', message: /closed to strangers/ }, 'refresh-guard': { status: 'ok' } })
 })
 
 t.test('a proxy that takes a flag from the state cookie, or the cookie itself', async t => {
@@ -238,6 +238,8 @@ t.test('refresh: a guard that refuses, in whatever hook and words, is in order',
     const { diagnose } = await startDoctorHost(t, { routes: { refresh } })
     t.match((await diagnose())['refresh-guard'], { status: 'ok', message: /refuses a stranger/ }, String(index))
   }
+  const operators = await startDoctorHost(t, { routes: { launch: false, callback: false, refresh: { onRequest: async (_request, reply) => await reply.redirect('/login') } } })
+  t.match((await operators.diagnose())['refresh-guard'], { status: 'ok', message: /a redirect to .*\/login/ })
   const inherited = await startDoctorHost(t, {
     routes: { refresh: { guard: 'inherited' } },
     before: app => { app.addHook('onRequest', async (request, reply) => request.url === '/clover/refresh' ? await guard(request, reply) : undefined) }

@@ -44,6 +44,18 @@ t.test('a store that keeps the contract passes, and is as it was before', async 
   }
 })
 
+t.test('a store may add fields to a record', async t => {
+  const right = rightStorage()
+  const { findings } = await lookAt(t, {
+    ...right,
+    get: async merchantId => {
+      const record = await right.get(merchantId)
+      return record && Object.assign(Object.create(null) as object, record, { _id: 7 })
+    }
+  })
+  for (const check of storageChecks) t.equal(findings[check]?.status, 'ok', check)
+})
+
 t.test('a store that inserts wrongly', async t => {
   await breaks(t, 'storage-inserts', /does not insert/, () => ({ put: async () => false }))
   await breaks(t, 'storage-inserts', /over another/, (right, data) => ({ put: (next, expected) => right.put(next, expected ?? data.get(next.merchantId)?.revision) }))
