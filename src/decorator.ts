@@ -8,6 +8,8 @@ import type { InstallationSummary, UnusableInstallation } from './installation.j
 import type { AccessTokenOptions } from './tokens/access-tokens.js'
 import type { AdoptedTokens } from './tokens/adoption.js'
 import type { PaginateOptions } from './api/paginate.js'
+import type { DiagnoseOptions } from './operations/diagnose.js'
+import type { Finding } from './operations/finding.js'
 
 /**
  * The functions for handlers: `request.clover`, which is the same object as `app.clover`.
@@ -165,6 +167,16 @@ export interface Clover {
    * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_STORAGE if the adapter has no `list` or it fails, FST_CLOVER_CLOSING, or the reason of the signal
    */
   summary (options?: SummaryOptions): Promise<CloverSummary>
+  /**
+   * Checks this registration, its store, its public addresses and Clover, for operators: yields a finding for each check, in the order of the guide. None
+   * holds a secret. The diagnosis begins when the first finding is requested, and goes on as findings are taken.
+   *
+   * It changes nothing that stays: a temporary record is written and removed again, and the public addresses get harmless requests. It refreshes no
+   * merchant, unless `accessToken()` does so for the one that is named.
+   *
+   * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_CLOSING, or the reason of the signal
+   */
+  diagnose (options?: DiagnoseOptions): AsyncIterableIterator<Finding>
 }
 
 declare module 'fastify' {

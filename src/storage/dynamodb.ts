@@ -6,6 +6,7 @@ import { storageFailed } from '../errors.js'
 import { requireClient, hasMethod } from './arguments.js'
 import type { CloverStorageWithSetup } from './contract.js'
 import { fromRow, toDocument } from './document.js'
+import { withDurability } from './durability.js'
 import { withPlainErrors } from './driver-error.js'
 import { pageOf } from './page.js'
 
@@ -122,7 +123,7 @@ export function dynamodbStorage (client: DynamodbClient, options: DynamodbStorag
     })
   }
 
-  return {
+  const storage: CloverStorageWithSetup = {
     setup: () => withPlainErrors(setUp),
 
     get: merchantId => ready(async () => {
@@ -162,6 +163,7 @@ export function dynamodbStorage (client: DynamodbClient, options: DynamodbStorag
       return pageOf(items.map(recordOf), last === undefined ? undefined : textOf(last, 'merchantId'))
     })
   }
+  return withDurability(storage, async () => ({ store: 'DynamoDB', servers: [] }))
 }
 
 function recordOf (item: object) {

@@ -1,6 +1,7 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { deploymentOfSealed, isCloverError, otherApp, otherDeployment, reasonOf, recordSealed, recordUnreadable, storageFailed, type CloverError } from '../errors.js'
 import type { CloverStorage, ListPage, ListQuery } from '../storage/contract.js'
+import { durabilityOf, type DurabilityReport } from '../storage/durability.js'
 import { Deadlines } from '../concurrency/deadlines.js'
 import { Installation, isMerchantId } from '../installation.js'
 import type { Deployment } from './deployment.js'
@@ -124,6 +125,16 @@ export class Store {
       }
     }
     return page
+  }
+
+  /**
+   * What the database says of its durability; undefined if the adapter cannot ask it.
+   *
+   * @throws FST_CLOVER_STORAGE
+   */
+  async durability (): Promise<DurabilityReport | undefined> {
+    const ask = durabilityOf(this.#options.storage)
+    return ask && await this.#call('durability', undefined, ask)
   }
 
   async #page (query: ListQuery): Promise<ListPage> {

@@ -3,7 +3,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import Fastify, { type FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import clover, {
-  diagnosticsChannels, diagnosticsSchemas, isCloverError, type Clover, type CloverEvent, type CloverOptions, type CloverRoutes, type CloverStorage, type DiagnosticsEvent, type DiagnosticsEventType, type Installation,
+  diagnosticsChannels, diagnosticsSchemas, isCloverError, type Clover, type CloverEvent, type CloverOptions, type CloverRoutes, type CloverStorage, type DiagnosticsEvent, type DiagnosticsEventType, type Finding, type Installation,
   type InstallationSummary, type KeepAliveSummary, type MerchantHook, type MigrationOutcome
 } from '../../src/index.js'
 import { memoryStorage } from '../../src/storage/index.js'
@@ -62,6 +62,14 @@ describe('hosts', () => {
     expect(clover.paginate).type.not.toBeCallableWith('x', '/v3', { offset: 10 })
     expect(clover.paginate).type.not.toBeCallableWith('x', '/v3', { since: '2026-01-01' })
     expect(clover.ecommercePublicKey('x', { renew: true })).type.toBe<Promise<string>>()
+  })
+
+  test('diagnose a deployment', () => {
+    const { clover } = Fastify()
+    expect(clover.diagnose()).type.toBe<AsyncIterableIterator<Finding>>()
+    expect(clover.diagnose).type.toBeCallableWith({ merchantId: 'x', signal: AbortSignal.timeout(1) })
+    expect(clover.diagnose).type.not.toBeCallableWith('x')
+    expect<Finding['status']>().type.toBe<'ok' | 'warning' | 'error' | 'not-checked'>()
   })
 
   test('never see a secret in a summary', () => {

@@ -14,3 +14,9 @@ export async function refreshAll (app: FastifyInstance): Promise<void> {
     if (flow === 'v2') await app.clover.refresh(merchantId).catch(error => app.log.error(error))
   }
 }
+
+export async function printProblems (app: FastifyInstance, merchantId: string): Promise<void> {
+  for await (const { check, status, message, fix } of app.clover.diagnose({ merchantId })) {
+    if (status === 'error' || status === 'warning') console.log(`${check}: ${message} ${fix ?? ''}`)
+  }
+}
