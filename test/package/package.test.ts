@@ -66,9 +66,6 @@ export default async function (fastify) {
   await fastify.register(clover, { environment, appId, appSecret, storage: memoryStorage(), routes: false })
 }`
 
-/** As an app looks to `status`, whose numbers are those of `clover.summary()`. */
-const counted = 'module.exports = async fastify => { fastify.decorate("clover", { summary: async () => ({ connected: 3, nextRefreshTokenExpiration: null }) }) }'
-
 /** How TypeScript hosts are set up, and the files of each. The last finds types as TypeScript did before packages had `exports`. */
 const kinds = {
   nodenext: { files: ['host.mts', 'host.cts', 'require.cts'], settings: { module: 'nodenext' } },
@@ -106,7 +103,6 @@ t.test('the packed package works in an empty project, from ESM and by require', 
     const [{ id: appId, secret: appSecret } = { id: '', secret: '' }] = simulator.apps
     const merchants = simulator.addMerchants(3)
     await writeFile(join(project, 'app.mjs'), app)
-    await writeFile(join(project, 'counted.cjs'), counted)
     await writeFile(join(project, 'legacy.csv'), ['merchantId,legacyToken', ...merchants.map(merchantId => `${merchantId},${simulator.legacyToken({ merchantId })}`)].join('\n'))
     const command = async (...args: string[]) => {
       const env = { ...process.env, TEST_APP: JSON.stringify({ environment: simulator.environment, appId, appSecret }), NODE_OPTIONS: '', _TAPJS_PROCESSINFO_COVERAGE_: '0' }
@@ -115,11 +111,13 @@ t.test('the packed package works in an empty project, from ESM and by require', 
       return { code, last: stdout.trim().split('\n').at(-1) }
     }
     t.same(await command('--version'), { code: 0, last: JSON.parse(await readFile('package.json', 'utf8')).version })
-    t.same(await command('status', 'counted.cjs', '--json'), { code: 0, last: '{"connected":3,"nextRefreshTokenExpiration":null}' })
     const pass = await command('keep-alive', 'app.mjs')
     t.match([pass.code, JSON.parse(pass.last)], [0, { type: 'summary', due: 0, isComplete: true }])
     const moved = await command('migrate', 'app.mjs', 'legacy.csv', '--rate', '1000')
     t.match([moved.code, JSON.parse(moved.last)], [0, { type: 'summary', total: 3, migrated: 3 }])
+    const counted = await command('status', 'app.mjs', '--json')
+    t.match([counted.code, JSON.parse(counted.last)], [0, { merchants: 0, connected: 0 }])
+    t.match(await command('doctor', 'app.mjs'), { code: 0, last: /^0 errors, \d+ warnings, \d+ ok, \d+ not checked$/ })
   })
 
   await t.test('its types serve strict TypeScript hosts of each kind, with every library checked, and what they compile to runs', async t => {
