@@ -90,12 +90,11 @@ export const webhooks: Flow[] = [
   },
   {
     name: 'webhook: events that the host does not take, and that are waited for',
-    host: () => ({
-      options: {
-        routes: { refresh: false, webhook: { auth: auth = canary('webhook secret'), awaitEvents: true } },
-        onEvent: ({ type }) => { if (type === 'CREATE') throw new Error('mine') }
-      }
-    }),
+    host: () => {
+      auth = canary('webhook secret')
+      const webhook = { auth, awaitEvents: true }
+      return { options: { routes: { refresh: false, webhook }, onEvent: ({ type }) => { if (type === 'CREATE') throw new Error('mine') } } }
+    },
     run: async host => {
       const event = (type: string) => ({ objectId: 'O:1', type, ts: 1, more: canary() })
       const headers = { 'x-clover-auth': auth }
