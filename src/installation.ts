@@ -10,8 +10,8 @@ export function isMerchantId (value: unknown): value is string {
   return typeof value === 'string' && value.length === 13 && merchantIdPattern.test(value)
 }
 
-/** @internal The name of a deployment, as the option `deployment` gives it. */
-export const DeploymentName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' })
+/** @internal The name of a deployment, as the option `deployment` gives it. It is shorter than a token, since logs quote a stored one. */
+export const DeploymentName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$' })
 
 const deploymentPattern = new RegExp(DeploymentName.pattern as string)
 

@@ -9,7 +9,7 @@ const day = 86_400_000
 /** The most days that a takeover may last: one that is left on would also take over the next copy of the other deployment's store. */
 const mostDays = 31
 
-const aName = "a name of 1 to 64 letters, digits, dots, hyphens and underscores, such as 'production'"
+const aName = "a name of 1 to 32 letters, digits, dots, hyphens and underscores, such as 'production'"
 
 /** The option `deployment` of a store that was moved on purpose. */
 export const DeploymentTakeover = Type.Object({

@@ -236,7 +236,7 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | '
   /**
    * The name of the deployment that this server is part of, such as `'production'`: each record is bound to it at its next write, and a record that is
    * bound to another deployment is refused with FST_CLOVER_OTHER_DEPLOYMENT. So a staging server on a copy of production's store spends none of its tokens.
-   * 1 to 64 letters, digits, dots, hyphens and underscores. Default: none: every record is served, and stays bound as it is.
+   * 1 to 32 letters, digits, dots, hyphens and underscores. Default: none: every record is served, and stays bound as it is.
    *
    * `{ name, takeOver, until }` serves the records of the deployment `takeOver` too, and binds them to `name`, through the day `until`: for a store that was
    * moved on purpose.

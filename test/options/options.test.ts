@@ -51,17 +51,17 @@ t.test('every wrong or missing option stops the boot with one sentence that has 
 })
 
 t.test('deployment is a name, and a wrong or unset one is refused (security 33)', async t => {
-  const must = "deployment must be a name of 1 to 64 letters, digits, dots, hyphens and underscores, such as 'production', or, after a store was moved on purpose, { name, takeOver, until }; it may be left out, but not be undefined, as an unset variable is."
+  const must = "deployment must be a name of 1 to 32 letters, digits, dots, hyphens and underscores, such as 'production', or, after a store was moved on purpose, { name, takeOver, until }; it may be left out, but not be undefined, as an unset variable is."
   const unset: string | undefined = process.env.FASTIFY_CLOVER_TEST_NEVER_SET
-  for (const deployment of [unset, '', canary, null, true, 7, ['production'], [], '-x', '.x', 'a b', 'a\n', 'ü', 'x'.repeat(65), new Date()]) t.equal(await refusal(t, { deployment }), must, inspect(deployment))
-  for (const deployment of ['production', 'p', 'Production.eu-2_b', '1', 'x'.repeat(64)]) t.equal(await boot(t, optionsWith({ deployment })), undefined, deployment)
+  for (const deployment of [unset, '', canary, null, true, 7, ['production'], [], '-x', '.x', 'a b', 'a\n', 'ü', 'x'.repeat(33), new Date()]) t.equal(await refusal(t, { deployment }), must, inspect(deployment))
+  for (const deployment of ['production', 'p', 'Production.eu-2_b', '1', 'x'.repeat(32)]) t.equal(await boot(t, optionsWith({ deployment })), undefined, deployment)
   t.match(await refusal(t, { deploymnt: canary }), /^deploymnt is not an option of fastify-clover: did you mean deployment\?/)
 })
 
 t.test('a takeover names both deployments and its last day, a month ahead at most', async t => {
   const dayIn = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
   const right = { name: 'production-eu', takeOver: 'production', until: dayIn(7) }
-  const name = "must be a name of 1 to 64 letters, digits, dots, hyphens and underscores, such as 'production'"
+  const name = "must be a name of 1 to 32 letters, digits, dots, hyphens and underscores, such as 'production'"
   const until = "deployment.until must be the last day of the takeover in UTC, such as '2026-12-24', 31 days ahead at most."
   const unset: string | undefined = process.env.FASTIFY_CLOVER_TEST_NEVER_SET
   const wrong: Array<[object, string]> = [
