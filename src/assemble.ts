@@ -25,6 +25,7 @@ import { MerchantApi } from './api/merchant-api.js'
 import { unreadableNotice } from './tokens/unreadable.js'
 import { paginate } from './api/paginate.js'
 import { createTokens } from './tokens/create-tokens.js'
+import { Deployment } from './tokens/deployment.js'
 import { installations } from './tokens/installations.js'
 import { RecordMaker } from './tokens/record.js'
 import type { Runtime } from './runtime.js'
@@ -54,8 +55,9 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const clock = new CloverClock(wallClock, monotonic)
   const app = { environment, appId, appSecret, flow, implicit }
   const client = createCloverClient(app, createCloverHttp({ fetch: runtime.fetch, clock, callTimeout, userAgent }))
-  const store = new Store({ storage, appId, environment: environment.name, timeout: storageTimeout, onUnreadable: unreadableNotice(notify, monotonic) })
-  const make = new RecordMaker(runtime.random)
+  const deployment = options.deployment && new Deployment(options.deployment, clock)
+  const store = new Store({ storage, appId, environment: environment.name, deployment, timeout: storageTimeout, onUnreadable: unreadableNotice(notify, monotonic) })
+  const make = new RecordMaker(runtime.random, deployment?.name)
   const slots = new CallSlots(options.maxCalls)
   const visits = new VisitQueue({
     atOnce: Math.max(1, Math.floor(options.maxCalls / 4)), rate: runtime.visitRate, mostWaiting: mostVisitsWaiting, maxWait, runtime, closing: shutdown.signal
@@ -111,7 +113,8 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     onWebhookRefused: reason => notify({ type: 'webhook-refused', reason }),
     onVerification: isTold => notify({ type: 'webhook-verification', isTold }),
     notifyHost: hostNotifier(fastify),
-    summary: () => summaries.run()
+    summary: () => summaries.run(),
+    sleep: runtime.sleep
   }
   const clover: Clover = Object.freeze({
     requireMerchant: merchantOf => merchantHook(launchUrl, merchantOf),

@@ -103,7 +103,7 @@ export function encryptedStorage (storage: CloverStorage, options: EncryptedStor
     try {
       return seal.open(value, { ...record, field })
     } catch (error) {
-      throw recordSealed(record.merchantId, field, (error as DoesNotOpen).message)
+      throw recordSealed(record.merchantId, field, (error as DoesNotOpen).message, record.deployment)
     }
   }
 

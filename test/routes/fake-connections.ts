@@ -57,8 +57,9 @@ export async function startRoutes (t: Test, { connect, secret = cookieSecret, ti
     onStateRefused: reason => { refusals.push(reason) },
     onWebhookRefused: () => {},
     onVerification: () => {},
-    notifyHost: () => {},
-    summary: unused
+    summary: unused,
+    notifyHost: async () => true,
+    sleep: realRuntime.sleep
   }
   app.register(async scope => { addRoutes(scope, resolveRoutes({ refresh: false }), context) })
   await app.ready()

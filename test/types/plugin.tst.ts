@@ -107,6 +107,15 @@ describe('options', () => {
     }
   })
 
+  test('of a deployment are its name, or its name and the one that it takes over', () => {
+    expect<'staging'>().type.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<{ name: string, takeOver: string, until: string }>().type.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<{ name: string, takeOver: string }>().type.not.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<{ name: string }>().type.not.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<string[]>().type.not.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<InstallationSummary['deployment']>().type.toBe<string | undefined>()
+  })
+
   test('that are wrong are refused', () => {
     const { register } = Fastify()
     expect(register).type.not.toBeCallableWith(clover, { ...options, environment: 'mars' as const })
@@ -139,6 +148,8 @@ describe('options', () => {
       },
       onEvent: event => queue.add(event)
     } satisfies CloverOptions)
+    expect<{ webhook: { auth: string, awaitEvents: boolean } }>().type.toBeAssignableTo<CloverRoutes>()
+    expect<{ webhook: { auth: string, awaitEvents: 'all' } }>().type.not.toBeAssignableTo<CloverRoutes>()
     expect<{ webhook: false | undefined }>().type.toBeAssignableTo<CloverRoutes>()
     expect<{ webhook: string }>().type.not.toBeAssignableTo<CloverRoutes>()
     expect<{ webhook: { path: string } }>().type.not.toBeAssignableTo<CloverRoutes>()
