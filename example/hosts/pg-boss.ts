@@ -65,14 +65,19 @@ const boss = new PgBoss({
   archiveCompletedAfterSeconds: 86_400 // for so long an event that comes again is recognized
 })
 boss.on('error', warn)
-await boss.start() // makes its schema in the database at the first start
-// Every process makes the queues: what is sent to a queue that does not exist is dropped without an error.
-const retries = { retryBackoff: true, retryDelay: Number(RETRY_DELAY) }
-// 'short': of the jobs with the same singletonKey, one waits at most. 'stately' and 'singleton' are no choice, since a job that cannot start while
-// another with its key is active keeps pg-boss from starting any, for as long as that one's worker is dead and nobody knows.
-await makeQueue({ name: queues.due, policy: 'short', ...retries, retryLimit: 2, expireInSeconds: 900 })
-await makeQueue({ name: queues.refresh, policy: 'short', ...retries, retryLimit: 4, expireInSeconds: Number(JOB_TIMEOUT) }) // then the next pass finds the merchant again
-await makeQueue({ name: queues.events, ...retries, retryLimit: 7, expireInSeconds: Number(JOB_TIMEOUT) })
+
+// One process after the other, since two that make the same queue at once would deadlock: pg-boss makes a table for each, and a schema at the first start.
+await app.pg.transact(async client => {
+  await client.query("select pg_advisory_xact_lock(hashtext('clover queues'))")
+  await boss.start()
+  // The web processes make the queues, too: what is sent to a queue that does not exist is dropped without an error.
+  const retries = { retryBackoff: true, retryDelay: Number(RETRY_DELAY) }
+  // 'short': of the jobs with one singletonKey at most one waits. Not 'stately' or 'singleton': with these a job that may not begin yet, since one with
+  // its key is active, keeps all others from beginning, for as long as nobody knows that the active one's worker has died.
+  await makeQueue({ name: queues.due, policy: 'short', ...retries, retryLimit: 2, expireInSeconds: 900 })
+  await makeQueue({ name: queues.refresh, policy: 'short', ...retries, retryLimit: 4, expireInSeconds: Number(JOB_TIMEOUT) }) // then the next pass finds the merchant again
+  await makeQueue({ name: queues.events, ...retries, retryLimit: 7, expireInSeconds: Number(JOB_TIMEOUT) })
+})
 
 if (ROLE === 'worker') await work()
 else await serve()
@@ -157,9 +162,14 @@ async function work (): Promise<void> {
   const workers = [
     // One job for each merchant who is due, unless one waits already.
     take(queues.due, 1, async () => {
+      let page: PgBoss.JobInsert[] = []
       for await (const merchantId of app.clover.due({ signal: stopping.signal })) {
-        await boss.send(queues.refresh, { merchantId }, { singletonKey: merchantId })
+        page.push({ name: queues.refresh, data: { merchantId }, singletonKey: merchantId })
+        if (page.length < 100) continue
+        await boss.insert(page)
+        page = []
       }
+      await boss.insert(page)
       stopping.signal.throwIfAborted() // the list was not read to its end: another worker begins again
     }),
 

@@ -5,6 +5,7 @@ import PgBoss from 'pg-boss'
 import type { Test } from 'tap'
 import { postgresStorage, redisStorage, type CloverStorage } from '../../src/storage/index.js'
 import { findPrivateServers, type PrivateServer } from '../faults/private-servers.js'
+import { uniqueName } from '../harness/services.js'
 
 /*
  * The two engines that the hosts in example/hosts have their queues in, as a test sees them: each on a server of its own, which the test may stop.
@@ -36,33 +37,53 @@ export interface Engine {
   file: string
   /** For tap's option of the same name. */
   skip: string | false
-  /** Starts a server. `env`: what leads the host to it. */
-  start: (t: Test) => Promise<{ server: PrivateServer, env: Record<string, string>, open: (t: Test) => Promise<Queues> }>
+  /** Starts its server. `newDatabase` makes an empty database there, which `env` leads the host to. */
+  start: (t: Test) => Promise<{ server: PrivateServer, newDatabase: (t: Test) => Promise<{ env: Record<string, string>, queues: Queues }> }>
 }
 
 const servers = findPrivateServers()
 
-function engine (name: string, file: string, kind: 'postgres' | 'redis', variable: string, open: (t: Test, url: string) => Promise<Queues>): Engine {
+export const engines: Engine[] = [
+  {
+    name: 'BullMQ',
+    file: 'bullmq.ts',
+    ...on('redis', port => {
+      let databases = 0
+      return async t => {
+        const url = `redis://127.0.0.1:${port}/${databases++}`
+        return { env: { REDIS_URL: url }, queues: openBullmq(t, url) }
+      }
+    })
+  },
+  {
+    name: 'pg-boss',
+    file: 'pg-boss.ts',
+    ...on('postgres', port => async t => {
+      const database = uniqueName('queues')
+      const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' })
+      await client.connect()
+      await client.query(`create database ${database}`)
+      await client.end()
+      // Only processes crash here, so nobody waits for the disk.
+      const url = `postgres://postgres@127.0.0.1:${port}/${database}?options=-c%20synchronous_commit%3Doff`
+      return { env: { PG_URL: url }, queues: openPgBoss(t, url) }
+    })
+  }
+]
+
+function on (kind: 'redis' | 'postgres', newDatabaseAt: (port: number) => (t: Test) => Promise<{ env: Record<string, string>, queues: Queues }>): Pick<Engine, 'skip' | 'start'> {
   const found = servers.find(server => server.kind === kind)
   if (found === undefined) throw new Error(`no ${kind}`)
   return {
-    name,
-    file,
     skip: found.skip,
     async start (t) {
       const server = await found.make(t)
-      const { url } = server.address(server.port) as { url: string }
-      return { server, env: { [variable]: url }, open: t => open(t, url) }
+      return { server, newDatabase: newDatabaseAt(server.port) }
     }
   }
 }
 
-export const engines: Engine[] = [
-  engine('BullMQ', 'bullmq.ts', 'redis', 'REDIS_URL', openBullmq),
-  engine('pg-boss', 'pg-boss.ts', 'postgres', 'PG_URL', openPgBoss)
-]
-
-async function openBullmq (t: Test, url: string): Promise<Queues> {
+function openBullmq (t: Test, url: string): Queues {
   const client = new Redis(url)
   const connection = { url }
   const due = new Queue('clover-due', { connection })
@@ -80,7 +101,7 @@ async function openBullmq (t: Test, url: string): Promise<Queues> {
   }
 }
 
-async function openPgBoss (t: Test, connectionString: string): Promise<Queues> {
+function openPgBoss (t: Test, connectionString: string): Queues {
   const pool = new pg.Pool({ connectionString, max: 4 })
   const boss = new PgBoss({ db: { executeSql: (text, values) => pool.query(text, values) }, supervise: false, schedule: false })
   t.teardown(() => pool.end())
