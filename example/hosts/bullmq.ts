@@ -118,7 +118,10 @@ function idOf ({ merchantId, objectId, type, ts }: CloverEvent): string {
   return [merchantId, encodeURIComponent(objectId), type, ts].join('-')
 }
 
-/** Yours: does what an event calls for. A worker may die after this and before the queue knows, so it must do no harm a second time. */
+/**
+ * Yours: does what an event calls for. A worker may die after this and before the queue knows, so it must do no harm a second time. Several run at
+ * once: of two events of an object the later one, by `ts`, may come first.
+ */
 async function handleEvent ({ merchantId, objectId, type }: CloverEvent): Promise<void> {
   console.log(`Event: ${merchantId} ${objectId} ${type}`)
 }

@@ -127,7 +127,10 @@ function idOf ({ merchantId, objectId, type, ts }: CloverEvent): string {
   return createHash('sha256').update(JSON.stringify([merchantId, objectId, type, ts])).digest('hex').slice(0, 32)
 }
 
-/** Yours: does what an event calls for. A worker may die after this and before the queue knows, so it must do no harm a second time. */
+/**
+ * Yours: does what an event calls for. A worker may die after this and before the queue knows, so it must do no harm a second time. Several run at
+ * once: of two events of an object the later one, by `ts`, may come first.
+ */
 async function handleEvent ({ merchantId, objectId, type }: CloverEvent): Promise<void> {
   console.log(`Event: ${merchantId} ${objectId} ${type}`)
 }

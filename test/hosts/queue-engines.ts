@@ -28,6 +28,8 @@ export interface Queues {
   hurry: () => Promise<void>
   /** How many jobs of merchants are not done. */
   open: () => Promise<number>
+  /** How many events are not handled, as far as the queue knows. */
+  openEvents: () => Promise<number>
 }
 
 /** An engine, and the host that uses it. */
@@ -88,7 +90,9 @@ function openBullmq (t: Test, url: string): Queues {
   const connection = { url }
   const due = new Queue('clover-due', { connection })
   const refreshes = new Queue<{ merchantId: string }>('clover-refresh', { connection })
-  t.teardown(async () => { await Promise.all([due.close(), refreshes.close(), client.quit()]) })
+  const events = new Queue('clover-events', { connection })
+  for (const queue of [client, due, refreshes, events]) queue.on('error', () => {}) // a test stops the server
+  t.teardown(async () => { await Promise.all([due.close(), refreshes.close(), events.close(), client.quit()]) })
   return {
     storage: redisStorage(client),
     requestPass: async () => { await due.add('due', {}) },
@@ -97,12 +101,14 @@ function openBullmq (t: Test, url: string): Queues {
     waiting: async () => (await refreshes.getWaiting()).map(({ data }) => data.merchantId),
     toBeRetried: async () => (await refreshes.getDelayed()).map(({ data }) => data.merchantId),
     hurry: async () => { for (const job of await refreshes.getDelayed()) await job.promote() },
-    open: () => refreshes.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized')
+    open: () => refreshes.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized'),
+    openEvents: () => events.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized')
   }
 }
 
 function openPgBoss (t: Test, connectionString: string): Queues {
   const pool = new pg.Pool({ connectionString, max: 4 })
+  pool.on('error', () => {}) // a test stops the server
   const boss = new PgBoss({ db: { executeSql: (text, values) => pool.query(text, values) }, supervise: false, schedule: false })
   t.teardown(() => pool.end())
   const count = async (from: string) => Number((await pool.query<{ count: string }>(`select count(*) from pgboss.${from}`)).rows[0]?.count)
@@ -118,6 +124,7 @@ function openPgBoss (t: Test, connectionString: string): Queues {
     waiting: () => merchants('created'),
     toBeRetried: () => merchants('retry'),
     hurry: async () => { await pool.query("update pgboss.job set start_after = now() where name = 'clover-refresh' and state = 'retry'") },
-    open: () => count("job where name = 'clover-refresh' and state < 'completed'")
+    open: () => count("job where name = 'clover-refresh' and state < 'completed'"),
+    openEvents: () => count("job where name = 'clover-events' and state < 'completed'")
   }
 }
