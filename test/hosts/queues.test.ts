@@ -131,6 +131,7 @@ for (const { name, file, skip, start } of engines) {
       const fault = clover.fault({ on: 'refresh', kind: 'status', status: 503, times: Infinity, merchantId: unlucky })
 
       const [first, second] = await Promise.all([run('worker', env), run('worker', env)])
+      await until('everybody is queued', async () => await queues.passes() > 0)
       await until('the workers refresh', () => clover.count('refresh', { ok: true }) > 50)
       t.equal(await first.stop(), 0)
       await until('the others are refreshed', () => clover.count('refresh', { ok: true }) === others.length)
