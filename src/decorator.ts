@@ -158,7 +158,8 @@ export interface Clover {
    * It has no rate limit of its own: set one in the queue. Of its calls, at most half of `maxCalls` are open at once.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_INVALID_OPTIONS; FST_CLOVER_CLOSING if the server is closing: another one must take the
-   * merchant. Every other failure is the outcome `'failed'`
+   * merchant; FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_SEALED and FST_CLOVER_UNREADABLE: another try does not help. Every other failure is
+   * the outcome `'failed'`
    */
   refreshIfDue (merchantId: string, options?: Pick<DueOptions, 'within'>): Promise<DueOutcome>
   /**

@@ -31,7 +31,7 @@ const {
   REDIS_URL = 'redis://127.0.0.1:6379',
   DUE_EVERY = '3600', // seconds between two passes over all merchants
   RATE = '10', // merchants a second, of all workers together. Clover allows an app 50 requests a second, and handlers need some of them
-  RETRY_DELAY = '60', // seconds before the first retry: a refresh without an answer holds its merchant for up to a minute, and a retry in that time is skipped
+  RETRY_DELAY = '60', // seconds before the first retry: a refresh without an answer holds its merchant for up to a minute, and a retry in that time fails
   JOB_TIMEOUT = '30' // seconds after which a job whose worker has died goes to another
 } = process.env
 

@@ -30,7 +30,7 @@ const {
   PG_URL = 'postgres://postgres@127.0.0.1:5432/test',
   DUE_CRON = '17 * * * *', // when all merchants are looked through: not on the hour, as everybody does
   RATE = '10', // merchants a second of this worker: divide by the workers. Clover allows an app 50 requests a second, and handlers need some of them
-  RETRY_DELAY = '60', // seconds before the first retry: a refresh without an answer holds its merchant for up to a minute, and a retry in that time is skipped
+  RETRY_DELAY = '60', // seconds before the first retry: a refresh without an answer holds its merchant for up to a minute, and a retry in that time fails
   JOB_TIMEOUT = '120' // seconds after which a job that is not done goes to another worker, since its own may have died: longer than a refresh ever takes
 } = process.env
 

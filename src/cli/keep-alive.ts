@@ -24,20 +24,21 @@ ${commonUsage.app}
 ${commonUsage.scope}
 ${commonUsage.json}
 
-Exit code: 0 if the pass is complete and no merchant failed; 1 otherwise: run it again; 2 for wrong usage and an app that does not start.
+Exit code: 0 if the pass is complete, and no merchant failed or is in progress elsewhere; 1 otherwise: run it again in a minute; 2 for wrong usage and an app that does not start.
 Merchants whom Clover refuses, and records that cannot be used, do not count: another run does not help them.`,
   async run (args, io) {
     const { named: { app }, options: { scope, json, ...pass } } = readArguments('keep-alive', args, ['app'], options)
     const report = new Report(io, { json })
     const summary = await useApp(app, { scope }, io, ({ clover }) =>
       clover.keepAlive({ ...pass, signal: io.signal, onProgress: progress => report.progress(lineOf(progress), progress) }))
-    const { candidates, due, refreshed, skipped, refused, failed, unusable, isComplete } = summary
+    const { candidates, due, refreshed, skipped, refused, failed, inProgress, unusable, isComplete } = summary
     report.summary([
       `${due} of ${candidates} merchants were due: ${refreshed} refreshed, ${skipped} skipped, ${refused} must authorize again, ${failed} failed.`,
+      ...inProgress > 0 ? [colour(io, 'yellow', `${inProgress} more are being refreshed elsewhere, or their refresh failed a moment ago: run it again in a minute.`)] : [],
       ...unusable > 0 ? [colour(io, 'yellow', `${unusable} records cannot be used.`)] : [],
       ...isComplete ? [] : [colour(io, 'yellow', 'Stopped: run it again to go on.')]
     ], summary)
-    return isComplete && failed === 0 ? exitCodes.done : exitCodes.notDone
+    return isComplete && failed + inProgress === 0 ? exitCodes.done : exitCodes.notDone
   }
 }
 

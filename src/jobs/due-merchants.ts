@@ -3,10 +3,11 @@ import { Value } from '@sinclair/typebox/value'
 import { checkOptions, requireMerchantId } from '../checks/arguments.js'
 import { backoff } from '../concurrency/backoff.js'
 import type { RateLimiter } from '../concurrency/rate-limiter.js'
-import { closing, isCloverError, storageFailed } from '../errors.js'
+import { closing, isCloverError, storageFailed, type CloverErrorCode } from '../errors.js'
 import type { Installation } from '../installation.js'
 import type { Runtime } from '../runtime.js'
 import { readPages } from '../storage/page.js'
+import { isAhead, limits } from '../tokens/freshness.js'
 import type { Refreshes } from '../tokens/refreshes.js'
 import type { Store, StorePage } from '../tokens/store.js'
 import { isDue } from './due.js'
@@ -17,7 +18,7 @@ import { KeepAlivePass } from './keep-alive-options.js'
 /** @internal */
 export interface DueMerchantsDependencies {
   store: Pick<Store, 'get' | 'list' | 'canList'>
-  refreshes: Pick<Refreshes, 'refresh' | 'isBusyOrBackingOff'>
+  refreshes: Pick<Refreshes, 'refresh' | 'unsaved' | 'isBusyOrBackingOff'>
   clock: { now (): number }
   runtime: Pick<Runtime, 'jitter' | 'sleep'>
   jobs: Pick<Jobs, 'slots' | 'begin' | 'track'>
@@ -65,9 +66,11 @@ export class DueMerchants {
     if (!store.canList) throw storageFailed('list, which it does not have', 'due() needs it')
     const stop = jobs.begin(options.signal)
     for await (const { merchantId } of this.find({ within: withinOf(options), isFull: true, stop, sleep })) {
-      if (stop.aborted) return
+      if (stop.aborted) break
       yield merchantId
     }
+    // The caller's own signal ends it early without an error; a server that closes has not listed everybody.
+    if (stop.aborted && !options.signal?.aborted) throw closing()
   }
 
   /** Backs `refreshIfDue()`. */
@@ -84,12 +87,23 @@ export class DueMerchants {
     try {
       const record = await store.get(merchantId)
       const due = record && this.#dueOf(record, within)
-      return due ? await jobs.track(this.#refresh(due, within, isLeft)) : 'skipped'
+      const outcome = due ? await jobs.track(this.#refresh(due, within, isLeft)) : 'skipped'
+      if (outcome !== 'skipped') return outcome
+      // The outcome of a refresh in progress is not known yet, and one that failed leaves its lease.
+      const current = due ? await store.get(merchantId) : record
+      return current && this.isInProgress(current, within) ? 'failed' : 'skipped'
     } catch (error) {
-      // Neither done nor skipped: another process has to take this merchant.
-      if (isCloverError(error, 'FST_CLOVER_CLOSING')) throw error
-      return outcomeOf(error)
+      const outcome = outcomeOf(error)
+      // Another try does not help, or another process has to take this merchant.
+      if (outcome === 'failed' && !(isCloverError(error) && passing.includes(error.code))) throw error
+      return outcome
     }
+  }
+
+  /** Whether a merchant would be due, but has a lease: a refresh is in progress, or failed a moment ago. */
+  isInProgress ({ refreshLease, ...record }: Installation, within: number): boolean {
+    const now = this.#use.clock.now()
+    return refreshLease !== undefined && isAhead(refreshLease.until, now, limits.lease) && isDue(record, within, now)
   }
 
   /** The merchants who are due, page by page. Each page is shuffled, so that servers at the same time begin with different merchants. */
@@ -129,7 +143,8 @@ export class DueMerchants {
       if (await this.#isDone(due, within) || isLeft()) return 'skipped'
       onBegin?.()
       await refreshes.refresh(due.merchantId, { enough: record => this.#isEnough(record, due, within) })
-      return 'refreshed'
+      // A pair that is only in memory is lost with the process.
+      return refreshes.unsaved(due.merchantId) === undefined ? 'refreshed' : 'failed'
     })
   }
 
@@ -171,6 +186,9 @@ export class DueMerchants {
     return items
   }
 }
+
+/** The errors after which another try may help. */
+const passing: readonly string[] = ['FST_CLOVER_UNAVAILABLE', 'FST_CLOVER_BAD_REPLY', 'FST_CLOVER_STORAGE'] satisfies CloverErrorCode[]
 
 function outcomeOf (error: unknown): DueOutcome {
   if (isCloverError(error, 'FST_CLOVER_NOT_CONNECTED')) return 'skipped'

@@ -15,7 +15,7 @@ export const DueOutcome = Type.Union([
   Type.Literal('refreshed', { description: 'The merchant has new tokens, or the stored ones were found to work after all' }),
   Type.Literal('skipped', { description: 'The merchant is not due, or not connected any more' }),
   Type.Literal('refused', { description: 'Clover refuses every stored token: the merchant must authorize again. Due again a day later' }),
-  Type.Literal('failed', { description: 'No usable answer of Clover or of the store: try again later' })
+  Type.Literal('failed', { description: 'No usable answer of Clover or of the store, or a refresh whose outcome is not known yet: try again in a minute or later' })
 ], { $id: 'CloverDueOutcome', description: 'What became of a merchant' })
 export type DueOutcome = Static<typeof DueOutcome>
 

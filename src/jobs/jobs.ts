@@ -30,7 +30,9 @@ export class Jobs {
    */
   begin (...signals: Array<AbortSignal | undefined>): AbortSignal {
     if (this.#closing.aborted) throw closing()
-    return AbortSignal.any([this.#closing, ...signals.filter(signal => signal !== undefined)])
+    const others = signals.filter(signal => signal !== undefined)
+    // Each combined signal stays with the one of the process for a while.
+    return others.length === 0 ? this.#closing : AbortSignal.any([this.#closing, ...others])
   }
 
   /** Settles as the work does. A closing server waits for it. */

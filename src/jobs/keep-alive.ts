@@ -15,7 +15,7 @@ import { Progress } from './progress.js'
 /** @internal */
 export interface KeepAliveDependencies {
   store: Pick<Store, 'canList'>
-  due: Pick<DueMerchants, 'find' | 'refresh'>
+  due: Pick<DueMerchants, 'find' | 'refresh' | 'isInProgress'>
   runtime: Pick<Runtime, 'monotonic' | 'sleep' | 'jitter'>
   jobs: Jobs
   log: Pick<FastifyBaseLogger, 'debug' | 'info' | 'warn' | 'error'>
@@ -75,7 +75,7 @@ export class KeepAlive {
 
   async #pass ({ within, rate, concurrency, onProgress, isFull, stop, sleep }: Pass): Promise<KeepAliveSummary> {
     const { due: merchants, runtime, jobs, log } = this.#use
-    const summary: KeepAliveSummary = { candidates: 0, due: 0, refreshed: 0, skipped: 0, refused: 0, failed: 0, unusable: 0, isComplete: false }
+    const summary: KeepAliveSummary = { candidates: 0, due: 0, refreshed: 0, skipped: 0, refused: 0, failed: 0, inProgress: 0, unusable: 0, isComplete: false }
     const limiter = new RateLimiter({ rate, runtime: { monotonic: runtime.monotonic, sleep } })
     const hurry = () => limiter.hurry()
     stop.addEventListener('abort', hurry)
@@ -83,6 +83,7 @@ export class KeepAlive {
     const onPage = ({ items, unusable }: StorePage) => {
       summary.candidates += items.length + unusable.length
       summary.unusable += unusable.length
+      summary.inProgress += items.filter(record => merchants.isInProgress(record, within)).length
     }
     async function * source (): AsyncGenerator<Due, void, undefined> {
       for await (const merchant of merchants.find({ within, isFull, stop, sleep, onPage })) {

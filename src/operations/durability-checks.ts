@@ -23,6 +23,9 @@ const warning = () => 'warning' as const
 const crash = 'a crash of the database loses writes that it has confirmed'
 const powerCut = 'a power cut loses writes that it has confirmed'
 
+/*
+ * 3 of MariaDB's innodb_flush_log_at_trx_commit waits for the disk as 1 does. Redis' volatile-* policies delete only keys that expire, and the adapter's do not.
+ */
 const rules: Record<string, Rule[]> = {
   PostgreSQL: [
     { setting: 'synchronous_commit', isDurable: value => value !== 'off', grave: error, loses: crash, fix: 'Set synchronous_commit = on.' },
@@ -30,7 +33,7 @@ const rules: Record<string, Rule[]> = {
     { setting: 'is_replica', isDurable: value => value === 'no', grave: error, loses: 'a replica shows tokens that are spent', fix: 'Give the adapter a pool that leads to the primary.' }
   ],
   MySQL: [
-    { setting: 'innodb_flush_log_at_trx_commit', isDurable: value => value === '1', grave: value => value === '2' ? 'warning' : 'error', loses: crash, fix: 'Set innodb_flush_log_at_trx_commit = 1.' },
+    { setting: 'innodb_flush_log_at_trx_commit', isDurable: value => value === '1' || value === '3', grave: value => value === '2' ? 'warning' : 'error', loses: crash, fix: 'Set innodb_flush_log_at_trx_commit = 1.' },
     { setting: 'sync_binlog', isDurable: (value, { log_bin: log }) => value === '1' || log === '0', grave: warning, loses: powerCut, fix: 'Set sync_binlog = 1.' }
   ],
   SQLite: [
@@ -40,7 +43,7 @@ const rules: Record<string, Rule[]> = {
   Redis: [
     { setting: 'appendonly', isDurable: value => value === 'yes', grave: error, loses: crash, fix: 'Set appendonly yes.' },
     { setting: 'appendfsync', isDurable: value => value === 'always', grave: warning, loses: powerCut, fix: 'Set appendfsync always.' },
-    { setting: 'maxmemory-policy', isDurable: value => value === 'noeviction', grave: error, loses: 'merchants are deleted when its memory is full', fix: 'Set maxmemory-policy noeviction.' }
+    { setting: 'maxmemory-policy', isDurable: value => value === 'noeviction' || value.startsWith('volatile-'), grave: error, loses: 'merchants are deleted when its memory is full', fix: 'Set maxmemory-policy noeviction.' }
   ],
   memory: [
     { setting: 'keeps', isDurable: () => false, grave: error, loses: 'every merchant must authorize again then', fix: 'Take an adapter for a database.' }

@@ -12,23 +12,22 @@ const post = (body: object) => ({ method: 'POST', headers: { 'content-type': 'ap
  * The request is a valid one for a merchant who does not exist. So it goes through every hook, also one that runs after the body was checked, and if none
  * refuses it the plugin looks for a record that is not there and answers `FST_CLOVER_NOT_CONNECTED`: nobody is refreshed, and Clover is not called.
  *
- * An answer that is neither a plain refusal nor that one may come from a guard that hides the route, or from an error handler of the host. A second request, whose body is wrong, tells them
- * apart: a guard treats both alike.
+ * Any other answer than a plain refusal proves nothing: it may be that of a guard that hides the route, or of an error handler that answers all errors alike.
+ *
+ * @param isPathRight another route answers below the same address as this plugin does. Without it, the answer may come from elsewhere
  */
-export async function refreshGuard ({ urls, reach }: PublicContext, url: string): Promise<Finding> {
+export async function refreshGuard ({ urls, reach }: PublicContext, url: string, isPathRight: boolean): Promise<Finding> {
   const reply = await reach(url, post({ merchant_id: nobody }))
   const reason = unusable(reply)
   if (reason !== undefined || 'trouble' in reply) return found('refresh-guard', 'not-checked', `${url} cannot be looked at: ${reason}.`)
   const { status } = reply
-  if (status === 401 || status === 403) return ok('refresh-guard', `${url} refuses a stranger (status ${status}).`)
-  if (status >= 500) return found('refresh-guard', 'warning', `${url} answers a stranger with status ${status}, so that it cannot be seen whether it is guarded.`, 'Look in the server\'s log.')
   if (isThrough(reply, urls.launch)) {
     return found('refresh-guard', 'error', `${url} lets a stranger through (${told(reply)}): anybody can have tokens refreshed.`, 'Guard it: give routes.refresh an onRequest hook that refuses strangers, or set routes.refresh to false.')
   }
-  const malformed = await reach(url, post({ merchant_id: nobody.toLowerCase() }))
-  if (!('trouble' in malformed) && malformed.status === status) return ok('refresh-guard', `${url} refuses a stranger (${told(reply)}).`)
-  return found('refresh-guard', 'warning', `${url} treats a stranger's right and wrong bodies differently, so a stranger's request comes as far as the check of its body; whether a guard follows cannot be seen.`,
-    'Guard it with an onRequest hook, which runs before the body is read, and answer strangers with 401.')
+  if (status === 401 || status === 403 || redirectOf(reply) !== undefined) return ok('refresh-guard', `${url} refuses a stranger (${told(reply)}).`)
+  if (!isPathRight) return found('refresh-guard', 'not-checked', `${url} answers with ${told(reply)}, which need not come from this plugin: whether the route is guarded cannot be seen.`, pathFix)
+  return found('refresh-guard', 'warning', `${url} answers a stranger with status ${status}, as a guard or an error handler may: whether the route is guarded cannot be seen.`,
+    'Guard it with an onRequest hook that answers strangers with 401 or 403. For a status of 500 or more, look in the server\'s log.')
 }
 
 /** Whether the request came to the plugin's handler. A host's error handler may send the launch address instead of the error. */

@@ -18,7 +18,7 @@ const reopen = 'Send the merchant\'s browser to the launch route.'
 export async function * merchantFindings (context: MerchantContext): AsyncGenerator<Finding, void, undefined> {
   const { merchantId, store, throwIfStopped } = context
   if (merchantId === undefined) {
-    yield found('merchant', 'not-checked', 'No merchant was named.', 'Name a connected one: diagnose({ merchantId }).')
+    yield found('merchant', 'not-checked', 'No merchant was named.', 'Name a connected one: diagnose({ merchantId }), or --merchant in the command line.')
     return
   }
   let record: Installation | undefined

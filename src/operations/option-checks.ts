@@ -68,7 +68,7 @@ function keepAlive ({ options: { keepAlive, lacksKeepAlive, flow } }: Given): Fi
   const lost = 'a merchant whom no handler asks for in a year, or in the two weeks after a crash during a refresh, must authorize again'
   return lacksKeepAlive
     ? found('keep-alive', 'warning', `Keep-alive is off, since the storage adapter has no list: ${lost}.`, 'Add list to the adapter, or take a ready one.')
-    : found('keep-alive', 'warning', `Keep-alive is off in this process: unless another one makes passes, ${lost}.`, 'Remove keepAlive: false, or run clover.keepAlive() in a cron job.')
+    : found('keep-alive', 'warning', `Keep-alive is off in this process: unless another one makes passes, ${lost}.`, 'Remove keepAlive: false, or run clover.keepAlive(), or the command keep-alive, in a cron job.')
 }
 
 function webhookAuth ({ options: { routes: { webhook } } }: Given): Finding {

@@ -53,9 +53,13 @@ export async function * publicFindings (context: PublicContext): AsyncGenerator<
     for (const check of unseen) yield found(check, 'not-checked', 'The public address does not answer.')
     return
   }
-  if (urls.launch !== undefined) yield * await launchFindings(context, urls.launch)
-  if (urls.callback !== undefined) yield await callbackFinding(context, urls.callback)
-  if (urls.refresh !== undefined) yield await refreshGuard(context, urls.refresh)
+  const browserFindings = [
+    ...urls.launch === undefined ? [] : await launchFindings(context, urls.launch),
+    ...urls.callback === undefined ? [] : [await callbackFinding(context, urls.callback)]
+  ]
+  yield * browserFindings
+  const isPathRight = browserFindings.some(({ check, status }) => (check === 'launch' || check === 'callback') && status === 'ok')
+  if (urls.refresh !== undefined) yield await refreshGuard(context, urls.refresh, isPathRight)
   if (urls.webhook !== undefined) yield await webhookRoute(context, urls.webhook)
 }
 

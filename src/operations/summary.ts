@@ -92,5 +92,6 @@ function stateOf (record: Installation, within: number, now: number): MerchantSt
   if (reauthorizationRequired) return 'reauthorizationRequired'
   if (refreshLease && !isAhead(refreshLease.until, now, limits.lease)) return 'interrupted'
   if (confirmAt !== undefined) return 'doubtful'
-  return isDue(record, within, now) ? 'dueSoon' : 'connected'
+  const { refreshLease: _lease, ...unleased } = record
+  return isDue(unleased, within, now) ? 'dueSoon' : 'connected'
 }

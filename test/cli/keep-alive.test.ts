@@ -40,6 +40,19 @@ t.test('a merchant who failed is exit code 1, and one whom Clover refuses is not
   t.match(refused.err, '\r\x1b[K{"level":40', 'a line of the log does not continue the line of the progress')
 })
 
+t.test('a run soon after a failed one is exit code 1 too, since nothing was refreshed', async t => {
+  const world = await worldWithApp(t)
+  await connectDue(world, 2)
+  const fault = world.clover.fault({ on: ['refresh', 'recovery'], kind: 'status', status: 500, times: Infinity })
+  t.match(await run(['keep-alive', world.app, '--rate', '1000']), { code: 1 })
+  fault.clear()
+  const again = await run(['keep-alive', world.app, '--rate', '1000'], { isTerminal: true, env: { NO_COLOR: '1' } })
+  t.match(again, { code: 1, out: /\n2 more are being refreshed elsewhere, or their refresh failed a moment ago: run it again in a minute\.\n$/ })
+  t.equal(world.clover.count('refresh', { ok: true }), 0)
+  world.time.pass(60_000)
+  t.match(await run(['keep-alive', world.app, '--rate', '1000']), { code: 0 })
+})
+
 t.test('a stop ends it with exit code 1, and the next pass goes on', async t => {
   const stop = new AbortController()
   const world = await worldWithApp(t, ({ storage }) => ({ storage: { ...storage, list: async query => { stop.abort(); return await storage.list(query) } } }))

@@ -43,7 +43,7 @@ t.test('a merchant is refreshed once, however often the same job runs, on one se
   await one.connect()
   await days(340)
   const outcomes = await patiently(Promise.all([due, two, due, two].map(one => one.refreshIfDue(merchantId))))
-  t.ok(outcomes.every(outcome => outcome === 'refreshed' || outcome === 'skipped'), outcomes.join())
+  t.ok(outcomes.every(outcome => outcome !== 'refused'), outcomes.join())
   t.ok(outcomes.includes('refreshed'))
   t.equal(await due.refreshIfDue(merchantId), 'skipped')
   t.equal(clover.count('refresh'), 1)
@@ -101,7 +101,7 @@ t.test('a cut-off refresh is recovered, a refused merchant is refused, and failu
   clover.intercept = () => unclear('status 503')
   await leap(61)
   t.equal(await patiently(due.refreshIfDue(merchantId)), 'failed')
-  t.equal(await due.refreshIfDue(merchantId), 'skipped', 'its lease has to expire first')
+  t.equal(await due.refreshIfDue(merchantId), 'failed', 'its outcome is not known until its lease has expired')
   await leap(60)
   storage.break()
   t.equal(await patiently(due.refreshIfDue(merchantId)), 'failed')
@@ -141,6 +141,19 @@ t.test('the listing ends with its signal, also in the middle of a page', async t
   t.equal(count, 30)
 })
 
+t.test('a server that begins to close does not end the listing as if it were complete', async t => {
+  const one = startServer(t)
+  const closing = new AbortController()
+  const { due } = jobsOf(one, { closing: closing.signal })
+  await connectMany(one, 150)
+  await days(340)
+  let count = 0
+  await t.rejects(async () => {
+    for await (const merchantId of due.list()) if (merchantId !== '' && ++count === 30) closing.abort()
+  }, { code: 'FST_CLOVER_CLOSING' })
+  t.equal(count, 30)
+})
+
 t.test('unusable records are passed over', async t => {
   const one = startServer(t)
   const { storage } = one
@@ -149,7 +162,7 @@ t.test('unusable records are passed over', async t => {
   await days(340)
   storage.records.set(id(1), { ...storage.records.get(id(1)), accessToken: 7 } as never)
   t.same(await all(due.list()), [id(0), id(2)])
-  t.equal(await due.refreshIfDue(id(1)), 'failed')
+  await t.rejects(due.refreshIfDue(id(1)), { code: 'FST_CLOVER_UNREADABLE' }, 'another try does not help')
 })
 
 t.test('wrong arguments', async t => {
@@ -160,4 +173,58 @@ t.test('wrong arguments', async t => {
   await t.rejects(due.list({ within: -1 }).next(), { code: 'FST_CLOVER_INVALID_OPTIONS', message: /due\(\): within must be a number of seconds/ })
   await t.rejects(due.list({ signal: wrong }).next(), { code: 'FST_CLOVER_INVALID_OPTIONS', message: /signal must be an AbortSignal/ })
   t.same(await all(due.list({ within: undefined, signal: undefined })), [])
+})
+
+t.test('a merchant whose pair is not stored yet is not done', async t => {
+  const one = startServer(t)
+  const { storage } = one
+  const { due, keepAlive } = jobsOf(one)
+  await connectMany(one, 2)
+  await days(340)
+  storage.intercept = async (method, run) => {
+    if (method === 'put' && clover.count('refresh') > 0) throw new Error('the disk is full')
+    return run()
+  }
+  const { clover } = one
+  t.equal(await patiently(due.refreshIfDue(id(0))), 'failed')
+  storage.repair()
+  await patiently(one.refreshes.drain(60_000))
+  t.equal(await due.refreshIfDue(id(0)), 'skipped', 'it is stored now')
+  storage.intercept = async (method, run) => {
+    if (method === 'put' && clover.count('refresh') > 1) throw new Error('the disk is full')
+    return run()
+  }
+  t.match(await patiently(keepAlive.run()), { due: 1, refreshed: 0, failed: 1 })
+  storage.repair()
+  await patiently(one.refreshes.drain(60_000))
+})
+
+t.test('a merchant whose refresh failed a moment ago is counted in the next pass, and refreshed once the lease has expired', async t => {
+  const one = startServer(t)
+  const { clover } = one
+  const { keepAlive } = jobsOf(one)
+  await one.connect()
+  await days(340)
+  clover.intercept = () => unclear('status 503')
+  t.match(await patiently(keepAlive.run()), { due: 1, failed: 1, inProgress: 0 })
+  clover.intercept = (_call, run) => run()
+  t.match(await patiently(keepAlive.run()), { due: 0, failed: 0, inProgress: 1, isComplete: true })
+  await leap(60)
+  t.match(await patiently(keepAlive.run()), { due: 1, refreshed: 1, inProgress: 0 })
+})
+
+t.test('a job that met the refresh of another server is tried again', async t => {
+  const one = startServer(t)
+  const { clover, storage } = one
+  const { due } = jobsOf(one)
+  await one.connect()
+  await days(340)
+  const answer = gate()
+  clover.intercept = async (_call, run) => { await answer.promise; return run() }
+  const first = due.refreshIfDue(merchantId)
+  await quiet()
+  t.equal(await jobsOf(anotherServer({ clover, storage })).due.refreshIfDue(merchantId), 'failed')
+  answer.open()
+  t.equal(await patiently(first), 'refreshed')
+  t.equal(await jobsOf(anotherServer({ clover, storage })).due.refreshIfDue(merchantId), 'skipped')
 })

@@ -10,7 +10,7 @@ t.test('merchants whose refresh token nears its end are refreshed, and nobody el
   await days(340)
   await connect(otherMerchantId)
   const before = storage.records.get(otherMerchantId)
-  t.same(await patiently(keepAlive.run()), { candidates: 2, due: 1, refreshed: 1, skipped: 0, refused: 0, failed: 0, unusable: 0, isComplete: true })
+  t.same(await patiently(keepAlive.run()), { candidates: 2, due: 1, refreshed: 1, skipped: 0, refused: 0, failed: 0, inProgress: 0, unusable: 0, isComplete: true })
   t.same(clover.calls, ['refresh'])
   t.ok(Number(storage.records.get(merchantId)?.refreshTokenExpiration) > Date.now() / 1000 + 364 * day)
   t.same(storage.records.get(otherMerchantId), before)

@@ -59,7 +59,10 @@ t.test('a store may add fields to a record', async t => {
 t.test('a store that inserts wrongly', async t => {
   await breaks(t, 'storage-inserts', /does not insert/, () => ({ put: async () => false }))
   await breaks(t, 'storage-inserts', /over another/, (right, data) => ({ put: (next, expected) => right.put(next, expected ?? data.get(next.merchantId)?.revision) }))
-  await breaks(t, 'storage-inserts', /must resolve with true or false|FST|true or false/, right => ({ put: async (next, expected) => { await right.put(next, expected); return undefined as never } }))
+  const { storage, data } = breaking(right => ({ put: async (next, expected) => { await right.put(next, expected); return undefined as never } }))
+  const { findings } = await lookAt(t, storage)
+  t.match(findings, { 'storage-inserts': { status: 'error', message: /true or false/ }, 'storage-deletes': { status: 'error', message: /may still be there/ } })
+  t.equal(data.size, 0)
 })
 
 t.test('a store whose reads do not show the last write', async t => {
@@ -143,7 +146,56 @@ t.test('a store that is down is told once, without a token', async t => {
   const { findings } = await lookAt(t, { get: down, put: down, delete: down, list: down })
   t.match(findings['storage-inserts'], { status: 'error', message: 'The store does not work: connect ECONNREFUSED 127.0.0.1:5432.' })
   t.match(findings['storage-reads'], { status: 'not-checked' })
-  t.match(findings['storage-deletes'], { status: 'error', message: /temporary record of merchant DIAGNOSE[0-9A-F]{5} may still be there/, fix: /clover\.disconnect\('DIAGNOSE/ })
+  t.match(findings['storage-deletes'], { status: 'not-checked' }, 'nothing was written')
+})
+
+t.test('an insert that may still be done is told', async t => {
+  let land = async () => false
+  const { storage, data } = breaking(right => ({
+    put: async (next, expected) => {
+      land = () => right.put(next, expected)
+      throw new Error('no answer')
+    }
+  }))
+  const { findings } = await lookAt(t, storage)
+  const told = { status: 'error', message: /temporary record of merchant DIAGNOSE[0-9A-F]{5} may still be there: a write/, fix: /clover\.disconnect\('DIAGNOSE/ }
+  t.match(findings['storage-deletes'], told)
+  await land()
+  const [merchantId = ''] = data.keys()
+  t.match(findings['storage-deletes']?.message, merchantId)
+
+  const stuck = breaking(right => ({ list: async () => { stuck.storage.delete = async () => { throw new Error('locked') }; return await right.list({ limit: 1 }) } }))
+  t.match((await lookAt(t, stuck.storage)).findings['storage-deletes'], { status: 'error', message: /may still be there: locked/ })
+})
+
+t.test('a merchant with the id of a temporary record, and the record of another diagnosis, stay', async t => {
+  const storage = memoryStorage()
+  const taken = ['DIAGNOSEABCDE', 'DIAGNOSEABCDF']
+  const ids = ['abcdef', 'abcdff', 'abcd01']
+  const random = (bytes: number) => bytes === 3 ? ids.shift() ?? '000000' : randomBytes(bytes).toString('hex')
+  const { diagnose, connect, time } = await startDoctorHost(t, { listens: false, runtime: { random }, simulator: { merchants: taken.map(id => ({ id })) }, options: { storage, callTimeout: 300 } })
+  for (const merchantId of taken) await connect(merchantId)
+  time.pass(3_600_000)
+  t.match(await diagnose(), { 'storage-inserts': { status: 'ok' }, 'storage-deletes': { status: 'ok' }, records: { status: 'ok', message: /: 2\.$/ } })
+  t.equal(ids.length, 0)
+  for (const merchantId of taken) t.match(await storage.get(merchantId), { merchantId, flow: 'v2' })
+})
+
+t.test('records that no deployment is named in are a warning, and reasons are told once', async t => {
+  const storage = memoryStorage()
+  const host = await startDoctorHost(t, { listens: false, options: { storage, callTimeout: 300, keepAlive: false } })
+  await host.connect()
+  const record = await storage.get(merchantA) as Installation
+  const other = (i: number, changes: object) => storage.put({ ...record, merchantId: `MERCHANT1000${i}`, ...changes }, undefined)
+  const named = await startDoctorHost(t, { listens: false, simulator: host.clover, options: { storage: { ...storage }, callTimeout: 300, deployment: 'production' } })
+  t.match((await named.diagnose()).records, { status: 'warning', message: '1 of 1 records are not bound to the deployment production yet: a copy of the store would be served.' })
+  await other(1, { deployment: 'production' })
+  t.match((await host.diagnose()).records, { status: 'ok' }, 'without the option there is nothing to bind')
+  for (const i of [2, 3]) await other(i, { deployment: 'staging' })
+  for (const i of [4, 5, 6]) await other(i, { appId: `OTHERAPP0000${i}` })
+  const { message = '' } = (await named.diagnose()).records ?? {}
+  t.match(message, /^5 of 7 records cannot be used\. 2, such as that of MERCHANT1000[23]: .*another deployment.* 3, such as that of MERCHANT1000[456]: .*another app/)
+  t.ok(message.length < 900, message)
 })
 
 t.test('a failure that quotes the record tells no token', async t => {
@@ -236,12 +288,12 @@ t.test('each record that cannot be used is counted, and some are named', async t
   await connect(merchantB)
   t.match((await diagnose()).records, { status: 'ok', message: /: 2\.$/ })
   const { findings } = await lookAt(t, encryptedStorage(inner, { keys: [{ id: 'new', key: randomBytes(32) }] }))
-  t.match(findings.records, { status: 'error', message: /^2 of 2 records cannot be used\. MERCHANT0000A: .*is sealed.*MERCHANT0000B: /, fix: /keys that sealed them/ })
+  t.match(findings.records, { status: 'error', message: /^2 of 2 records cannot be used\. 2, such as that of MERCHANT0000A: The record of this merchant does not open .*is sealed/, fix: /keys that sealed them/ })
   t.equal(findings['storage-deletes']?.status, 'ok', 'the store itself is in order')
   const data: Data = new Map()
   for (let i = 10; i < 40; i++) data.set(`MERCHANT000${i}`, { merchantId: `MERCHANT000${i}`, revision: 'x', dueAt: null } as Installation)
   const damaged = await lookAt(t, rightStorage(data))
-  t.match(damaged.findings.records, { status: 'error', message: /^30 of 30 records cannot be used\. MERCHANT00010: [^]*MERCHANT00012: / })
+  t.match(damaged.findings.records, { status: 'error', message: /^30 of 30 records cannot be used\. 30, such as that of MERCHANT00010: The stored record of this merchant / })
   t.notMatch(damaged.findings.records?.message, /MERCHANT00013/)
   const right = rightStorage()
   const nameless = await lookAt(t, { ...right, list: async query => ({ items: [null as never, ...(await right.list(query)).items] }) })
