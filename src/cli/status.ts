@@ -1,0 +1,51 @@
+import { Type } from '@sinclair/typebox'
+import { colour } from './colour.js'
+import { exitCodes, type Command } from './command.js'
+import { commonOptions, commonUsage } from './common-options.js'
+import { readArguments } from './read-arguments.js'
+import { useApp } from './use-app.js'
+
+/** The numbers of `clover.summary()`: counts of merchants, and a time in Unix seconds, null if there is none. */
+interface CloverSummary {
+  connected: number
+  dueSoon: number
+  interrupted: number
+  doubtful: number
+  reauthorizationRequired: number
+  unusable: number
+  nextRefreshTokenExpiration: number | null
+}
+
+const options = Type.Object(commonOptions)
+
+/** Counts of merchants who need somebody. */
+const troubles: string[] = ['reauthorizationRequired', 'unusable'] satisfies Array<keyof CloverSummary>
+
+/** @internal The state of all merchants in numbers. */
+export const status: Command = {
+  summary: 'prints how many merchants are connected, and how many need attention',
+  usage: `fastify-clover status <app> [options]
+
+Counts the merchants in the app's store by their state. It asks Clover nothing.
+
+${commonUsage.app}
+
+${commonUsage.scope}
+  --json             prints a line of JSON
+
+Exit code: 0, whatever the numbers are; 1 if the store cannot be read; 2 for wrong usage and an app that does not start.`,
+  async run (args, io) {
+    const { named: { app }, options: { scope, json } } = readArguments('status', args, ['app'], options)
+    const summary = await useApp(app, { scope }, io, ({ clover }) => (clover as unknown as { summary (): Promise<CloverSummary> }).summary())
+    if (json) io.stdout.write(`${JSON.stringify(summary)}\n`)
+    else for (const [name, value] of Object.entries(summary)) io.stdout.write(`${line(name, value, text => colour(io, 'yellow', text))}\n`)
+    return exitCodes.done
+  }
+}
+
+function line (name: string, value: number | null, emphasize: (text: string) => string): string {
+  const isTime = name === 'nextRefreshTokenExpiration'
+  const label = name.replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`).padEnd(32)
+  if (isTime) return `${label}${value === null ? '-' : new Date(value * 1000).toISOString().replace('.000', '')}`
+  return `${label}${troubles.includes(name) && value !== 0 ? emphasize(String(value)) : String(value)}`
+}

@@ -1,0 +1,10 @@
+/** @internal Arguments, files or an app that cannot be used as they are: printed as a sentence, with exit code 2. */
+export class UsageError extends Error {}
+
+/** @internal The first line of an error's message, for a sentence: Node adds lines such as `Require stack:`. */
+export function messageOf (error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // An error of several addresses that refused a connection has a code, and no message.
+  const text = error.message || ('code' in error ? String(error.code) : error.name)
+  return String(text.split('\n')[0])
+}
