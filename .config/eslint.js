@@ -1,6 +1,6 @@
 import neostandard from 'neostandard'
 
-/** The rooms of src, from the ground up: a file may import from its own room and from those below. Files of src itself that are not named are the roof. */
+/** The rooms of src, from the ground up: a file may import from its own room and from those below. Files of src itself that are not named are the roof, as the command line is. */
 const rooms = [
   ['errors', 'environments', 'escape-html', 'installation', 'runtime', 'shutdown', 'version'],
   ['checks'],
@@ -15,7 +15,7 @@ const rooms = [
 ]
 /** What rooms on one level may not import: each other. The package for tests knows storage and what is below it. */
 const apart = { testing: ['clover', 'tokens', 'api', 'jobs', 'options', 'operations', 'routes'] }
-const roof = ['index', 'plugin', 'assemble', 'decorator']
+const roof = ['index', 'plugin', 'assemble', 'decorator', 'cli']
 
 const isFile = name => rooms[0].includes(name)
 const directions = rooms.flatMap((level, i) => level.map(room => {
@@ -31,6 +31,15 @@ const directions = rooms.flatMap((level, i) => level.map(room => {
   }
 }))
 
+/** Nothing imports the command line, and it knows nothing of the package for tests. */
+const commandLine = [['src/*.ts', '^\\./cli/'], ['src/cli/**/*.ts', '^(?:\\.\\./)+testing/']].map(([files, regex]) => ({
+  files: [files],
+  ignores: rooms[0].map(name => `src/${name}.ts`), // these have their direction above
+  rules: {
+    'no-restricted-imports': ['error', { patterns: [{ regex, message: 'The command line and the package for tests are apart: see src/README.md.' }] }]
+  }
+}))
+
 export default [
   ...neostandard({ ts: true, ignores: ['dist/**', 'dist-docs/**', '.tap/**', 'node_modules/**', 'test/benchmark/node_modules/**'] }),
   {
@@ -42,5 +51,6 @@ export default [
       '@typescript-eslint/ban-ts-comment': 'error'
     }
   },
-  ...directions
+  ...directions,
+  ...commandLine
 ]

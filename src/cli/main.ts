@@ -21,7 +21,7 @@ process.exitCode = await runCommand(process.argv.slice(2), {
     isReading = true
     return process.stdin
   },
-  isTerminal: Boolean(stdout.isTTY && stderr.isTTY),
+  isTerminal: [stdout, stderr].every(({ isTTY }) => isTTY),
   env,
   signal: stopOnSignals(process, realRuntime.monotonic)
 })

@@ -1,0 +1,66 @@
+import t from 'tap'
+import { connectDue, run, worldWithApp } from './terminal.js'
+
+t.test('keep-alive makes one pass, prints JSON lines, and exits with 0', async t => {
+  const world = await worldWithApp(t)
+  await connectDue(world, 3)
+  const { code, err, reports } = await run(['keep-alive', world.app, '--rate', '1000', '--concurrency', '2', '--within', '2592000'])
+  t.same([code, err], [0, ''])
+  t.match(reports.at(-1), { type: 'summary', candidates: 3, due: 3, refreshed: 3, failed: 0, isComplete: true })
+  t.ok(reports.slice(0, -1).every(({ type }) => type === 'progress') && reports.length > 1)
+  t.equal(world.clover.count('refresh'), 3)
+  t.match((await run(['keep-alive', world.app])).reports.at(-1), { due: 0 })
+  t.match((await run(['keep-alive', world.app, '--within', '31536000'])).reports.at(-1), { due: 0 }, 'at most half of the life')
+})
+
+t.test('on a terminal it writes over one line, and ends with a sentence; --json prints JSON there too', async t => {
+  const world = await worldWithApp(t)
+  await connectDue(world, 2)
+  await world.storage.put({ ...await world.record(0), merchantId: 'MERCHANT00009', appId: 'ANOTHERAPP001' } as never, undefined)
+  const { code, out, err } = await run(['keep-alive', world.app, '--rate', '1000'], { isTerminal: true, env: { NO_COLOR: '1' } })
+  t.equal(code, 0, 'a record that cannot be used does not count')
+  t.equal(out, '2 of 3 merchants were due: 2 refreshed, 0 skipped, 0 must authorize again, 0 failed.\n1 records cannot be used.\n')
+  t.match(err, '\r\x1b[K3 read, 2 due: 2 refreshed, 0 skipped, 0 refused, 0 failed')
+  t.ok(err.endsWith('\r\x1b[K'), 'nothing of it stays')
+  t.match((await run(['keep-alive', world.app, '--json'], { isTerminal: true })).reports.at(-1), { type: 'summary', due: 0, unusable: 1 })
+})
+
+t.test('a merchant who failed is exit code 1, and one whom Clover refuses is not', async t => {
+  const world = await worldWithApp(t)
+  await connectDue(world, 2)
+  const fault = world.clover.fault({ on: ['refresh', 'recovery'], kind: 'status', status: 500, times: Infinity })
+  const failed = await run(['keep-alive', world.app, '--rate', '1000'])
+  t.match(failed, { code: 1, err: /"level":40/ }, 'the app logs it to stderr')
+  t.match(failed.reports.at(-1), { failed: 2, isComplete: true })
+  fault.clear()
+  world.clover.fault({ on: ['refresh', 'recovery'], kind: 'status', status: 401, times: Infinity })
+  world.time.pass(3_600_000)
+  const refused = await run(['keep-alive', world.app, '--rate', '1000'], { isTerminal: true })
+  t.match(refused, { code: 0, out: /2 must authorize again, 0 failed\.\n$/ })
+  t.match(refused.err, '\r\x1b[K{"level":40', 'a line of the log does not continue the line of the progress')
+})
+
+t.test('a stop ends it with exit code 1, and the next pass goes on', async t => {
+  const stop = new AbortController()
+  const world = await worldWithApp(t, ({ storage }) => ({ storage: { ...storage, list: async query => { stop.abort(); return await storage.list(query) } } }))
+  await connectDue(world, 2)
+  const io = { signal: stop.signal, isTerminal: true, env: { NO_COLOR: '1' } }
+  const { code, out } = await run(['keep-alive', world.app], io)
+  t.equal(code, 1)
+  t.match(out, /\nStopped: run it again to go on\.\n$/)
+  t.match((await run(['keep-alive', world.app], { ...io, isTerminal: false })).reports.at(-1), { isComplete: false })
+  t.match((await run(['keep-alive', world.app, '--rate', '1000'])).reports.at(-1), { refreshed: 2, isComplete: true })
+})
+
+t.test('a store that cannot be listed is the error\'s sentence with its cause, and exit code 1', async t => {
+  const { app } = await worldWithApp(t, ({ storage: { get, put, delete: remove } }) => ({ storage: { get, put, delete: remove } }))
+  t.match(await run(['keep-alive', app]), { code: 1, err: /^fastify-clover: .*\(keepAlive\(\) needs it\)\n$/ })
+})
+
+t.test('a narrow terminal gets a short line', async t => {
+  const world = await worldWithApp(t)
+  let err = ''
+  const stderr = { write: (text: string) => { err += text }, columns: 12 }
+  t.equal((await run(['keep-alive', world.app], { isTerminal: true, stderr })).code, 0)
+  t.equal(err, '\r\x1b[K0 read, 0 d\r\x1b[K')
+})

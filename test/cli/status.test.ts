@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { appOf, run } from './terminal.js'
+
+const summary = { connected: 120, dueSoon: 3, interrupted: 1, doubtful: 0, reauthorizationRequired: 2, unusable: 0, nextRefreshTokenExpiration: 1_800_000_000 as number | null }
+
+const appWith = (t: Test, numbers = summary) => appOf(t, async fastify => { fastify.decorate('clover', { summary: async () => numbers } as unknown as FastifyInstance['clover']) })
+
+t.test('status prints the numbers of summary(), one to a line', async t => {
+  t.match(await run(['status', appWith(t)]), {
+    code: 0,
+    err: '',
+    out: [
+      'connected                       120',
+      'due soon                        3',
+      'interrupted                     1',
+      'doubtful                        0',
+      'reauthorization required        2',
+      'unusable                        0',
+      'next refresh token expiration   2027-01-15T08:00:00Z',
+      ''
+    ].join('\n')
+  })
+  t.match((await run(['status', appWith(t, { ...summary, nextRefreshTokenExpiration: null })])).out, /^next refresh token expiration {3}-$/m)
+})
+
+t.test('with --json it prints them as they are', async t => {
+  const { code, reports } = await run(['status', '--json', appWith(t)])
+  t.same([code, reports], [0, [summary]])
+})
+
+t.test('on a terminal the merchants who need somebody stand out', async t => {
+  const { out } = await run(['status', appWith(t)], { isTerminal: true })
+  t.match(out, 'reauthorization required        \x1b[33m2\x1b[39m\n')
+  t.equal(out.match(/\[33m/g)?.length, 1)
+})

@@ -1,0 +1,3 @@
+import { runTogether } from '../harness/together.js'
+
+await runTogether(['cli'])
