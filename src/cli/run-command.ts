@@ -6,13 +6,15 @@ import { exitCodes, type Command } from './command.js'
 import type { Io } from './io.js'
 import { keepAlive } from './keep-alive.js'
 import { migrate } from './migrate.js'
+import { createProbe } from './probe.js'
 import { status } from './status.js'
 import { messageOf, UsageError } from './usage-error.js'
 
 const commands: Record<string, Command> = {
   status,
   'keep-alive': keepAlive,
-  migrate
+  migrate,
+  probe: createProbe()
 }
 
 const help = `fastify-clover <command> [arguments]
