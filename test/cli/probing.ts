@@ -6,6 +6,7 @@ import { createProbe } from '../../src/cli/probe.js'
 import { realTiming, type ProbeTiming } from '../../src/cli/probe/timing.js'
 import { realRuntime } from '../../src/runtime.js'
 import { cloverSimulator, type CloverSimulator, type ProbeReport, type SimulatorOptions } from '../../src/testing/index.js'
+import type { WholeReport } from '../../src/testing/simulator/probe-report.js'
 import { until } from '../harness/waiting.js'
 import { appId, Browser, lowId, merchantId } from '../testing/simulator-browser.js'
 
@@ -74,7 +75,7 @@ export interface Probed {
   code: number
   out: string
   err: string
-  report: ProbeReport & { facts: Array<{ experiment: string, name: string, value: unknown }>, experiments: Array<{ name: string, outcome: string, reason?: string }> }
+  report: Omit<ProbeReport, 'facts' | 'experiments'> & Pick<WholeReport, 'facts' | 'experiments'>
   /** A fact by its name. */
   fact: (name: string) => unknown
   /** The outcome of an experiment, and its reason. */

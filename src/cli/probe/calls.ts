@@ -53,7 +53,8 @@ export class Calls {
 
   /** The latest `Date` of Clover's answers in Unix seconds, and the clock here minus it in seconds; undefined: there was none. */
   get date (): { seconds: number, difference: number } | undefined {
-    return this.#date && { seconds: this.#date.at / 1000, difference: Math.round(this.#date.difference / 1000) }
+    // The header is cut to whole seconds.
+    return this.#date && { seconds: this.#date.at / 1000, difference: Math.round((this.#date.difference - 500) / 1000) }
   }
 
   async exchange (exchange: Exchange): Promise<Reply<TokenPair>> {

@@ -138,7 +138,8 @@ export class Leash {
     // A second tab, or the browser's way back: its code is not used.
     if (pending === undefined) return this.#rest(reply)
     if (!isFlat(query) || !this.#mayTake(query, pending)) return send(reply, strangePage, 400)
-    if (query.code !== undefined || query.error !== undefined) this.echoesState ??= query.state !== undefined
+    if (query.state !== undefined) this.echoesState = true
+    else if (query.code !== undefined || query.error !== undefined) this.echoesState = false
     pending.arrive({ kind: 'callback', query })
     return send(reply, waitingPage)
   }

@@ -13,10 +13,22 @@ export class Questions {
   /** Resolves with whether the answer is yes. The end of stdin, or a stop, is a no. */
   async ask (question: string, signal: AbortSignal): Promise<boolean> {
     this.#io.stderr.write(`${question} [y/N] `)
-    const stopped = new Promise<undefined>(resolve => { signal.addEventListener('abort', () => { resolve(undefined) }, { once: true }) })
-    const line = signal.aborted ? undefined : await Promise.race([this.#line(), stopped])
+    const line = await this.#lineUnless(signal)
     if (line === undefined) this.#io.stderr.write('\n')
     return /^\s*y(?:es)?\s*$/i.test(line ?? '')
+  }
+
+  /** The next line; undefined at the end, or at a stop. */
+  async #lineUnless (signal: AbortSignal): Promise<string | undefined> {
+    if (signal.aborted) return undefined
+    let stop = () => {}
+    const stopped = new Promise<undefined>(resolve => { stop = () => { resolve(undefined) } })
+    signal.addEventListener('abort', stop)
+    try {
+      return await Promise.race([this.#line(), stopped])
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
   }
 
   /** The next line; undefined at the end. */

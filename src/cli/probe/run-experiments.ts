@@ -17,17 +17,16 @@ export interface Course {
 /** @internal Runs the experiments one after the other, and then authorizes the merchant once more, whatever happened before. */
 export async function runExperiments (experiments: readonly Experiment[], session: Session, report: Report, { signal }: Pick<Io, 'signal'>): Promise<Course> {
   const done: ProbeExperiment[] = []
-  let hasAuthorized = false
   let canGoOn = true
   for (const experiment of experiments) {
     session.findings.experiment = experiment.name
     const result = await attempt(experiment, session, canGoOn)
     done.push(result)
     report.note('experiment', lineOf(result, session.findings.of(experiment.name)), { ...result, found: session.findings.of(experiment.name).map(({ name, value }) => ({ name, value })) })
-    if (experiment === authorization) hasAuthorized = canGoOn = result.outcome === 'settled'
+    if (experiment === authorization) canGoOn = result.outcome === 'settled'
     if (signal.aborted) canGoOn = false
   }
-  return { experiments: done, isConnected: hasAuthorized ? await leaveConnected(session) : undefined }
+  return { experiments: done, isConnected: session.hasTokens ? await leaveConnected(session) : undefined }
 }
 
 async function attempt (experiment: Experiment, session: Session, canGoOn: boolean): Promise<ProbeExperiment> {
@@ -44,8 +43,7 @@ async function attempt (experiment: Experiment, session: Session, canGoOn: boole
     return { name, outcome: 'settled' }
   } catch (error) {
     if (error instanceof NotHere) return { name, outcome: 'skipped', reason: error.message }
-    if (error instanceof Unsettled) return { name, outcome: 'not-settled', reason: error.message }
-    throw error
+    return { name, outcome: 'not-settled', reason: reasonOf(error) }
   }
 }
 
@@ -57,8 +55,12 @@ async function leaveConnected (session: Session): Promise<boolean> {
     await authorize(session)
     return true
   } catch (error) {
-    if (!(error instanceof Unsettled)) throw error
-    session.say(`The last authorization gave no token that works (${error.message}).`)
+    session.say(`The last authorization gave no token that works (${reasonOf(error)}).`)
     return false
   }
+}
+
+/** The message of an error of any other kind may have a secret. */
+function reasonOf (error: unknown): string {
+  return error instanceof Unsettled ? error.message : `an unexpected error (${error instanceof Error ? error.name : typeof error})`
 }

@@ -48,6 +48,8 @@ export class Session {
   #merchant: string | undefined
   #pair: Pair | undefined
   #patience: number
+  /** Whether tokens were issued, or may have been. */
+  hasTokens = false
 
   constructor (parts: SessionParts) {
     const { settings, timing, io, leash } = parts
@@ -84,6 +86,11 @@ export class Session {
   /** Throws once somebody has stopped the probe. */
   goOn (): void {
     if (this.#signal.aborted) throw new NotHere('the probe was stopped')
+  }
+
+  /** Unix milliseconds. */
+  now (): number {
+    return this.#parts.timing.wallClock()
   }
 
   /** Waits for some milliseconds, or until a stop. */
@@ -145,7 +152,10 @@ export class Session {
 
   /** Exchanges a code for a pair. */
   async exchange (grant: Grant): Promise<Reply<Pair>> {
+    const isFirst = !this.hasTokens
+    this.hasTokens = true
     const reply = await this.calls.exchange({ ...grant, withRefreshToken: true })
+    if (!reply.ok && isFirst) this.hasTokens = false
     if (!reply.ok) return reply
     const { refreshToken, accessTokenExpiration, refreshTokenExpiration } = reply.value
     if (refreshToken === null) throw new Unsettled('/oauth/v2/token: no refresh token')

@@ -28,21 +28,27 @@ export const authorization: Experiment = {
 export async function authorize (session: Session): Promise<void> {
   const { leash, findings } = session
   for (let attempt = 1; ; attempt++) {
-    let hasArrived = false
+    let mayRepeat = false
     try {
       const { arrival, verifier } = await session.visit()
-      hasArrived = true
+      mayRepeat = true
       const grant = { ...session.accept(arrival), verifier }
+      const reply = await session.exchange(grant)
+      // A code that came without a state may be one of v1, which the dashboard sends to the Site URL.
+      if (!reply.ok && leash.echoesState === true) {
+        mayRepeat = false
+        throw new Unsettled(`/oauth/v2/token: refused with status ${reply.status}; check CLOVER_APP_ID and CLOVER_APP_SECRET, which only an app of low trust leaves out`)
+      }
+      const pair = granted('/oauth/v2/token', reply)
       if (arrival.kind === 'callback') findings.fact('callbackParameters', Object.keys(arrival.query).sort().join(' '))
-      if (leash.echoesState !== undefined) findings.settle('echoState', leash.echoesState)
+      findings.settle('echoState', leash.echoesState === true)
       if (isLoopback(session)) findings.settle('httpLocalhost', true)
-      const pair = granted('/oauth/v2/token', await session.exchange(grant))
       if (!await session.works(pair.accessToken)) {
         throw new Unsettled('/v3/merchants/{mId}: a new access token is refused; the app needs the Read merchant permission, and the merchant must install it again after it got that')
       }
       return session.keep(pair)
     } catch (error) {
-      if (!(error instanceof Unsettled) || !hasArrived || attempt === attempts) throw error
+      if (!(error instanceof Unsettled) || !mayRepeat || attempt === attempts) throw error
       await session.pause(betweenAttempts * attempt)
     }
   }

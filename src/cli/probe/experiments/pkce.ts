@@ -1,5 +1,6 @@
 import type { Experiment } from '../experiment.js'
 import { authorizePages } from '../authorize-pages.js'
+import { Unsettled } from '../outcome.js'
 import { challenges, type OddVisit, type Session } from '../session.js'
 
 const cannot = ({ isHighTrust }: Session) => isHighTrust ? 'an app of high trust has no PKCE' : undefined
@@ -35,6 +36,7 @@ async function isAccepted (session: Session, edit: NonNullable<OddVisit['edit']>
   if (refused) return false
   session.say(`If Clover shows an error now, open ${session.leash.address} again.`)
   const { arrival, verifier } = await session.visit({ edit, mayFail: true })
+  if (arrival.kind === 'returned' && !await session.ask('Did Clover show an error?')) throw new Unsettled('the browser came back without an answer of Clover')
   if (arrival.kind === 'returned' || arrival.query.error !== undefined) return false
   const reply = await session.exchange({ ...session.accept(arrival), verifier })
   if (reply.ok) session.keep(reply.value)

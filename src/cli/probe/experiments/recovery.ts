@@ -12,7 +12,9 @@ interface Loss {
 }
 
 async function lose ({ calls }: Session, pair: Pair): Promise<Loss> {
-  return { spent: pair.refreshToken, lost: granted('/oauth/v2/refresh', await calls.refresh(pair.refreshToken)) }
+  // An ordinary refresh first: Clover may treat a token from an exchange or from a recovery differently.
+  const { refreshToken } = granted('/oauth/v2/refresh', await calls.refresh(pair.refreshToken))
+  return { spent: refreshToken, lost: granted('/oauth/v2/refresh', await calls.refresh(refreshToken)) }
 }
 
 /** @internal */

@@ -18,15 +18,16 @@ export const missingUserAgent: Experiment = {
     })
     const control = await ask({ 'user-agent': userAgent })
     if (control !== 200) throw new Unsettled(`${merchantEndpoint}: status ${control} even with a User-Agent`)
-    findings.fact('userAgentOfNodeStatus', await ask({ 'user-agent': 'node' }))
-    const token = await calls.raw({
-      endpoint: refreshEndpoint, path: refreshEndpoint, method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json' }, body: madeUp(session.app.appId)
+    const refresh = async (headers: Record<string, string>) => await calls.raw({
+      endpoint: refreshEndpoint, path: refreshEndpoint, method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json', ...headers }, body: madeUp(session.app.appId)
     })
-    findings.fact('refreshWithoutUserAgentStatus', token)
+    const tokenControl = await refresh({ 'user-agent': userAgent })
+    findings.fact('userAgentOfNodeStatus', await ask({ 'user-agent': 'node' }))
+    const token = await refresh({})
     const status = await ask({})
-    if (status === 200) findings.settle('missingUserAgent', false)
-    else if (status === 400 || status === 403) findings.settle('missingUserAgent', status)
-    else throw new Unsettled(`${merchantEndpoint}: status ${status} without a User-Agent`)
+    if (status === 200 && token === tokenControl) findings.settle('missingUserAgent', false)
+    else if ((status === 400 || status === 403) && token === status) findings.settle('missingUserAgent', status)
+    else throw new Unsettled(`without a User-Agent ${merchantEndpoint} answers ${status}, and ${refreshEndpoint} ${token}, for which the simulator has no setting`)
   }
 }
 

@@ -36,7 +36,7 @@ export const longWindow: Experiment = {
   async run (session) {
     const { calls, findings, app } = session
     const accessToken = await session.accessToken()
-    const now = (calls.date?.seconds ?? 0) * 1000
+    const now = session.now()
     const oldest = async (from: number, to: number) => {
       const url = new URL(`/v3/merchants/${session.merchant}/orders`, app.environment.api)
       url.search = new URLSearchParams([['filter', `createdTime>=${from}`], ['filter', `createdTime<=${to}`], ['orderBy', 'createdTime ASC'], ['limit', '1']]).toString()

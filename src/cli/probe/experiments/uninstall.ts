@@ -2,6 +2,9 @@ import type { Experiment } from '../experiment.js'
 import { NotHere } from '../outcome.js'
 import { granted } from '../session.js'
 
+/** Milliseconds in which Clover makes the uninstall known. */
+const settling = 15_000
+
 /** @internal Comes last: the merchant is connected again only by another approval. */
 export const uninstall: Experiment = {
   name: 'uninstall',
@@ -20,6 +23,7 @@ export const uninstall: Experiment = {
     const refreshed = granted('/oauth/v2/refresh', await calls.refresh(forRefresh.refreshToken))
 
     if (!await session.ask('Uninstall the app in the merchant\'s Clover dashboard now. Is it uninstalled?', true)) throw new NotHere('the app was not uninstalled')
+    await session.pause(settling)
     findings.settle('accessTokenSurvivesUninstall', await session.works(forAccess.accessToken))
     if (beforeRecovery !== undefined) findings.settle('recoverySurvivesUninstall', (await calls.recover(beforeRecovery.refreshToken)).ok)
     findings.settle('refreshSurvivesUninstall', (await calls.refresh(refreshed.refreshToken)).ok)
