@@ -17,7 +17,20 @@ const odd: Record<string, [FaultKind, RegExp]> = {
 
 /** Sets a fault as soon as the first authorization is done. */
 function later (clover: CloverSimulator, fault: Fault): Probing {
-  return { args: ['--yes', '--skip', 'cap,limits'], onPrint: text => { if (text.includes('authorization: settled')) clover.fault(fault) } }
+  return { args: ['--yes', '--only', 'refresh,recovery,recovery-ends,code-reuse'], onPrint: text => { if (text.includes('authorization: settled')) clover.fault(fault) } }
+}
+
+/** Sets a fault right before the n-th call to a path. */
+function before (clover: CloverSimulator, path: string, n: number, fault: Fault): Pick<Probing, 'timing'> {
+  let calls = 0
+  return {
+    timing: {
+      fetch: async (url, init) => {
+        if (url instanceof URL && url.pathname === path && ++calls === n) clover.fault(fault)
+        return await fetch(url, init)
+      }
+    }
+  }
 }
 
 for (const [name, [kind, says]] of Object.entries(odd)) {
@@ -41,12 +54,7 @@ for (const [name, [kind, says]] of Object.entries(odd)) {
 
 t.test('what was settled before a failure counts', async t => {
   const clover = await probedClover(t)
-  const probed = await probe(t, clover, {
-    args: ['--yes', '--only', 'recovery'],
-    onPrint: text => {
-      if (text.includes('authorization: settled')) clover.fault({ on: 'refresh', kind: 'reply', body: genuine => { clover.fault({ on: 'refresh', kind: 'drop-before' }); return genuine as object } })
-    }
-  })
+  const probed = await probe(t, clover, { args: ['--yes', '--only', 'recovery'], ...before(clover, '/oauth/v2/refresh', 3, { on: 'refresh', kind: 'drop-before' }) })
   t.match(probed.outcome('recovery'), /^not-settled: \/oauth\/v2\/refresh: network error/)
   t.match(probed.report.unknowns, { recovery: 'once' })
 })
@@ -242,27 +250,17 @@ t.test('answers that would surprise are reported as they are', async t => {
 })
 
 t.test('a Clover that ends tokens which the simulator keeps', async t => {
-  /** Refuses the n-th refresh after something is printed. */
-  const refuses = (clover: CloverSimulator, printed: string, after: number): Probing => ({
-    onPrint: text => {
-      if (!text.includes(printed)) return
-      if (after > 0) clover.fault({ on: 'refresh', kind: 'reply', body: genuine => genuine as object, times: after })
-      clover.fault({ on: 'refresh', kind: 'status', status: 401 })
-    }
-  })
-  const one = await probedClover(t)
-  const second = await probe(t, one, { args: ['--yes', '--only', 'recovery,clock'], ...refuses(one, 'authorization: settled', 2) })
+  const refusal: Fault = { on: 'refresh', kind: 'status', status: 401 }
+  const refuses = async (only: string, n: number, times = 1) => {
+    const clover = await probedClover(t)
+    return await probe(t, clover, { args: ['--yes', '--only', `${only},clock`], ...before(clover, '/oauth/v2/refresh', n, { ...refusal, times }) })
+  }
+  const second = await refuses('recovery', 3)
   t.same([second.outcome('recovery'), second.fact('pairSurvivesASecondRecovery'), second.outcome('clock')], ['settled', false, 'settled'])
-  const two = await probedClover(t)
-  const last = await probe(t, two, { args: ['--yes', '--only', 'recovery'], onPrint: text => { if (text.includes('authorization: settled')) { two.fault({ on: 'refresh', kind: 'reply', body: genuine => genuine as object, times: 4 }); two.fault({ on: 'refresh', kind: 'status', status: 401 }) } } })
+  const last = await refuses('recovery', 5)
   t.same([last.outcome('recovery'), last.fact('pairSurvivesADeadToken')], ['settled', false])
-  const three = await probedClover(t)
-  const reuse = await probe(t, three, { args: ['--yes', '--only', 'code-reuse'], ...refuses(three, 'authorization: settled', 0) })
+  const reuse = await refuses('code-reuse', 1)
   t.same([reuse.outcome('code-reuse'), reuse.fact('refreshTokenDiesAtCodeReuse')], ['settled', true])
-  const four = await probedClover(t)
-  const cap = await probe(t, four, { args: ['--yes', '--only', 'cap'], ...refuses(four, 'authorization: settled', 3) })
-  t.equal(cap.outcome('cap'), 'not-settled: of 13 refresh tokens 12 work, and they are not the newest: 1110111111111, oldest first')
-  const five = await probedClover(t)
-  const none = await probe(t, five, { args: ['--yes', '--only', 'cap'], onPrint: text => { if (text.includes('authorization: settled')) five.fault({ on: 'refresh', kind: 'status', status: 401, times: 13 }) } })
-  t.equal(none.outcome('cap'), 'not-settled: none of 13 refresh tokens works')
+  t.equal((await refuses('cap', 4)).outcome('cap'), 'not-settled: of 13 refresh tokens 12 work, and they are not the newest: 1110111111111, oldest first')
+  t.equal((await refuses('cap', 1, 13)).outcome('cap'), 'not-settled: none of 13 refresh tokens works')
 })

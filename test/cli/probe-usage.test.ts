@@ -69,7 +69,14 @@ t.test('a port that is taken is named', async t => {
 t.test('the settings are the sandbox\'s, all experiments, and port 3000, unless something else is given', async t => {
   t.match(await readSettings([], names, { ...terminal, env }), {
     app: { environment: { name: 'sandbox', api: 'https://apisandbox.dev.clover.com' }, appId: 'SIMULATORAPP1', appSecret: 'canary', flow: 'v2' },
-    port: 3000, baseUrl: undefined, merchant: undefined, legacyToken: undefined, chosen: new Set(names), out: undefined, yes: false, json: false
+    port: 3000,
+    baseUrl: undefined,
+    merchant: undefined,
+    legacyToken: undefined,
+    chosen: new Set(names),
+    out: undefined,
+    yes: false,
+    json: false
   })
   const args = ['--app-id', 'ANOTHERAPP001', '--environment', 'europe', '--i-may-disconnect-real-merchants', '--base-url', 'https://probe.example', '--only', 'cap,recovery', '--skip', 'cap', '--yes', '--json']
   t.match(await readSettings(args, names, { isTerminal: false, env: { ...env, CLOVER_APP_SECRET: '', CLOVER_LEGACY_TOKEN: 'legacy' } }), {

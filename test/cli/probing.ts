@@ -26,7 +26,7 @@ export const fast: ProbeTiming = {
   callTimeout: 10_000,
   patience: 25_000,
   lastPatience: 25_000,
-  farewell: 1_000_000
+  farewell: 100_000
 }
 
 /** A Clover whose merchants have what every experiment needs. */
@@ -95,7 +95,7 @@ export async function probe (t: Test, clover: CloverSimulator, { lowTrust = fals
     printed[stream] += text
     onPrint?.(text)
     questions.see(text)
-    const address = /Open (http:\S+)|"address":"([^"]+)"/.exec(text)
+    const address = /Open (https?:\S+)|"address":"([^"]+)"/.exec(text)
     const url = address?.[1] ?? address?.[2]
     if (url !== undefined) page ??= visit(clover, app?.id ?? '', url, person)
   }

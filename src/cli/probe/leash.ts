@@ -35,6 +35,8 @@ export class Leash {
   readonly #waiting = new Set<(answer: (reply: FastifyReply) => void) => void>()
   #port = ''
   #pending: Pending | undefined
+  /** The states of all trips so far. */
+  readonly #states = new Set<string>()
   #last: string | undefined
   #hasSaidGoodbye = () => {}
   /** Whether Clover echoes the state; undefined: it has not come back yet. */
@@ -87,6 +89,7 @@ export class Leash {
         }
       }
       this.#pending = pending
+      this.#states.add(trip.state)
       // With two tabs, the one that came last goes.
       const last = [...this.#waiting].at(-1)
       for (const release of this.#waiting) release(reply => release === last ? leave(reply, pending) : send(reply, waitingPage))
@@ -135,8 +138,9 @@ export class Leash {
   #callback (request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const query = request.query as Query
     const pending = this.#pending
-    // A second tab, or the browser's way back: its code is not used.
-    if (pending === undefined) return this.#rest(reply)
+    // A second tab, or a trip for which the probe no longer waits: its code is not used.
+    const isOld = typeof query.state === 'string' && query.state !== pending?.state && this.#states.has(query.state)
+    if (pending === undefined || isOld) return this.#rest(reply)
     if (!isFlat(query) || !this.#mayTake(query, pending)) return send(reply, strangePage, 400)
     if (query.state !== undefined) this.echoesState = true
     else if (query.code !== undefined || query.error !== undefined) this.echoesState = false

@@ -46,6 +46,8 @@ export class Session {
   readonly #questions: Questions
   #signal: AbortSignal
   #merchant: string | undefined
+  /** The merchant whom the latest callback names. */
+  #named: string | undefined
   #pair: Pair | undefined
   #patience: number
   /** Whether tokens were issued, or may have been. */
@@ -71,10 +73,14 @@ export class Session {
     return this.app.appSecret !== false
   }
 
-  /** The merchant of the first authorization. */
+  /** The merchant of the authorizations. */
   get merchant (): string {
-    if (this.#merchant === undefined) throw new Unsettled('no merchant has authorized the app')
-    return this.#merchant
+    return this.#merchant ?? this.#named ?? ''
+  }
+
+  /** A token has proven to be the merchant's: all authorizations from now on must be theirs. */
+  decideMerchant (): void {
+    this.#merchant ??= this.#named
   }
 
   /** The probe ends: a stop has done its work, and the person gets less time, once it came. */
@@ -139,14 +145,14 @@ export class Session {
     return { ...this.accept(arrival), verifier }
   }
 
-  /** The code of a callback. The first one decides about the merchant. */
+  /** The code of a callback. */
   accept (arrival: Arrival): { code: string } {
     if (arrival.kind === 'returned') throw new Unsettled('the browser came back without an answer of Clover')
     const { code, merchant_id: merchant, error } = arrival.query
     if (code === undefined) throw new Unsettled(`the callback has no code${error === undefined ? '' : ' but an error: the authorization was denied'}`)
     if (!isMerchantId(merchant)) throw new Unsettled('the callback has no merchant_id of 13 characters')
     if (this.#merchant !== undefined && merchant !== this.#merchant) throw new Unsettled('another merchant authorized the app: choose the same one each time')
-    this.#merchant = merchant
+    this.#named = merchant
     return { code }
   }
 

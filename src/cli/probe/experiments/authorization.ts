@@ -46,6 +46,7 @@ export async function authorize (session: Session): Promise<void> {
       if (!await session.works(pair.accessToken)) {
         throw new Unsettled('/v3/merchants/{mId}: a new access token is refused; the app needs the Read merchant permission, and the merchant must install it again after it got that')
       }
+      session.decideMerchant()
       return session.keep(pair)
     } catch (error) {
       if (!(error instanceof Unsettled) || !mayRepeat || attempt === attempts) throw error
