@@ -52,6 +52,12 @@ for (const [name, [kind, says]] of Object.entries(odd)) {
   })
 }
 
+t.test('an access token that a refresh brings and that does not work settles nothing', async t => {
+  const clover = await probedClover(t)
+  const probed = await probe(t, clover, { args: ['--yes', '--only', 'recovery-ends'], ...before(clover, `/v3/merchants/${merchantId}`, 2, { on: 'merchant', kind: 'status', status: 401 }) })
+  t.equal(probed.outcome('recovery-ends'), 'not-settled: /v3/merchants/{mId}: the access token of a refresh is refused')
+})
+
 t.test('what was settled before a failure counts', async t => {
   const clover = await probedClover(t)
   const probed = await probe(t, clover, { args: ['--yes', '--only', 'recovery'], ...before(clover, '/oauth/v2/refresh', 3, { on: 'refresh', kind: 'drop-before' }) })
@@ -116,7 +122,7 @@ t.test('a secret that Clover refuses ends it: nothing was done', async t => {
   t.equal(probed.code, 1)
   t.match(probed.outcome('authorization'), /^not-settled: \/oauth\/v2\/token: refused with status 401; check CLOVER_APP_ID and CLOVER_APP_SECRET/)
   t.match(probed.out, 'The app was not authorized: nothing was done.')
-  t.equal(clover.count('token'), 1)
+  t.equal(clover.count('token'), 3)
   t.notMatch(JSON.stringify(probed), /canary/)
 })
 

@@ -41,7 +41,7 @@ t.test('the browser waits, goes to Clover when it is sent, and waits again', asy
   t.match(back, { status: 200, text: /content="0; url=\/next"/ })
   t.match(back.headers.get('content-security-policy'), "default-src 'none'")
   t.same([back.headers.get('referrer-policy'), back.headers.get('cache-control')], ['no-referrer', 'no-store'])
-  t.same(await arrival, { kind: 'callback', query: { code: '1', state: 'state-1' } })
+  t.same(await arrival, { hasReturned: false, query: { code: '1', state: 'state-1' } })
   t.equal(it.echoesState, true)
 })
 
@@ -53,7 +53,7 @@ t.test('the address leads to Clover, again if the browser is stuck there', async
   const other = it.send({ ...trip, mayFail: true })
   t.match(await get('/next'), { status: 302, to: trip.url })
   t.match(await get('/'), { status: 200 })
-  t.same(await other, { kind: 'returned' })
+  t.same(await other, { hasReturned: true, query: {} })
   t.equal(await Promise.race([arrival, Promise.resolve('waits')]), 'waits')
 })
 
@@ -69,7 +69,7 @@ t.test('a held request is answered in time, and a browser that went away is forg
   const arrival = it.send(trip)
   t.match(await get('/next'), { status: 302 })
   await get('/callback?code=1')
-  t.match(await arrival, { kind: 'callback' })
+  t.match(await arrival, { query: { code: '1' } })
 })
 
 t.test('of two tabs the last one goes', async t => {
@@ -103,7 +103,7 @@ t.test('a callback of anybody else is refused, and the right one is still awaite
   const denial = it.send({ ...trip, state: 'state-3', mayBeBare: true })
   t.match(await get('/callback?code=6'), { status: 400 })
   await get('/callback')
-  t.same(await denial, { kind: 'callback', query: {} })
+  t.same(await denial, { hasReturned: false, query: {} })
   t.match(await get('/favicon.ico'), { status: 404 })
 })
 
@@ -129,16 +129,20 @@ t.test('Clover\'s dashboard opens it with the merchant', async t => {
 
 t.test('the last page is shown to whoever comes for it, with nothing as markup', async t => {
   for (const path of ['/next', '/', '/callback']) {
-    const { get, finish } = await leash(t)
+    const { get, finish } = await leash(t, { farewell: 1_000_000 })
     const held = path === '/next' ? waits(get) : undefined
     if (held !== undefined) await new Promise(resolve => setTimeout(resolve, 150))
     const finished = finish()
     t.match(await (held ?? get(path)), { status: 200, text: /<pre>&#60;done&#62;<\/pre>/ })
     await finished
   }
-  const { finish } = await leash(t)
-  await finish()
-  t.pass('nobody comes for it')
+  const { leash: it, get, finish } = await leash(t, { farewell: 1_000_000 })
+  const finished = finish()
+  t.match(await get('/next'), { text: /<pre>/ }, 'the browser comes for it late')
+  await finished
+  await t.rejects(fetch(it.local), 'the server has ended')
+  const alone = await leash(t)
+  await alone.finish()
 })
 
 t.test('a browser that is stuck at an error of Clover opens the address again', async t => {

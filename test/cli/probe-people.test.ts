@@ -82,6 +82,12 @@ t.test('a denial of another kind, or one that never comes back, is not settled',
   clover.reset()
   const denied = await probe(t, clover, { args: ['--yes'], person: { edit: edit(url => url.href), deniesFirst: true } })
   t.equal(denied.code, 0, 'a denial where nobody asked for one: the page comes again')
+  const bare = await probedClover(t, { unknowns: { denial: 'bare' } })
+  t.equal((await probe(t, bare, { args: ['--yes'], person: { deniesFirst: true } })).code, 0)
+  for (const unknowns of [{ denial: 'bare' }, { denial: 'error', echoState: false }] as const) {
+    const clover = await probedClover(t, { unknowns })
+    t.same((await probe(t, clover, { args: ['--only', 'denial'], person: { deniesFirst: true } })).report.unknowns.denial, unknowns.denial)
+  }
 })
 
 t.test('an uninstall that was not made is not tried', async t => {
@@ -188,10 +194,35 @@ t.test('an access token that is a JWT', async t => {
 
 t.test('a token of one part is no JWT, and one that ended meanwhile is replaced', async t => {
   const clover = await probedClover(t)
-  let ended = false
   const probed = await probe(t, clover, {
     args: ['--yes', '--only', 'claims'],
-    onPrint: text => { if (text.includes('authorization: settled')) { ended = true; clover.fault({ on: 'merchant', kind: 'status', status: 401 }) } }
+    timing: {
+      fetch: async (url, init) => {
+        const headers = Object.fromEntries(Object.entries(init?.headers ?? {}).map(([name, value]) => [name, String(value).replaceAll('~', name === 'authorization' ? '.' : '~')]))
+        const response = await fetch(url, { ...init, headers })
+        const text = await response.text()
+        return new Response(text.replace(/"access_token":"[^"]+"/, token => token.replaceAll('.', '~')), response)
+      }
+    },
+    onPrint: text => { if (text.includes('authorization: settled')) clover.fault({ on: 'merchant', kind: 'status', status: 401 }) }
   })
-  t.same([ended, probed.outcome('claims')], [true, 'settled'])
+  t.same([probed.outcome('claims'), probed.fact('accessTokenIsJwt')], ['settled', false])
+  t.equal(clover.count('token'), 3)
+})
+
+t.test('without a Date nothing is measured', async t => {
+  const clover = await probedClover(t)
+  const probed = await probe(t, clover, {
+    args: ['--yes', '--only', 'clock'],
+    timing: {
+      fetch: async (url, init) => {
+        const response = await fetch(url, init)
+        const headers = new Headers(response.headers)
+        headers.delete('date')
+        return new Response(await response.text(), { status: response.status, headers })
+      }
+    }
+  })
+  t.match([probed.outcome('clock'), probed.fact('dateHeader')], [/^not-settled: no answer has a Date/, false])
+  t.same(probed.report.measured, {})
 })

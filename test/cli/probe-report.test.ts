@@ -4,12 +4,15 @@ import t from 'tap'
 import { createProbe } from '../../src/cli/probe.js'
 import type { Experiment } from '../../src/cli/probe/experiment.js'
 import { authorization } from '../../src/cli/probe/experiments/authorization.js'
+import { startingAfter } from '../../src/cli/probe/experiments/rest.js'
 import { Leash } from '../../src/cli/probe/leash.js'
+import { rawCall } from '../../src/cli/probe/raw-call.js'
 import { runExperiments } from '../../src/cli/probe/run-experiments.js'
 import { Session } from '../../src/cli/probe/session.js'
 import { readSettings } from '../../src/cli/probe/settings.js'
 import { Report } from '../../src/cli/report.js'
 import { version } from '../../src/version.js'
+import { freePorts } from '../harness/ports.js'
 import { fast, probe, probedClover } from './probing.js'
 
 t.test('the report has the version, the date and the trust; the table and the last page say the same', async t => {
@@ -75,4 +78,14 @@ t.test('an error that nobody expects is not settled, its message is not printed,
     t.notMatch(out, 'canary')
   }
   t.equal(authorization.name, 'authorization')
+})
+
+t.test('what an environment does not have is left out', async t => {
+  const settings = await readSettings(['--environment', 'europe', '--i-may-disconnect-real-merchants', '--yes'], [], { isTerminal: true, env: { CLOVER_APP_ID: 'SIMULATORAPP1' } })
+  t.equal(startingAfter.cannot?.({ app: settings.app } as Session), 'the environment has no ecommerce API')
+})
+
+t.test('a raw call over https fails like any other', async t => {
+  const [port] = await freePorts(1)
+  await t.rejects(rawCall({ endpoint: '/path', url: new URL(`https://localhost:${port}/path`), method: 'GET', headers: {}, timeout: 5_000 }), { message: /^\/path: network error/ })
 })

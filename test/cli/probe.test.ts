@@ -9,10 +9,10 @@ import { otherMerchantId, probe, probedClover, type Probed } from './probing.js'
 const positions = Object.fromEntries(Object.entries(Schema.properties).map(([name, schema]): [string, unknown[]] =>
   [name, 'anyOf' in schema ? schema.anyOf.map((literal: { const: unknown }) => literal.const) : [false, true]])) as unknown as { [Name in keyof Unknowns]: Array<Unknowns[Name]> }
 
-/** In each round every switch is in another position than in the round before, and its neighbours do not always move with it. */
+/** Three rounds have every switch in every position; the next three have other combinations. */
 function settingOf (round: number): Partial<Unknowns> {
   return {
-    ...Object.fromEntries(Object.entries(positions).map(([name, values], place) => [name, values[(round + (round >> 1) * place) % values.length]])),
+    ...Object.fromEntries(Object.entries(positions).map(([name, values], place) => [name, values[(round + place * (1 + Math.floor(round / 3))) % values.length]])),
     // Without it the probe goes no further: it has a test of its own.
     httpLocalhost: true
   }

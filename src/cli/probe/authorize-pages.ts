@@ -1,5 +1,4 @@
 import { authorizeUrl } from '../../clover/authorize.js'
-import { Unsettled } from './outcome.js'
 import type { Session } from './session.js'
 
 /** @internal Clover's authorize page without a browser: it may refuse wrong parameters before anybody has logged in. */
@@ -18,9 +17,7 @@ export function authorizePages ({ app, leash, calls }: Session): AuthorizePages 
       if (value === undefined) url.searchParams.delete(name)
       else url.searchParams.set(name, value)
     }
-    const status = await calls.page(url)
-    if (status >= 500) throw new Unsettled(`/oauth/v2/authorize: status ${status}`)
-    return status < 400
+    return await calls.page(url) < 400
   }
 
   return {

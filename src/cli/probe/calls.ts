@@ -14,6 +14,9 @@ export interface Pair extends TokenPair {
   refreshToken: string
 }
 
+/** @internal A code, and what its exchange needs. */
+export type Grant = Pick<Exchange, 'code' | 'verifier'>
+
 /** @internal The answer to a code or a token: what Clover gave for it, or its refusal. */
 export type Reply<T> = { ok: true, value: T } | { ok: false, status: number, recoveryAvailable: boolean }
 
@@ -57,18 +60,25 @@ export class Calls {
     return this.#date && { seconds: this.#date.at / 1000, difference: Math.round((this.#date.difference - 500) / 1000) }
   }
 
-  async exchange (exchange: Exchange): Promise<Reply<TokenPair>> {
-    return replyOf(await this.#client.exchange(exchange))
+  /** Exchanges a code in full. */
+  async exchange (grant: Grant): Promise<Reply<Pair>> {
+    // Its form has been checked: it has a refresh token.
+    return replyOf(await this.#client.exchange({ ...grant, withRefreshToken: true })) as Reply<Pair>
+  }
+
+  /** Exchanges a code with `no_refresh_token`. */
+  async exchangeForAccess (grant: Grant): Promise<Reply<TokenPair>> {
+    return replyOf(await this.#client.exchange({ ...grant, withRefreshToken: false }))
   }
 
   /** Spends a refresh token. */
   async refresh (refreshToken: string): Promise<Reply<Pair>> {
-    return pairOf('/oauth/v2/refresh', await this.#client.refresh(refreshToken))
+    return pairOf(await this.#client.refresh(refreshToken))
   }
 
   /** Presents a token for recovery. */
   async recover (spentToken: string): Promise<Reply<Pair>> {
-    return pairOf('/oauth/v2/recovery', await this.#client.recover(spentToken))
+    return pairOf(await this.#client.recover(spentToken))
   }
 
   async migrate (grant: Parameters<CloverClient['migrate']>[0]): Promise<Reply<string>> {
@@ -102,17 +112,15 @@ export class Calls {
     return await rawCall({ ...rest, url: new URL(path, this.#app.environment.api), timeout: this.#timing.callTimeout })
   }
 
-  async #patiently (request: CloverRequest, http: CloverHttp): Promise<CloverResponse | Unclear> {
-    let pause = whenLimited.pause
-    for (let times = 0; ; times++, pause *= 2) {
-      this.#pacer.goOn()
-      const answer = await http(request)
-      if (answer.outcome === 'unclear') return answer
-      this.#observe(answer.headers.get('date'))
-      if (answer.status !== 429 || times === whenLimited.times) return answer
-      const seconds = parseRetryAfter(answer.headers.get('retry-after'))
-      await this.#pacer.pause(Math.min(60_000, seconds === undefined ? pause : seconds * 1000))
-    }
+  async #patiently (request: CloverRequest, http: CloverHttp, { times, pause } = whenLimited): Promise<CloverResponse | Unclear> {
+    this.#pacer.goOn()
+    const answer = await http(request)
+    if (answer.outcome === 'unclear') return answer
+    this.#observe(answer.headers.get('date'))
+    if (answer.status !== 429 || times === 0) return answer
+    const seconds = parseRetryAfter(answer.headers.get('retry-after'))
+    await this.#pacer.pause(seconds === undefined ? pause : Math.min(60, seconds) * 1000)
+    return await this.#patiently(request, http, { times: times - 1, pause: pause * 2 })
   }
 
   #observe (date: string | null): void {
@@ -138,14 +146,10 @@ function replyOf <T> (answer: Answer<T>): Reply<T> {
   return answer.outcome === 'ok' ? { ok: true, value: answer.value } : refusalOf(answer)
 }
 
-function pairOf (endpoint: string, answer: PairAnswer): Reply<Pair> {
+function pairOf (answer: PairAnswer): Reply<Pair> {
   if (answer.outcome === 'odd') throw new Unsettled(answer.reason)
-  const reply = replyOf(answer)
-  if (!reply.ok) return reply
-  const { refreshToken } = reply.value
-  // The form of the reply has been checked: it has one.
-  if (refreshToken === null) throw new Unsettled(`${endpoint}: no refresh token`)
-  return { ok: true, value: { ...reply.value, refreshToken } }
+  // Its form has been checked: it has a refresh token.
+  return replyOf(answer) as Reply<Pair>
 }
 
 function refusalOf ({ status, recoveryAvailable }: Refused): { ok: false, status: number, recoveryAvailable: boolean } {

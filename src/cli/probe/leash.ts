@@ -4,7 +4,10 @@ import { lastPage, pageHeaders, strangePage, waitingPage } from './pages.js'
 import type { ProbeTiming } from './timing.js'
 
 /** @internal What came back from Clover: the parameters of the callback, or that a person opened the probe's address again instead. */
-export type Arrival = { kind: 'callback', query: Readonly<Record<string, string>> } | { kind: 'returned' }
+export interface Arrival {
+  hasReturned: boolean
+  query: Readonly<Record<string, string>>
+}
 
 /** @internal A visit to Clover's authorize page. */
 export interface Trip {
@@ -38,7 +41,8 @@ export class Leash {
   /** The states of all trips so far. */
   readonly #states = new Set<string>()
   #last: string | undefined
-  #hasSaidGoodbye = () => {}
+  /** Aborted once a browser has the last page. */
+  readonly #goodbye = new AbortController()
   /** Whether Clover echoes the state; undefined: it has not come back yet. */
   echoesState: boolean | undefined
   /** The names of the parameters with which Clover's dashboard opened the probe's address; undefined: it did not. */
@@ -102,24 +106,22 @@ export class Leash {
 
   /** Shows the last page to the browser, if it comes for it, and closes the server. */
   async finish (text: string): Promise<void> {
-    this.#last = lastPage(text)
-    const goodbye = new Promise<void>(resolve => { this.#hasSaidGoodbye = resolve })
-    for (const release of this.#waiting) release(reply => this.#sayGoodbye(reply))
-    const late = new AbortController()
-    await Promise.race([goodbye, this.#timing.sleep(this.#timing.farewell, late.signal)])
-    late.abort()
+    const page = lastPage(text)
+    this.#last = page
+    for (const release of this.#waiting) release(reply => this.#sayGoodbye(reply, page))
+    await this.#timing.sleep(this.#timing.farewell, this.#goodbye.signal)
     await this.#app.close()
   }
 
   #open ({ query }: FastifyRequest, reply: FastifyReply): FastifyReply {
     const names = Object.keys(query as Query)
     if (names.includes('merchant_id') || names.includes('merchantId')) this.launch ??= names
-    if (this.#pending?.mayFail === true && this.#pending.hasLeft) this.#pending.arrive({ kind: 'returned' })
+    if (this.#pending?.mayFail === true && this.#pending.hasLeft) this.#pending.arrive({ hasReturned: true, query: {} })
     return this.#pending === undefined ? this.#rest(reply) : leave(reply, this.#pending)
   }
 
   #next (_request: FastifyRequest, reply: FastifyReply): FastifyReply | Promise<FastifyReply> {
-    if (this.#last !== undefined) return this.#sayGoodbye(reply)
+    if (this.#last !== undefined) return this.#sayGoodbye(reply, this.#last)
     if (this.#pending?.hasLeft === false) return leave(reply, this.#pending)
     return new Promise(resolve => {
       const end = new AbortController()
@@ -144,7 +146,7 @@ export class Leash {
     if (!isFlat(query) || !this.#mayTake(query, pending)) return send(reply, strangePage, 400)
     if (query.state !== undefined) this.echoesState = true
     else if (query.code !== undefined || query.error !== undefined) this.echoesState = false
-    pending.arrive({ kind: 'callback', query })
+    pending.arrive({ hasReturned: false, query })
     return send(reply, waitingPage)
   }
 
@@ -155,12 +157,12 @@ export class Leash {
   }
 
   #rest (reply: FastifyReply): FastifyReply {
-    return this.#last === undefined ? send(reply, waitingPage) : this.#sayGoodbye(reply)
+    return this.#last === undefined ? send(reply, waitingPage) : this.#sayGoodbye(reply, this.#last)
   }
 
-  #sayGoodbye (reply: FastifyReply): FastifyReply {
-    reply.raw.on('finish', this.#hasSaidGoodbye)
-    return send(reply, this.#last ?? '')
+  #sayGoodbye (reply: FastifyReply, page: string): FastifyReply {
+    reply.raw.on('finish', () => { this.#goodbye.abort() })
+    return send(reply, page)
   }
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Io } from '../io.js'
 
 /** @internal Asks a person on the terminal: the question on stderr, the answer a line of stdin. */
@@ -13,22 +14,13 @@ export class Questions {
   /** Resolves with whether the answer is yes. The end of stdin, or a stop, is a no. */
   async ask (question: string, signal: AbortSignal): Promise<boolean> {
     this.#io.stderr.write(`${question} [y/N] `)
-    const line = await this.#lineUnless(signal)
+    const answered = new AbortController()
+    const stopped = once(signal, 'abort', { signal: answered.signal }).then(() => undefined)
+    stopped.catch(() => {})
+    const line = await Promise.race([this.#line(), stopped])
+    answered.abort()
     if (line === undefined) this.#io.stderr.write('\n')
     return /^\s*y(?:es)?\s*$/i.test(line ?? '')
-  }
-
-  /** The next line; undefined at the end, or at a stop. */
-  async #lineUnless (signal: AbortSignal): Promise<string | undefined> {
-    if (signal.aborted) return undefined
-    let stop = () => {}
-    const stopped = new Promise<undefined>(resolve => { stop = () => { resolve(undefined) } })
-    signal.addEventListener('abort', stop)
-    try {
-      return await Promise.race([this.#line(), stopped])
-    } finally {
-      signal.removeEventListener('abort', stop)
-    }
   }
 
   /** The next line; undefined at the end. */

@@ -4,20 +4,13 @@ import { within } from '../../concurrency/within.js'
 import { isMerchantId } from '../../installation.js'
 import type { Io } from '../io.js'
 import type { Report } from '../report.js'
-import { Calls, type Pair, type Reply } from './calls.js'
+import { Calls, type Grant, type Pair, type Reply } from './calls.js'
 import { Findings } from './findings.js'
 import type { Arrival, Leash } from './leash.js'
 import { NotHere, Unsettled } from './outcome.js'
 import { Questions } from './questions.js'
 import type { Settings } from './settings.js'
 import type { ProbeTiming } from './timing.js'
-
-/** @internal A code, and what its exchange needs. */
-export interface Grant {
-  code: string
-  /** PKCE's verifier. */
-  verifier: string
-}
 
 /** @internal A visit to Clover's authorize page that differs from the usual one. */
 export interface OddVisit {
@@ -47,7 +40,7 @@ export class Session {
   #signal: AbortSignal
   #merchant: string | undefined
   /** The merchant whom the latest callback names. */
-  #named: string | undefined
+  #named = ''
   #pair: Pair | undefined
   #patience: number
   /** Whether tokens were issued, or may have been. */
@@ -75,7 +68,7 @@ export class Session {
 
   /** The merchant of the authorizations. */
   get merchant (): string {
-    return this.#merchant ?? this.#named ?? ''
+    return this.#merchant ?? this.#named
   }
 
   /** A token has proven to be the merchant's: all authorizations from now on must be theirs. */
@@ -108,6 +101,7 @@ export class Session {
   /** Asks a person. With `--yes` only about what they must do themselves, to which the answer is no. */
   async ask (question: string, byHand = false): Promise<boolean> {
     if (this.settings.yes) return !byHand
+    this.goOn()
     const answer = await this.#questions.ask(question, this.#signal)
     this.goOn()
     return answer
@@ -126,47 +120,39 @@ export class Session {
     }
     const hintIsDue = new AbortController()
     this.#parts.timing.sleep(hint, hintIsDue.signal, { ref: false }).then(() => { if (!hintIsDue.signal.aborted) this.#hint() }, () => {})
-    try {
-      const patience = this.#patience
-      const late = () => new Unsettled(`the browser did not come back from Clover within ${patience / 1000} seconds`)
-      return { arrival: await within(this.leash.send({ url: url.href, state, ...trip }), patience, late, this.#signal), verifier }
-    } catch (error) {
-      this.goOn()
-      throw error
-    } finally {
+    const patience = this.#patience
+    const late = () => new Unsettled(`the browser did not come back from Clover within ${patience / 1000} seconds`)
+    const arrival = await within(this.leash.send({ url: url.href, state, ...trip }), patience, late, this.#signal).finally(() => {
       hintIsDue.abort()
       this.leash.cancel()
-    }
+      this.goOn()
+    })
+    return { arrival, verifier }
   }
 
   /** A new code of the merchant. */
   async grant (visit?: OddVisit): Promise<Grant> {
     const { arrival, verifier } = await this.visit(visit)
-    return { ...this.accept(arrival), verifier }
+    return { code: this.accept(arrival), verifier }
   }
 
   /** The code of a callback. */
-  accept (arrival: Arrival): { code: string } {
-    if (arrival.kind === 'returned') throw new Unsettled('the browser came back without an answer of Clover')
-    const { code, merchant_id: merchant, error } = arrival.query
+  accept ({ query: { code, merchant_id: merchant, error } }: Arrival): string {
     if (code === undefined) throw new Unsettled(`the callback has no code${error === undefined ? '' : ' but an error: the authorization was denied'}`)
     if (!isMerchantId(merchant)) throw new Unsettled('the callback has no merchant_id of 13 characters')
     if (this.#merchant !== undefined && merchant !== this.#merchant) throw new Unsettled('another merchant authorized the app: choose the same one each time')
     this.#named = merchant
-    return { code }
+    return code
   }
 
   /** Exchanges a code for a pair. */
   async exchange (grant: Grant): Promise<Reply<Pair>> {
     const isFirst = !this.hasTokens
     this.hasTokens = true
-    const reply = await this.calls.exchange({ ...grant, withRefreshToken: true })
-    if (!reply.ok && isFirst) this.hasTokens = false
-    if (!reply.ok) return reply
-    const { refreshToken, accessTokenExpiration, refreshTokenExpiration } = reply.value
-    if (refreshToken === null) throw new Unsettled('/oauth/v2/token: no refresh token')
-    this.#measure(accessTokenExpiration, refreshTokenExpiration)
-    return { ok: true, value: { ...reply.value, refreshToken } }
+    const reply = await this.calls.exchange(grant)
+    if (reply.ok) this.#measure(reply.value)
+    else if (isFirst) this.hasTokens = false
+    return reply
   }
 
   /** A new pair, from a new authorization. */
@@ -212,11 +198,12 @@ export class Session {
     this.say(`Waiting for the browser. If it is stuck, or is closed, open ${this.leash.address}`)
   }
 
-  #measure (accessTokenExpiration: number | null, refreshTokenExpiration: number | null): void {
-    const now = this.calls.date?.seconds
-    if (now === undefined) return
-    if (accessTokenExpiration !== null && accessTokenExpiration > now) this.findings.measure('accessTokenLifetime', Math.round(accessTokenExpiration - now))
-    if (refreshTokenExpiration !== null && refreshTokenExpiration > now) this.findings.measure('refreshTokenLifetime', Math.round(refreshTokenExpiration - now))
+  #measure ({ accessTokenExpiration, refreshTokenExpiration }: Pair): void {
+    const now = this.calls.date?.seconds ?? Infinity
+    for (const [name, end] of [['accessTokenLifetime', accessTokenExpiration], ['refreshTokenLifetime', refreshTokenExpiration]] as const) {
+      const lifetime = Math.round(Number(end) - now)
+      if (lifetime > 0) this.findings.measure(name, lifetime)
+    }
   }
 }
 

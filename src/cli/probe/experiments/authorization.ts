@@ -1,13 +1,13 @@
 import { authorizePages } from '../authorize-pages.js'
 import type { Experiment } from '../experiment.js'
 import { NotHere, Unsettled } from '../outcome.js'
+import type { Arrival } from '../leash.js'
 import type { Session } from '../session.js'
-import { granted } from '../session.js'
 
 /** How often an authorization is begun, if Clover gives no usable answer. */
 const attempts = 3
 
-/** Milliseconds before the next one. */
+/** Milliseconds between two. */
 const betweenAttempts = 2_000
 
 /** @internal The first authorization, on which all others stand. It always runs. */
@@ -25,34 +25,30 @@ export const authorization: Experiment = {
 }
 
 /** @internal Authorizes in full until a new access token works, three times at most. The pair is kept. */
-export async function authorize (session: Session): Promise<void> {
-  const { leash, findings } = session
-  for (let attempt = 1; ; attempt++) {
-    let mayRepeat = false
-    try {
-      const { arrival, verifier } = await session.visit()
-      mayRepeat = true
-      const grant = { ...session.accept(arrival), verifier }
-      const reply = await session.exchange(grant)
-      // A code that came without a state may be one of v1, which the dashboard sends to the Site URL.
-      if (!reply.ok && leash.echoesState === true) {
-        mayRepeat = false
-        throw new Unsettled(`/oauth/v2/token: refused with status ${reply.status}; check CLOVER_APP_ID and CLOVER_APP_SECRET, which only an app of low trust leaves out`)
-      }
-      const pair = granted('/oauth/v2/token', reply)
-      if (arrival.kind === 'callback') findings.fact('callbackParameters', Object.keys(arrival.query).sort().join(' '))
-      findings.settle('echoState', leash.echoesState === true)
-      if (isLoopback(session)) findings.settle('httpLocalhost', true)
-      if (!await session.works(pair.accessToken)) {
-        throw new Unsettled('/v3/merchants/{mId}: a new access token is refused; the app needs the Read merchant permission, and the merchant must install it again after it got that')
-      }
-      session.decideMerchant()
-      return session.keep(pair)
-    } catch (error) {
-      if (!(error instanceof Unsettled) || !mayRepeat || attempt === attempts) throw error
-      await session.pause(betweenAttempts * attempt)
-    }
+export async function authorize (session: Session, left = attempts): Promise<void> {
+  const { arrival, verifier } = await session.visit()
+  try {
+    await connect(session, arrival, verifier)
+  } catch (error) {
+    if (!(error instanceof Unsettled) || left === 1) throw error
+    await session.pause(betweenAttempts)
+    await authorize(session, left - 1)
   }
+}
+
+async function connect (session: Session, arrival: Arrival, verifier: string): Promise<void> {
+  const { leash, findings } = session
+  const reply = await session.exchange({ code: session.accept(arrival), verifier })
+  if (!reply.ok) throw new Unsettled(`/oauth/v2/token: refused with status ${reply.status}; check CLOVER_APP_ID and CLOVER_APP_SECRET, which only an app of low trust leaves out`)
+  findings.fact('callbackParameters', Object.keys(arrival.query).sort().join(' '))
+  // Not before: a code without a state may be one of v1, which Clover's dashboard sends to the Site URL.
+  findings.settle('echoState', leash.echoesState === true)
+  if (isLoopback(session)) findings.settle('httpLocalhost', true)
+  if (!await session.works(reply.value.accessToken)) {
+    throw new Unsettled('/v3/merchants/{mId}: a new access token is refused; the app needs the Read merchant permission, and the merchant must install it again after it got that')
+  }
+  session.decideMerchant()
+  session.keep(reply.value)
 }
 
 /** @internal */

@@ -44,7 +44,7 @@ export const noRefreshToken: Experiment = {
   learns: 'whether no_refresh_token=true leaves the refresh token out for this kind of app',
   async run (session) {
     const { calls, findings } = session
-    const reply = await calls.exchange({ ...await session.grant(), withRefreshToken: false })
+    const reply = await calls.exchangeForAccess(await session.grant())
     if (!reply.ok) return findings.fact('noRefreshToken', `refused with status ${reply.status}`)
     findings.fact('noRefreshToken', reply.value.refreshToken === null ? 'honoured' : 'ignored')
     findings.fact('accessTokenWithoutRefreshTokenWorks', await session.works(reply.value.accessToken))

@@ -10,9 +10,8 @@ export const denial: Experiment = {
   byHand: true,
   async run (session) {
     const { findings } = session
-    const { arrival } = await session.visit({ mayFail: true, mayBeBare: true })
-    if (arrival.kind === 'returned') throw new Unsettled('Clover did not come back after the denial')
-    const { query } = arrival
+    const { arrival: { hasReturned, query } } = await session.visit({ mayFail: true, mayBeBare: true })
+    if (hasReturned) throw new Unsettled('Clover did not come back after the denial')
     if (query.code !== undefined) throw new NotHere('the merchant had approved the app: uninstall it first')
     findings.fact('denialParameters', Object.keys(query).sort().join(' ') || 'none')
     const others = Object.keys(query).filter(name => name !== 'state')

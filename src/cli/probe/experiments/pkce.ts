@@ -36,9 +36,9 @@ async function isAccepted (session: Session, edit: NonNullable<OddVisit['edit']>
   if (refused) return false
   session.say(`If Clover shows an error now, open ${session.leash.address} again.`)
   const { arrival, verifier } = await session.visit({ edit, mayFail: true })
-  if (arrival.kind === 'returned' && !await session.ask('Did Clover show an error?')) throw new Unsettled('the browser came back without an answer of Clover')
-  if (arrival.kind === 'returned' || arrival.query.error !== undefined) return false
-  const reply = await session.exchange({ ...session.accept(arrival), verifier })
+  if (arrival.hasReturned && !await session.ask('Did Clover show an error?')) throw new Unsettled('the browser came back without an answer of Clover')
+  if (arrival.hasReturned || arrival.query.error !== undefined) return false
+  const reply = await session.exchange({ code: session.accept(arrival), verifier })
   if (reply.ok) session.keep(reply.value)
   return reply.ok
 }

@@ -1,5 +1,5 @@
 import type { Experiment } from '../experiment.js'
-import { Unsettled } from '../outcome.js'
+import { NotHere, Unsettled } from '../outcome.js'
 
 /** @internal */
 export const claims: Experiment = {
@@ -33,8 +33,9 @@ export const implicit: Experiment = {
   name: 'implicit',
   settles: [],
   learns: 'nothing: implicitParameters is not settled by this command',
-  cannot: () => 'this command does not make v1\'s implicit flow, so implicitParameters stays unknown',
-  async run () {}
+  async run () {
+    throw new NotHere('this command does not make v1\'s implicit flow, so implicitParameters stays unknown')
+  }
 }
 
 /** The payload of a JWT (RFC 7519, section 3); undefined for another form. */

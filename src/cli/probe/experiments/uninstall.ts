@@ -15,7 +15,7 @@ export const uninstall: Experiment = {
   async run (session) {
     const { calls, findings } = session
     // Each is tried with tokens of its own: the use of one must not end another.
-    const forAccess = granted('/oauth/v2/token', await calls.exchange({ ...await session.grant(), withRefreshToken: false }))
+    const forAccess = granted('/oauth/v2/token', await calls.exchangeForAccess(await session.grant()))
     const forRefresh = await session.newPair()
     const beforeRecovery = session.isHighTrust ? await session.newPair() : undefined
     if (beforeRecovery !== undefined) granted('/oauth/v2/refresh', await calls.refresh(beforeRecovery.refreshToken))
