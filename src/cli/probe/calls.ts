@@ -131,7 +131,7 @@ export class Calls {
 
 /** A page of HTML is no answer of Clover's API, whatever its status: it comes from something before it. */
 function refusePages ({ endpoint }: CloverRequest, answer: CloverResponse | Unclear): CloverResponse | Unclear {
-  if (answer.outcome === 'unclear' || !/html/i.test(answer.headers.get('content-type') ?? '')) return answer
+  if (answer.outcome === 'unclear' || !/html/i.test(String(answer.headers.get('content-type')))) return answer
   return { outcome: 'unclear', reason: `${endpoint}: a page (HTML) with status ${answer.status}`, malformed: false }
 }
 

@@ -53,7 +53,6 @@ const reportWith = <T extends TSchema>(unknowns: T) => Type.Object({
 
 /** The report of `fastify-clover probe`. It has no secret. */
 export const WholeReport = reportWith(Type.Partial(Unknowns))
-/** @internal The same, as the command writes it. */
 export type WholeReport = Static<typeof WholeReport>
 
 /**
