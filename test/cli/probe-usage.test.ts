@@ -1,9 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { experiments } from '../../src/cli/probe/experiments/index.js'
 import { readSettings } from '../../src/cli/probe/settings.js'
+import { Unknowns } from '../../src/testing/simulator/unknowns.js'
 import { run } from './terminal.js'
 
 const env = { CLOVER_APP_ID: 'SIMULATORAPP1', CLOVER_APP_SECRET: 'canary' }
@@ -16,6 +18,16 @@ t.test('--help lists every experiment, marks those that ask, and warns', async t
   for (const { name, cost, learns } of experiments) t.match(out, `\n  ${cost === undefined ? ' ' : '*'} ${name.padEnd(18)} ${learns}\n`)
   t.match(out, /Use a merchant that no running host of yours keeps/)
   t.equal(new Set(names).size, names.length)
+})
+
+t.test('the guide has each experiment with what it settles, and every switch has one', async t => {
+  const guide = await readFile('src/operations/README.md', 'utf8')
+  for (const { name, settles } of experiments) {
+    const row = guide.split('\n').find(line => line.startsWith(`| \`${name}\` |`)) ?? ''
+    t.same([...(row.split('|')[3] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name), settles, name)
+  }
+  const settled = experiments.flatMap(({ settles }) => settles)
+  t.same(Object.keys(Unknowns.properties).filter(name => !settled.includes(name as keyof Unknowns)), ['implicitParameters'])
 })
 
 t.test('wrong usage is a sentence on stderr and exit code 2', async t => {
