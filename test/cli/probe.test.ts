@@ -25,7 +25,7 @@ async function probeAll (t: Test, options: SimulatorOptions, lowTrust: boolean):
     alwaysAsk: true,
     // The limits of calls at once: they do not depend on how fast the machine is, as long as the calls take some time.
     rateLimits: { appPerSecond: 1_000_000, tokenPerSecond: 1_000_000 },
-    latency: () => isBurst ? 20 : 0,
+    latency: () => isBurst ? 50 : 0,
     ...options
   })
   const app = lowTrust ? lowId : appId

@@ -71,7 +71,7 @@ export interface ProbeReport {
   trust: string
   /** The switches of the simulator that were settled. */
   unknowns: Readonly<Record<string, string | number | boolean>>
-  /** Options of the simulator that were measured: `accessTokenLifetime`, `refreshTokenLifetime` and `refreshTokensPerMerchant`. */
+  /** Options of the simulator that were measured: `accessTokenLifetime`, `refreshTokenLifetime` and `refreshTokensPerMerchant`. Default: none. */
   measured?: Readonly<Record<string, number>>
   /** The experiments, and what became of them. */
   experiments: ReadonlyArray<object>
