@@ -34,7 +34,7 @@ function before (clover: CloverSimulator, path: string, n: number, fault: Fault)
   }
 }
 
-const endpoints = ['merchant', 'refresh', 'recovery'] as const
+const endpoints: Array<'merchant' | 'refresh' | 'recovery'> = ['merchant', 'refresh', 'recovery']
 
 for (const [place, [name, [kind, says]]] of Object.entries(odd).entries()) {
   t.test(`${name}: the experiment is not settled, the others are, and the merchant ends connected`, async t => {
