@@ -12,6 +12,8 @@ import { MigrateLegacy } from './jobs/migrate-legacy.js'
 import { Migration } from './jobs/migration.js'
 import { safeLogger } from './events/log.js'
 import { createNotify, hostNotifier } from './events/notify.js'
+import type { PublicUrls } from './operations/context.js'
+import { diagnose } from './operations/diagnose.js'
 import type { ResolvedOptions } from './options/resolve-options.js'
 import type { RouteContext } from './routes/context.js'
 import { merchantHook } from './routes/require-merchant.js'
@@ -25,6 +27,7 @@ import { MerchantApi } from './api/merchant-api.js'
 import { unreadableNotice } from './tokens/unreadable.js'
 import { paginate } from './api/paginate.js'
 import { createTokens } from './tokens/create-tokens.js'
+import { Deployment } from './tokens/deployment.js'
 import { installations } from './tokens/installations.js'
 import { RecordMaker } from './tokens/record.js'
 import type { Runtime } from './runtime.js'
@@ -53,15 +56,17 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const notify = createNotify(fastify, options)
   const clock = new CloverClock(wallClock, monotonic)
   const app = { environment, appId, appSecret, flow, implicit }
-  const client = createCloverClient(app, createCloverHttp({ fetch: runtime.fetch, clock, callTimeout, userAgent }))
-  const store = new Store({ storage, appId, environment: environment.name, timeout: storageTimeout, onUnreadable: unreadableNotice(notify, monotonic) })
-  const make = new RecordMaker(runtime.random)
+  const http = createCloverHttp({ fetch: runtime.fetch, clock, callTimeout, userAgent })
+  const client = createCloverClient(app, http)
+  const deployment = options.deployment && new Deployment(options.deployment, clock)
+  const store = new Store({ storage, appId, environment: environment.name, deployment, timeout: storageTimeout, onUnreadable: unreadableNotice(notify, monotonic) })
+  const make = new RecordMaker(runtime.random, deployment?.name)
   const slots = new CallSlots(options.maxCalls)
   const visits = new VisitQueue({
     atOnce: Math.max(1, Math.floor(options.maxCalls / 4)), rate: runtime.visitRate, mostWaiting: mostVisitsWaiting, maxWait, runtime, closing: shutdown.signal
   })
   const cache = options.cache ? new RecordCache({ ...options.cache, minValidity, refreshAhead, monotonic, clock }) : undefined
-  const { basePath, redirectUri, launchPath, launchUrl, launchUrlOf } = addresses(fastify.prefix.replace(/\/$/, ''), options)
+  const { basePath, redirectUri, launchPath, launchUrl, launchUrlOf, urls } = addresses(fastify.prefix.replace(/\/$/, ''), options)
   const { reader, refreshes, binding, placements, connections, disconnects, adopt, accessTokens } = createTokens({
     store,
     cache,
@@ -111,7 +116,8 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     onWebhookRefused: reason => notify({ type: 'webhook-refused', reason }),
     onVerification: isTold => notify({ type: 'webhook-verification', isTold }),
     notifyHost: hostNotifier(fastify),
-    summary: () => summaries.run()
+    summary: () => summaries.run(),
+    sleep: runtime.sleep
   }
   const clover: Clover = Object.freeze({
     requireMerchant: merchantOf => merchantHook(launchUrl, merchantOf),
@@ -128,7 +134,8 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     keepAlive: options => keepAlive.run(options),
     due: options => due.list(options),
     refreshIfDue: (merchantId, options) => due.refreshIfDue(merchantId, options),
-    summary: options => summaries.run(options)
+    summary: options => summaries.run(options),
+    diagnose: given => diagnose({ app, options, urls, store, http, clover: client, accessTokens, make, clock, runtime, closing: shutdown.signal }, given)
   } satisfies Clover)
   return { clover, parts: { refreshes, jobs, keepAlive, accessTokens, restApi, routeContext, shutdown } }
 }
@@ -138,7 +145,10 @@ function addresses (prefix: string, { baseUrl, routes }: ResolvedOptions) {
   const basePath = baseUrl === '' ? '' : new URL(baseUrl).pathname.replace(/\/$/, '')
   const redirectUri = routes.callback ? `${baseUrl}${prefix}${routes.callback.path}` : ''
   const { launch } = routes
+  const urlOf = (route: { path: string } | false) => route && baseUrl !== '' ? `${baseUrl}${prefix}${route.path}` : undefined
+  const urls: PublicUrls = { launch: urlOf(launch), callback: urlOf(routes.callback), refresh: urlOf(routes.refresh), webhook: urlOf(routes.webhook) }
   return {
+    urls,
     basePath,
     redirectUri,
     launchPath: launch ? `${basePath}${prefix}${launch.path}` : undefined,

@@ -8,6 +8,8 @@ import type { InstallationSummary, UnusableInstallation } from './installation.j
 import type { AccessTokenOptions } from './tokens/access-tokens.js'
 import type { AdoptedTokens } from './tokens/adoption.js'
 import type { PaginateOptions } from './api/paginate.js'
+import type { DiagnoseOptions } from './operations/diagnose.js'
+import type { Finding } from './operations/finding.js'
 
 /**
  * The functions for handlers: `request.clover`, which is the same object as `app.clover`.
@@ -35,7 +37,7 @@ export interface Clover {
    * Resolves with a valid access token of a merchant, after a refresh if necessary. A caller waits for `maxWait` milliseconds at most.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_NOT_CONNECTED, FST_CLOVER_REAUTHORIZATION_REQUIRED, FST_CLOVER_UNAVAILABLE,
-   * FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_CLOSING, or the reason of the signal
+   * FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_CLOSING, or the reason of the signal
    */
   accessToken (merchantId: string, options?: AccessTokenOptions): Promise<string>
   /**
@@ -96,8 +98,8 @@ export interface Clover {
     unusable?: false
   }): AsyncIterableIterator<InstallationSummary>
   /**
-   * The same, with the records that cannot be used: they are damaged, sealed with an unknown key, or of another app. Each can be
-   * disconnected; a damaged or sealed one is replaced when its merchant opens the app again.
+   * The same, with the records that cannot be used: they are damaged, sealed with an unknown key, or of another app or deployment. A damaged or
+   * sealed one can be disconnected, and is replaced when its merchant opens the app again.
    *
    * @throws FST_CLOVER_STORAGE if the adapter has no `list`
    */
@@ -112,13 +114,13 @@ export interface Clover {
    * whether it belongs to the merchant. For an expired one the caller is responsible.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION,
-   * FST_CLOVER_UNAVAILABLE, FST_CLOVER_STORAGE
+   * FST_CLOVER_UNAVAILABLE, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
    */
   adopt (tokens: AdoptedTokens): Promise<boolean>
   /**
    * Deletes a merchant's record, also while a refresh is in progress. Resolves with whether there was one.
    *
-   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE
+   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
    */
   disconnect (merchantId: string): Promise<boolean>
   /**
@@ -165,6 +167,16 @@ export interface Clover {
    * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_STORAGE if the adapter has no `list` or it fails, FST_CLOVER_CLOSING, or the reason of the signal
    */
   summary (options?: SummaryOptions): Promise<CloverSummary>
+  /**
+   * Checks this registration, its store, its public addresses and Clover, for operators: yields a finding for each check, in the order of the guide. None
+   * holds a secret. The diagnosis begins when the first finding is requested, and goes on as findings are taken.
+   *
+   * It changes nothing that stays: a temporary record is written and removed again, and the public addresses get harmless requests. It refreshes no
+   * merchant, unless `accessToken()` does so for the one that is named.
+   *
+   * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_CLOSING, or the reason of the signal
+   */
+  diagnose (options?: DiagnoseOptions): AsyncIterableIterator<Finding>
 }
 
 declare module 'fastify' {

@@ -1,4 +1,5 @@
 import createError, { type FastifyError } from '@fastify/error'
+import { isDeploymentName } from './installation.js'
 
 /*
  * Every error that the plugin raises, in one place. A message may reach the host's client through Fastify's error handler, so it
@@ -20,6 +21,7 @@ export type CloverErrorCode =
   | 'FST_CLOVER_STATE'
   | 'FST_CLOVER_WEBHOOK'
   | 'FST_CLOVER_OTHER_APP'
+  | 'FST_CLOVER_OTHER_DEPLOYMENT'
   | 'FST_CLOVER_SEALED'
   | 'FST_CLOVER_UNREADABLE'
   | 'FST_CLOVER_FOREIGN_URL'
@@ -32,11 +34,11 @@ export interface CloverError extends FastifyError {
   statusCode: number
   /** The merchant concerned, where there is one. */
   merchantId?: string
-  /** Seconds after which another try makes sense (`FST_CLOVER_UNAVAILABLE`). */
+  /** Seconds after which another try makes sense (`FST_CLOVER_UNAVAILABLE`, and `FST_CLOVER_WEBHOOK` with 503). */
   retryAfter?: number
   /** Where the merchant's browser must go to authorize again (`FST_CLOVER_NOT_CONNECTED` and `FST_CLOVER_REAUTHORIZATION_REQUIRED`, where the launch route is on). */
   launchUrl?: string
-  /** Sent with the reply: `retry-after` for `FST_CLOVER_UNAVAILABLE`. */
+  /** Sent with the reply: `retry-after` where there is a `retryAfter`. */
   headers?: Record<string, string>
 }
 
@@ -71,6 +73,8 @@ export const errorCodes: { readonly [Code in CloverErrorCode]: CloverErrorClass<
   FST_CLOVER_WEBHOOK: createError('FST_CLOVER_WEBHOOK', '%s', 401),
   FST_CLOVER_OTHER_APP: createError('FST_CLOVER_OTHER_APP',
     'The record of merchant %s was made by another app or environment: give each app and environment a store (table or key prefix) of its own.', 500),
+  FST_CLOVER_OTHER_DEPLOYMENT: createError('FST_CLOVER_OTHER_DEPLOYMENT',
+    'The record of merchant %s belongs to another deployment, so it was not used: give each deployment a store (table or key prefix) of its own. If the store was moved here on purpose, set the option deployment: { name, takeOver, until }.', 500),
   FST_CLOVER_SEALED: createError('FST_CLOVER_SEALED',
     'The record of merchant %s does not open at %s: %s. Check the keys of encryptedStorage; a record that is beyond repair can be disconnected.', 500),
   FST_CLOVER_UNREADABLE: createError('FST_CLOVER_UNREADABLE',
@@ -123,9 +127,12 @@ export function tooManyVisits (retryAfter: number, merchantId?: string): CloverE
 function tryAgain (what: string, retryAfter = 1, merchantId?: string): CloverError {
   const seconds = Math.max(1, Math.ceil(retryAfter))
   return make('FST_CLOVER_UNAVAILABLE', [what, seconds === 1 ? '1 second' : `${seconds} seconds`], {
-    retryAfter: seconds, headers: { 'retry-after': String(seconds) }, ...(merchantId !== undefined && { merchantId })
+    ...again(seconds), ...(merchantId !== undefined && { merchantId })
   })
 }
+
+/** When another try makes sense, for the caller and in the reply. */
+const again = (seconds: number) => ({ retryAfter: seconds, headers: { 'retry-after': String(seconds) } })
 
 /** @internal */
 export const badReply = (reason: string, merchantId?: string) =>
@@ -171,12 +178,46 @@ export const badState = (sentence: string) => make('FST_CLOVER_STATE', [sentence
 /** @internal A webhook that is not Clover's (401), or not for this app (400). */
 export const webhookRefused = (sentence: string, statusCode = 401) => Object.assign(make('FST_CLOVER_WEBHOOK', [sentence]), { statusCode })
 
+/**
+ * @internal A webhook whose events the host did not all take (503).
+ *
+ * @param missed how many of the `all` events that were given to it
+ */
+export function eventsNotTaken (missed: number, all: number): CloverError {
+  const sentence = `onEvent did not take ${missed} of ${all} ${all === 1 ? 'event' : 'events'}: send the webhook again. The reason is in the server's log, unless a call has not ended.`
+  return Object.assign(webhookRefused(sentence, 503), again(1))
+}
+
 /** @internal */
 export const otherApp = (merchantId: string) => make('FST_CLOVER_OTHER_APP', [merchantId], { merchantId })
 
-/** @internal `reason` names a key id at most. */
-export const recordSealed = (merchantId: string, field: string, reason: string) =>
-  make('FST_CLOVER_SEALED', [merchantId, field, reason], { merchantId })
+/**
+ * @internal The names of both deployments are only in the cause, which is for the log: the message may reach a stranger.
+ *
+ * @param stored the record's deployment; not quoted if it is no name of one
+ * @param own this server's deployment
+ */
+export function otherDeployment (merchantId: string, stored: string, own: string): CloverError {
+  const named = isDeploymentName(stored) ? stored : 'a deployment that has no proper name'
+  return make('FST_CLOVER_OTHER_DEPLOYMENT', [merchantId], { merchantId }, new Error(`the record belongs to ${named}, and this server to ${own}`))
+}
+
+/** The deployments of records that do not open, by their errors. */
+const sealedDeployments = new WeakMap<Error, string>()
+
+/**
+ * @internal `reason` names a key id at most.
+ *
+ * @param deployment that of the record, which is not sealed
+ */
+export function recordSealed (merchantId: string, field: string, reason: string, deployment?: string): CloverError {
+  const error = make('FST_CLOVER_SEALED', [merchantId, field, reason], { merchantId })
+  if (deployment !== undefined) sealedDeployments.set(error, deployment)
+  return error
+}
+
+/** @internal The deployment of the record that an error of {@link recordSealed} is about, if it has one. */
+export const deploymentOfSealed = (error: Error): string | undefined => sealedDeployments.get(error)
 
 /** @internal `reason` names a field at most. */
 export const recordUnreadable = (merchantId: string, reason: string) => make('FST_CLOVER_UNREADABLE', [merchantId, reason], { merchantId })

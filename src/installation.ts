@@ -10,6 +10,14 @@ export function isMerchantId (value: unknown): value is string {
   return typeof value === 'string' && value.length === 13 && merchantIdPattern.test(value)
 }
 
+/** @internal The name of a deployment, as the option `deployment` gives it. It is shorter than a token, since logs quote a stored one. */
+export const DeploymentName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$' })
+
+const deploymentPattern = new RegExp(DeploymentName.pattern as string)
+
+/** @internal Whether a text is the name of a deployment in its form. */
+export const isDeploymentName = (text: string): boolean => deploymentPattern.test(text)
+
 const UnixSeconds = Type.Number({ minimum: 0 })
 const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description })
@@ -19,6 +27,7 @@ const publicFields = {
   appId: Type.String({ minLength: 1, description: 'The app that the tokens belong to' }),
   environment: Type.String({ minLength: 1, description: 'The name of the environment that issued the tokens' }),
   flow: Type.Union([Type.Literal('v2'), Type.Literal('v1')], { description: 'The OAuth flow that the tokens came from' }),
+  deployment: Type.Optional(Type.String({ description: 'The deployment whose servers alone use the record; absent: any. Bound at the next write of a server with the option deployment' })),
   accessTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: no expiration (v1)'),
   refreshTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: unknown, or no refresh token (v1)'),
   reauthorizationRequired: Type.Optional(Type.Object({
@@ -61,7 +70,7 @@ export type Installation = Static<typeof Installation>
 export const InstallationSummary = Type.Object(publicFields, { $id: 'CloverInstallationSummary', description: 'A connected merchant, without secrets' })
 export type InstallationSummary = Static<typeof InstallationSummary>
 
-/** A stored record that cannot be used: damaged, sealed with an unknown key, or made by another app or environment. */
+/** A stored record that cannot be used: damaged, sealed with an unknown key, made by another app or environment, or of another deployment. */
 export const UnusableInstallation = Type.Object({
   merchantId: Type.Union([MerchantId, Type.Null()], { description: 'null: the record does not name it' }),
   unusable: Type.String({ description: 'Why, in words for an operator' })
@@ -70,12 +79,13 @@ export type UnusableInstallation = Static<typeof UnusableInstallation>
 
 /** The part of a record that holds no secret. */
 export function summarize (installation: Installation): InstallationSummary {
-  const { merchantId, appId, environment, flow, accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired, connectedAt, updatedAt } = installation
+  const { merchantId, appId, environment, flow, deployment, accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired, connectedAt, updatedAt } = installation
   return {
     merchantId,
     appId,
     environment,
     flow,
+    ...(deployment !== undefined && { deployment }),
     accessTokenExpiration,
     refreshTokenExpiration,
     ...(reauthorizationRequired && { reauthorizationRequired: { ...reauthorizationRequired } }),

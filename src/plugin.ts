@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { assemble } from './assemble.js'
 import type { Clover } from './decorator.js'
 import { invalidOptions } from './errors.js'
+import { takeoverNotice } from './options/deployment.js'
 import type { CloverOptions } from './options/options.js'
 import { resolveOptions } from './options/resolve-options.js'
 import { addRoutes } from './routes/index.js'
@@ -17,7 +18,8 @@ export const kRuntime = Symbol('fastify-clover.runtime')
 const users = new WeakMap<CloverStorage, Clover>()
 
 async function register (fastify: FastifyInstance, { [kRuntime]: given, ...options }: CloverOptions & { [kRuntime]?: Partial<Runtime> }): Promise<void> {
-  const resolved = resolveOptions(options)
+  const runtime = { ...realRuntime, ...(given?.wallClock && { monotonic: given.wallClock }), ...given }
+  const resolved = resolveOptions(options, runtime.wallClock())
   const { storage, routes, keepAlive } = resolved
   if (fastify.hasDecorator('clover')) {
     throw invalidOptions(['fastify-clover is registered in this scope already: register each app and environment in a scope of its own, side by side.'])
@@ -31,7 +33,8 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
   if (resolved.lacksKeepAlive) {
     fastify.log.warn('fastify-clover: the storage adapter has no method list, so keep-alive is off: a merchant whom nobody asks for in a year, or in the two weeks after a crash during a refresh, must authorize again. Add list to the adapter; or, if that is as intended, set the option keepAlive: false')
   }
-  const runtime = { ...realRuntime, ...(given?.wallClock && { monotonic: given.wallClock }), ...given }
+  const takeover = takeoverNotice(resolved.deployment, runtime.wallClock())
+  if (takeover !== undefined) fastify.log.warn(`fastify-clover: ${takeover}`)
   const { clover, parts } = assemble(fastify, resolved, runtime)
 
   fastify.decorate('clover', clover)

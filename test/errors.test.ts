@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import Fastify from 'fastify'
 import t from 'tap'
 import {
-  badReply, badState, closing, denied, errorCodes, foreignUrl, invalidMerchantId, invalidOptions, isCloverError, merchantMismatch, noEcommerce, nobodyConnected, notConnected, otherApp, permissionMissing, reauthorizationRequired, recordSealed,
+  badReply, badState, closing, denied, errorCodes, eventsNotTaken, foreignUrl, invalidMerchantId, invalidOptions, isCloverError, merchantMismatch, noEcommerce, nobodyConnected, notConnected, otherApp, otherDeployment, permissionMissing, reauthorizationRequired, recordSealed,
   recordUnreadable, storageFailed, tooManyVisits, unavailable, webhookRefused, type CloverError
 } from '../src/errors.js'
 import { logEvents } from '../src/events/log.js'
@@ -31,6 +31,9 @@ const made: Array<[CloverError, keyof typeof errorCodes, number, RegExp, object]
   [badState('A sentence.'), 'FST_CLOVER_STATE', 400, /^A sentence\.$/, {}],
   [webhookRefused('A sentence.'), 'FST_CLOVER_WEBHOOK', 401, /^A sentence\.$/, {}],
   [webhookRefused('A sentence.', 400), 'FST_CLOVER_WEBHOOK', 400, /^A sentence\.$/, {}],
+  [eventsNotTaken(2, 5), 'FST_CLOVER_WEBHOOK', 503, /^onEvent did not take 2 of 5 events: send the webhook again/, { retryAfter: 1, headers: { 'retry-after': '1' } }],
+  [otherDeployment(merchantId, 'production', 'staging'), 'FST_CLOVER_OTHER_DEPLOYMENT', 500, /MERCHANT0000A belongs to another deployment.* set the option deployment/, { merchantId, cause: { message: 'the record belongs to production, and this server to staging' } }],
+  [otherDeployment(merchantId, 'a token\n', 'staging'), 'FST_CLOVER_OTHER_DEPLOYMENT', 500, /give each deployment a store/, { cause: { message: 'the record belongs to a deployment that has no proper name, and this server to staging' } }],
   [otherApp(merchantId), 'FST_CLOVER_OTHER_APP', 500, /give each app and environment a store/, { merchantId }],
   [recordSealed(merchantId, 'accessToken', 'why'), 'FST_CLOVER_SEALED', 500, /MERCHANT0000A/, { merchantId }],
   [recordUnreadable(merchantId, 'why'), 'FST_CLOVER_UNREADABLE', 500, /MERCHANT0000A cannot be read \(why\): send the merchant's browser to the launch route/, { merchantId }],

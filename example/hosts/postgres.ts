@@ -39,6 +39,7 @@ await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), coo
 
 // Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
 await app.register(postgres, { connectionString: PG_URL })
+app.pg.pool.on('error', error => { console.error(error) }) // without a listener, an idle connection that breaks would end the process
 
 await app.register(clover, {
   ...settings,

@@ -9,6 +9,13 @@ const { PORT = '3001' } = process.env
 
 const simulator = await cloverSimulator({
   port: Number(PORT),
-  apps: [{ id: 'SIMULATORAPP1', name: 'Your app', secret: 'simulator-secret', launchUrl: 'http://localhost:3000/clover/launch' }]
+  apps: [{
+    id: 'SIMULATORAPP1',
+    name: 'Your app',
+    secret: 'simulator-secret',
+    launchUrl: 'http://localhost:3000/clover/launch',
+    webhookUrl: 'http://localhost:3000/clover/webhook',
+    webhookAuth: 'simulator-webhook-auth'
+  }]
 })
 console.log(`The Clover simulator is at ${simulator.origin}: its dashboard opens the app as Clover's does.`)

@@ -1,5 +1,5 @@
 import type { LegacyToken } from '../jobs/migration-types.js'
-import { BadCsv, fieldsOf } from './csv.js'
+import { fieldsOf } from './csv.js'
 import type { Row } from './rows.js'
 import { UsageError } from './usage-error.js'
 
@@ -25,7 +25,7 @@ export const formats = { csv: fromCsv, jsonl: fromJsonLines } satisfies Record<s
 async function * fromCsv (rows: Rows, name: string): Merchants {
   let header: string[] | undefined
   for await (const { number, text } of rows) {
-    const fields = fieldsOfRow(text, name, number)
+    const fields = fieldsOf(text, `${name}, row ${number}`)
     if (header === undefined) {
       header = checkHeader(fields, name)
       continue
@@ -35,14 +35,6 @@ async function * fromCsv (rows: Rows, name: string): Merchants {
     yield { number, merchant: { merchantId, legacyToken } }
   }
   if (header === undefined) throw new UsageError(`${name} is empty: its first row must be ${columns.join()}.`)
-}
-
-function fieldsOfRow (text: string, name: string, number: number): string[] {
-  try {
-    return fieldsOf(text)
-  } catch (error) {
-    throw error instanceof BadCsv ? new UsageError(`${name}, row ${number}: ${error.message}.`) : error
-  }
 }
 
 function checkHeader (header: string[], name: string): string[] {

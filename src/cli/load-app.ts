@@ -49,11 +49,13 @@ export async function loadApp (file: string, { scope, log = process.stderr }: Lo
 /** The app's own copy of Fastify, or the one beside this package. */
 function fastifyBeside (path: string): typeof fastify {
   const own = createRequire(import.meta.url)
+  let place = 'fastify'
   try {
-    return own(createRequire(path).resolve('fastify'))
+    place = createRequire(path).resolve(place)
   } catch {
-    return own('fastify')
+    // An app outside of any project: it has imported fastify-clover by its path.
   }
+  return own(place)
 }
 
 /** Keeps the app's log away from stdout, which has the command's output. An app without a setting logs warnings and errors only. */

@@ -1,12 +1,12 @@
 import type { MigrationProgress } from '../jobs/migration-types.js'
 
 /** Characters of the bar. */
-const width = 20
+const width = 12
 
 /** @internal The progress of a migration as one line. Where the total is unknown, as of standard input, it has no bar. */
 export function progressBar ({ done, total, rate, timeLeft, refused, failed }: MigrationProgress): string {
   const bar = total === undefined ? `${done} merchants` : `${barOf(done, total)} ${done} of ${total}`
-  return [bar, `${rate.toFixed(1)} a second`, ...timeLeft === undefined ? [] : [`${durationOf(timeLeft)} left`], `${refused} refused, ${failed} failed`].join(' | ')
+  return [bar, `${rate.toFixed(1)}/s`, ...timeLeft === undefined ? [] : [`${durationOf(timeLeft)} left`], `${refused} refused, ${failed} failed`].join(' | ')
 }
 
 function barOf (done: number, total: number): string {

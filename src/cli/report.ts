@@ -3,7 +3,7 @@ import type { Io } from './io.js'
 /** @internal The control characters that erase the line on which the cursor is. */
 export const clearLine = '\r\x1b[K'
 
-/** The width of a terminal that does not say its own. */
+/** The width of a terminal that does not say its own, or says 0. */
 const usualColumns = 80
 
 /**
@@ -22,7 +22,7 @@ export class Report {
   progress (line: string, data: object): void {
     // A line that is too long would wrap, and only its last part would be written over.
     if (this.#isJson) this.#print('progress', data)
-    else this.#io.stderr.write(`${clearLine}${line.slice(0, (this.#io.stderr.columns ?? usualColumns) - 1)}`)
+    else this.#io.stderr.write(`${clearLine}${line.slice(0, (this.#io.stderr.columns || usualColumns) - 1)}`)
   }
 
   /** Prints something that stays, above the line of the progress. */

@@ -3,6 +3,7 @@ import { isCloverError, reasonOf } from '../errors.js'
 import { version } from '../version.js'
 import { colour } from './colour.js'
 import { exitCodes, type Command } from './command.js'
+import { doctor } from './doctor.js'
 import type { Io } from './io.js'
 import { keepAlive } from './keep-alive.js'
 import { migrate } from './migrate.js'
@@ -11,6 +12,7 @@ import { status } from './status.js'
 import { messageOf, UsageError } from './usage-error.js'
 
 const commands: Record<string, Command> = {
+  doctor,
   status,
   'keep-alive': keepAlive,
   migrate,

@@ -1,20 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import { colour } from './colour.js'
 import { exitCodes, type Command } from './command.js'
+import type { CloverSummary } from '../operations/summary.js'
 import { commonOptions, commonUsage } from './common-options.js'
 import { readArguments } from './read-arguments.js'
 import { useApp } from './use-app.js'
-
-/** The numbers of `clover.summary()`: counts of merchants, and a time in Unix seconds, null if there is none. */
-interface CloverSummary {
-  connected: number
-  dueSoon: number
-  interrupted: number
-  doubtful: number
-  reauthorizationRequired: number
-  unusable: number
-  nextRefreshTokenExpiration: number | null
-}
 
 const options = Type.Object(commonOptions)
 
@@ -36,7 +26,7 @@ ${commonUsage.scope}
 Exit code: 0, whatever the numbers are; 1 if the store cannot be read; 2 for wrong usage and an app that does not start.`,
   async run (args, io) {
     const { named: { app }, options: { scope, json } } = readArguments('status', args, ['app'], options)
-    const summary = await useApp(app, { scope }, io, ({ clover }) => (clover as unknown as { summary (): Promise<CloverSummary> }).summary())
+    const summary = await useApp(app, { scope }, io, ({ clover }) => clover.summary({ signal: io.signal }))
     if (json) io.stdout.write(`${JSON.stringify(summary)}\n`)
     else for (const [name, value] of Object.entries(summary)) io.stdout.write(`${line(name, value, text => colour(io, 'yellow', text))}\n`)
     return exitCodes.done

@@ -4,6 +4,11 @@ const plausible = { from: 946_684_800_000, to: 253_402_300_800_000 }
 /** RFC 9110, section 5.6.7: the form that servers must send. `Date.parse` accepts nearly any text. */
 const httpDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
 
+/** @internal Unix milliseconds of a `Date` header, the beginning of its second; NaN if there is none, or one of another form. */
+export function parseDate (date: string | null): number {
+  return date !== null && httpDate.test(date) ? Date.parse(date) : NaN
+}
+
 /** Milliseconds by which the times of two answers may differ and still confirm each other. */
 const tolerance = 300_000
 
@@ -43,7 +48,7 @@ export class CloverClock {
   /** Sets the clock by the `Date` header of an answer (RFC 9110, section 6.6.1). A header that is missing or implausible changes nothing. */
   observe (date: string | null): void {
     // The header is cut to whole seconds, so the middle of that second is the best guess.
-    const server = (date !== null && httpDate.test(date) ? Date.parse(date) : NaN) + 500
+    const server = parseDate(date) + 500
     if (!(server >= plausible.from && server <= plausible.to)) return
     const offset = server - this.#monotonic.read()
     const near = (other: number | undefined) => other !== undefined && Math.abs(offset - other) <= tolerance

@@ -81,7 +81,8 @@ function unclear (endpoint: string, what: string, response?: Response): Unclear 
   return { outcome: 'unclear', reason: `${endpoint}: ${what}`, malformed: response?.ok ?? false }
 }
 
-async function readText (response: Response): Promise<string | undefined> {
+/** @internal The body of an answer; undefined if it is longer than 256 KiB. */
+export async function readText (response: Response): Promise<string | undefined> {
   if (response.body === null) return ''
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -101,9 +102,15 @@ function parseJson (text: string): unknown {
   }
 }
 
-/** @internal The code of a network error, such as ECONNREFUSED; its message, and a code of any other form, are left out, since they may quote the URL. */
+/** @internal What went wrong with a connection: its message is left out, since it may quote the URL. */
 export function networkReason (error: unknown): string {
+  const code = networkCode(error)
+  return code === '' ? 'network error' : `network error ${code}`
+}
+
+/** @internal The code of a network error, such as ECONNREFUSED; empty if it has none, or one of another form, which may quote the URL. */
+export function networkCode (error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-  return /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? `network error ${code}` : 'network error'
+  return /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : ''
 }

@@ -4,12 +4,13 @@ import { logEvents, safeLogger } from './log.js'
 import type { Environment } from '../environments.js'
 import type { Notify } from './table.js'
 
-/** @internal Calls a hook of the host without waiting for it. If the hook fails, that is logged. */
+/** @internal Calls a hook of the host. If the hook fails, that is logged. Resolves with whether it succeeded; nobody need wait for that. */
 export function hostNotifier (fastify: Pick<FastifyInstance, 'log'>) {
   const log = safeLogger(fastify.log)
-  return (name: string, run: () => unknown): void => {
-    Promise.resolve().then(run).catch((err: unknown) => { log.error({ err }, `fastify-clover: ${name} threw`) })
-  }
+  return (name: string, run: () => unknown): Promise<boolean> => Promise.resolve().then(run).then(() => true, (err: unknown) => {
+    log.error({ err }, `fastify-clover: ${name} threw`)
+    return false
+  })
 }
 
 /** The hooks of the host: the options of the same names. */

@@ -30,7 +30,7 @@ export const KeepAliveSummary = Type.Object({
   skipped: Type.Integer({ description: 'Of these: no longer due when their turn came, since another server was faster or they left, or not begun' }),
   refused: Type.Integer({ description: 'Of these: Clover refuses every stored token, so the merchant must authorize again. Tried again later' }),
   failed: Type.Integer({ description: 'Of these: no usable answer of Clover or of the store. Tried again at the next pass' }),
-  unusable: Type.Integer({ description: 'Records that cannot be read, or that another app made: they are skipped' }),
+  unusable: Type.Integer({ description: 'Records that cannot be read, or that are of another app or deployment: they are skipped' }),
   isComplete: Type.Boolean({ description: 'false: it was stopped before its end' })
 }, { $id: 'CloverKeepAliveSummary', description: 'A pass of keep-alive' })
 export type KeepAliveSummary = Static<typeof KeepAliveSummary>

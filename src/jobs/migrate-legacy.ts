@@ -30,7 +30,7 @@ const enoughInARow = 3
 const general = ['FST_CLOVER_STORAGE', 'FST_CLOVER_PERMISSION'] as const
 
 /** Errors that another run would meet again. */
-const final = ['FST_CLOVER_DENIED', 'FST_CLOVER_PERMISSION', 'FST_CLOVER_MERCHANT_MISMATCH', 'FST_CLOVER_NOT_CONNECTED', 'FST_CLOVER_INVALID_MERCHANT_ID', 'FST_CLOVER_INVALID_OPTIONS'] as const
+const final = ['FST_CLOVER_DENIED', 'FST_CLOVER_PERMISSION', 'FST_CLOVER_MERCHANT_MISMATCH', 'FST_CLOVER_NOT_CONNECTED', 'FST_CLOVER_INVALID_MERCHANT_ID', 'FST_CLOVER_INVALID_OPTIONS', 'FST_CLOVER_OTHER_APP', 'FST_CLOVER_OTHER_DEPLOYMENT'] as const
 
 /** @internal Moves many merchants from legacy tokens to pairs. */
 export class MigrateLegacy {

@@ -27,7 +27,7 @@ export const MigrationOutcome = Type.Union([
   Type.Object({ ...place, merchantId: MerchantId, outcome: Type.Literal('already-connected') },
     { description: 'The merchant had a pair, which was kept' }),
   Type.Object({ ...place, merchantId: Type.Union([MerchantId, Type.Null()], { description: 'null: the item has none' }), outcome: Type.Literal('refused'), ...why },
-    { description: 'The item is wrong, or Clover refused it: another run does not help' }),
+    { description: 'The item is wrong, or Clover refused it, or the stored record is of another app or deployment: another run does not help' }),
   Type.Object({ ...place, merchantId: MerchantId, outcome: Type.Literal('failed'), ...why },
     { description: 'No usable answer: run it again' })
 ], { $id: 'CloverMigrationOutcome', description: 'The outcome of one item of migrateLegacy()' })

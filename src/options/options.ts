@@ -5,6 +5,7 @@ import type { CloverError } from '../errors.js'
 import { KeepAliveSchedule } from '../jobs/keep-alive-options.js'
 import type { CloverStorage } from '../storage/contract.js'
 import { MinValidity } from '../tokens/freshness.js'
+import { DeploymentOption, type DeploymentTakeover } from './deployment.js'
 
 /** A token (RFC 9110, section 5.6.2). */
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -59,6 +60,7 @@ export const CloverDataOptions = Type.Object({
    * that merchant**. Default: `false`.
    */
   dangerouslyUseImplicitFlow: Type.Optional(Type.Boolean({ must: 'true or false', default: false })),
+  deployment: Type.Optional(DeploymentOption),
   /** Minimum seconds left on a returned token, 0 to 86400; capped at half of the token's lifetime. Default: 60. */
   minValidity: Type.Optional(MinValidity),
   /** Share of a token's lifetime left, 0 to 0.9, at which it is refreshed in the background. Default: 0.2. */
@@ -142,6 +144,11 @@ export interface CloverWebhookRouteOptions extends CloverRouteOptions {
    * Clover's verification is not authenticated, so anybody can cause this call: only show the code to an operator.
    */
   onVerificationCode?: (code: string) => unknown
+  /**
+   * `true` answers Clover only when `onEvent` has taken each event of the body, for 10 seconds at most: with 503 if one was not taken, so that Clover may
+   * send the body again. `onEvent` has taken an event once its promise resolves. Default: `false`: Clover is answered at once.
+   */
+  awaitEvents?: boolean
 }
 
 /** An event of a webhook, for `onEvent`. */
@@ -192,7 +199,7 @@ export interface CloverConnection {
 }
 
 /** The options of the plugin. */
-export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl' | 'userAgent' | 'keepAlive'> {
+export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | 'appId' | 'appSecret' | 'cookieSecret' | 'baseUrl' | 'appMarketUrl' | 'userAgent' | 'keepAlive' | 'deployment'> {
   /**
    * Which Clover to call: the name of a Clover environment; `{ base }` with such a name and the origins to override; or
    * `{ name, authorize, api, legacy, ecommerce }`, such as a simulator's.
@@ -226,6 +233,15 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | '
    * requires the header. Default: `fastify-clover/<version>`.
    */
   userAgent?: string | undefined
+  /**
+   * The name of the deployment that this server is part of, such as `'production'`: each record is bound to it at its next write, and a record that is
+   * bound to another deployment is refused with FST_CLOVER_OTHER_DEPLOYMENT. So a staging server on a copy of production's store spends none of its tokens.
+   * 1 to 32 letters, digits, dots, hyphens and underscores. Default: none: every record is served, and stays bound as it is.
+   *
+   * `{ name, takeOver, until }` serves the records of the deployment `takeOver` too, and binds them to `name`, through the day `until`: for a store that was
+   * moved on purpose.
+   */
+  deployment?: string | DeploymentTakeover
   /** The routes, or `false` for none. Default: launch, callback and refresh, of which refresh must be guarded. */
   routes?: CloverRoutes | false
   /**
@@ -252,6 +268,9 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | '
   onReconnected?: (notice: { merchantId: string, since: number, by: 'refresh' | 'authorization' }) => unknown
   /** Called after a merchant was disconnected. Not awaited. */
   onDisconnect?: (notice: { merchantId: string }) => unknown
-  /** Called with each event that the webhook route accepts, except uninstalls, which disconnect the merchant. Not awaited. */
+  /**
+   * Called with each event that the webhook route accepts, except uninstalls, which disconnect the merchant. Not awaited, unless
+   * `routes.webhook.awaitEvents` is `true`.
+   */
   onEvent?: (event: CloverEvent) => unknown
 }

@@ -2,6 +2,9 @@ import { Value } from '@sinclair/typebox/value'
 import { resolveEnvironment, type Environment } from '../environments.js'
 import { invalidOptions } from '../errors.js'
 import { KeepAliveSchedule } from '../jobs/keep-alive-options.js'
+import { realRuntime } from '../runtime.js'
+import type { DeploymentSettings } from '../tokens/deployment.js'
+import { resolveDeployment } from './deployment.js'
 import { DefaultedOptions, type CloverDataOptions, type CloverOptions } from './options.js'
 import { resolveRoutes, type ResolvedRoutes } from './resolve-routes.js'
 import type { CloverStorage } from '../storage/contract.js'
@@ -25,6 +28,8 @@ export interface ResolvedOptions extends Omit<DefaultedOptions, 'dangerouslyTrus
   /** The `User-Agent` of every call to Clover. */
   userAgent: string
   trustMerchantId: boolean
+  /** Undefined: records of every deployment are served. */
+  deployment: DeploymentSettings | undefined
   keepAlive: KeepAliveSchedule | false
   /** Keep-alive is off because the storage adapter has no `list`, and not by the option. */
   lacksKeepAlive: boolean
@@ -34,10 +39,11 @@ export interface ResolvedOptions extends Omit<DefaultedOptions, 'dangerouslyTrus
 /**
  * @internal Checks the options and fills in the defaults.
  *
+ * @param now Unix milliseconds, for the end of a takeover
  * @throws FST_CLOVER_INVALID_OPTIONS with a sentence for each wrong option: its name and the rule, never its value
  */
-export function resolveOptions (options: CloverOptions): ResolvedOptions {
-  const problems = wrongOptions(options)
+export function resolveOptions (options: CloverOptions, now = realRuntime.wallClock()): ResolvedOptions {
+  const problems = wrongOptions(options, now)
   if (problems.length > 0) throw invalidOptions(problems)
 
   const data = options as CloverDataOptions
@@ -57,6 +63,7 @@ export function resolveOptions (options: CloverOptions): ResolvedOptions {
     routes: resolveRoutes(options.routes),
     userAgent: [data.userAgent, `fastify-clover/${version}`].filter(Boolean).join(' '),
     trustMerchantId: dangerouslyTrustMerchantId,
+    deployment: resolveDeployment(data.deployment),
     keepAlive: data.keepAlive !== false && canList && Value.Parse(KeepAliveSchedule, data.keepAlive ?? {}),
     // A v1 token cannot be refreshed, so keep-alive has nothing to do.
     lacksKeepAlive: data.keepAlive === undefined && !canList && defaulted.flow !== 'v1',

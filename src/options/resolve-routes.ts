@@ -10,10 +10,12 @@ export interface ResolvedRoutes {
 }
 
 /** @internal */
-export interface WebhookRoute extends Omit<CloverWebhookRouteOptions, 'auth'> {
+export interface WebhookRoute extends Omit<CloverWebhookRouteOptions, 'auth' | 'awaitEvents'> {
   path: string
   /** The accepted values of `X-Clover-Auth`. Empty: the route is not set up yet. */
   auth: string[]
+  /** Clover is answered only when the host has taken every event. */
+  awaitEvents: boolean
 }
 
 /** @internal Fills in the routes' defaults. */
@@ -30,6 +32,10 @@ export function resolveRoutes (routes: CloverRoutes | false | undefined): Resolv
     callback: resolve('callback', given.callback),
     refresh: resolve('refresh', given.refresh),
     status: resolve('status', given.status ?? false),
-    webhook: webhook ? { ...webhook, path: webhook.path ?? '/clover/webhook', auth: [webhook.auth].flat().filter((value): value is string => Boolean(value)) } : false
+    webhook: webhook ? resolveWebhook(webhook) : false
   }
+}
+
+function resolveWebhook ({ path = '/clover/webhook', auth, awaitEvents = false, ...route }: CloverWebhookRouteOptions): WebhookRoute {
+  return { ...route, path, auth: [auth].flat().filter((value): value is string => Boolean(value)), awaitEvents }
 }

@@ -3,6 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import { didYouMean } from '../checks/did-you-mean.js'
 import { isForTrials, isSecureUrl, originProblems, resolveEnvironment, type Environment } from '../environments.js'
 import { KeepAliveSchedule } from '../jobs/keep-alive-options.js'
+import { wrongDeployment } from './deployment.js'
 import { CloverDataOptions, type CloverOptions } from './options.js'
 import { isPlainObject, wrongFields } from '../checks/wrong-fields.js'
 import { resolveRoutes } from './resolve-routes.js'
@@ -16,10 +17,10 @@ const readFromFiles: readonly string[] = ['appId', 'appSecret', 'cookieSecret'] 
 /** Options of `register` itself, which Fastify passes on. */
 const registerOptions = ['logLevel', 'logSerializers']
 
-/** @internal A sentence for each wrong option, so that one start of the server shows them all: the name and the rule, never the value. */
-export function wrongOptions (options: CloverOptions): string[] {
+/** @internal A sentence for each wrong option, so that one start of the server shows them all: the name and the rule, never the value. `now` in Unix milliseconds. */
+export function wrongOptions (options: CloverOptions, now: number): string[] {
   const given: Record<string, unknown> = { ...options }
-  return [...unknownOptions(given), ...wrongData(given), ...wrongKeepAlive(given), ...wrongFunctions(given), ...wrongRoutes(given.routes), ...wrongTogether(given)]
+  return [...unknownOptions(given), ...wrongData(given), ...wrongKeepAlive(given), ...wrongDeployment(given, now), ...wrongFunctions(given), ...wrongRoutes(given.routes), ...wrongTogether(given)]
 }
 
 function unknownOptions ({ prefix, ...given }: Record<string, unknown>): string[] {
@@ -31,7 +32,7 @@ function unknownOptions ({ prefix, ...given }: Record<string, unknown>): string[
 }
 
 function wrongData (given: Record<string, unknown>): string[] {
-  const { keepAlive, ...properties } = CloverDataOptions.properties
+  const { keepAlive, deployment, ...properties } = CloverDataOptions.properties
   return Object.entries<TSchema>(properties).flatMap(([name, schema]) => {
     const value = given[name]
     if (OptionalKind in schema && value === undefined) return []
@@ -68,7 +69,7 @@ function wrongStorage (storage: unknown): string[] {
 
 /** Problems of options that contradict each other, or that no schema can express. Options that are wrong by themselves are skipped. */
 function wrongTogether (given: Record<string, unknown>): string[] {
-  const { cookieSecret, baseUrl, appMarketUrl, keepAlive, storage } = given
+  const { cookieSecret, baseUrl, appMarketUrl, keepAlive, storage, onEvent } = given
   const problems: string[] = []
   const environment = Value.Check(CloverDataOptions.properties.environment, given.environment) ? resolveEnvironment(given.environment) : undefined
   if (environment !== undefined) problems.push(...originProblems(environment))
@@ -88,7 +89,13 @@ function wrongTogether (given: Record<string, unknown>): string[] {
   if (status && wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function') {
     problems.push('routes.status must be false or left out with this storage adapter: the route needs its method list, which it does not have.')
   }
+  if (onEvent === undefined && awaitsEvents(given.routes)) problems.push('routes.webhook.awaitEvents must be false or left out without onEvent: there is nothing to wait for.')
   return problems
+}
+
+function awaitsEvents (routes: unknown): boolean {
+  const { webhook } = Object(routes) as Record<string, unknown>
+  return (Object(webhook) as Record<string, unknown>).awaitEvents === true
 }
 
 function implicitProblems ({ flow, dangerouslyTrustMerchantId }: Record<string, unknown>, environment: Environment | undefined): string[] {

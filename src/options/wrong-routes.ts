@@ -14,7 +14,7 @@ const routeOptions = [
   'path', 'schema', 'config', 'constraints', 'logLevel', 'errorHandler', 'childLoggerFactory', 'prefixTrailingSlash', 'handlerTimeout',
   'onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onError', 'onTimeout', 'onRequestAbort'
 ]
-const ownOptions: Record<string, string[]> = { refresh: ['guard'], status: ['guard'], webhook: ['auth', 'onVerificationCode'] }
+const ownOptions: Record<string, string[]> = { refresh: ['guard'], status: ['guard'], webhook: ['auth', 'onVerificationCode', 'awaitEvents'] }
 const documentation = ['hide', 'deprecated', 'tags', 'summary', 'description', 'operationId', 'security']
 const guards = ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const
 
@@ -81,12 +81,13 @@ function wrongRouteOptions (name: string, route: Record<string, unknown>): strin
   return problems
 }
 
-function wrongWebhook ({ auth, onVerificationCode }: Record<string, unknown>): string[] {
+function wrongWebhook ({ auth, onVerificationCode, awaitEvents }: Record<string, unknown>): string[] {
   const isAuth = (value: unknown) => value === undefined || value === '' || (typeof value === 'string' && /^[\x21-\x7e]{16,256}$/.test(value))
   const problems = auth === false || (Array.isArray(auth) ? auth : [auth]).every(isAuth)
     ? []
     : ['routes.webhook.auth must be the Clover Auth Code of the developer dashboard (16 characters or more, no spaces), an array of such codes, or undefined or false until Clover has verified the route.']
   if (onVerificationCode !== undefined && typeof onVerificationCode !== 'function') problems.push('routes.webhook.onVerificationCode must be a function.')
+  if (awaitEvents !== undefined && typeof awaitEvents !== 'boolean') problems.push('routes.webhook.awaitEvents must be true or false.')
   return problems
 }
 

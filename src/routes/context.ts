@@ -4,6 +4,7 @@ import type { CloverApp } from '../clover/app.js'
 import { badState } from '../errors.js'
 import type { CloverOptions } from '../options/options.js'
 import type { CloverSummary } from '../operations/summary.js'
+import type { Runtime } from '../runtime.js'
 import type { Connections } from '../tokens/connections.js'
 import type { Disconnects } from '../tokens/disconnects.js'
 import type { AccessTokens } from '../tokens/access-tokens.js'
@@ -35,8 +36,9 @@ export interface RouteContext {
   onVerification: (isTold: boolean) => void
   /** Counts merchants by state. */
   summary: () => Promise<CloverSummary>
-  /** Calls a hook of the host without waiting for it; an error is logged. */
-  notifyHost: (name: string, run: () => unknown) => void
+  /** Calls a hook of the host; an error is logged. Resolves with whether there was none. */
+  notifyHost: (name: string, run: () => unknown) => Promise<boolean>
+  sleep: Runtime['sleep']
 }
 
 /** @internal Sends the browser to Clover's authorize page, with a new state. */

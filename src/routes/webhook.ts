@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
-import { webhookRefused } from '../errors.js'
+import { eventsNotTaken, webhookRefused } from '../errors.js'
 import type { CloverEvent } from '../options/options.js'
 import type { WebhookRoute } from '../options/resolve-routes.js'
 import { isMerchantId } from '../installation.js'
 import { CallSlots } from '../concurrency/call-slots.js'
+import { awaitEvents } from './await-events.js'
 import type { RouteContext } from './context.js'
 import { setPrivateHeaders } from './pages.js'
 import type { WebhookBody, WebhookEvent, WebhookVerification } from './schemas.js'
@@ -20,7 +21,7 @@ const atOnce = 8
 const mostRemembered = 20_000
 
 /** @internal The webhook route: its options with the guard in front of the host's hooks, and its handler. */
-export function webhookRoute ({ auth, onVerificationCode, ...options }: WebhookRoute, context: RouteContext) {
+export function webhookRoute ({ auth, onVerificationCode, awaitEvents: isAwaited, ...options }: WebhookRoute, context: RouteContext) {
   const guard = webhookGuard(auth, context.onWebhookRefused)
   return {
     options: {
@@ -29,12 +30,26 @@ export function webhookRoute ({ auth, onVerificationCode, ...options }: WebhookR
       preParsing: [guard.preParsing, ...[options.preParsing ?? []].flat()],
       preValidation: [guard.preValidation, ...[options.preValidation ?? []].flat()]
     },
-    handler: webhookHandler(context, onVerificationCode)
+    handler: webhookHandler(context, { onVerificationCode, isAwaited })
   }
 }
 
-function webhookHandler ({ app, disconnects, hooks, notifyHost, onWebhookRefused, onVerification }: RouteContext, onVerificationCode: WebhookRoute['onVerificationCode']) {
-  /** Events already passed to the host although their body got an error: they are not passed again when Clover repeats the body. */
+interface HandlerOptions {
+  onVerificationCode: WebhookRoute['onVerificationCode'] | undefined
+  /** Clover is answered only when the host has taken every event. */
+  isAwaited: boolean
+}
+
+/** An event of a body, with its merchant. */
+interface Addressed {
+  merchantId: string
+  event: WebhookEvent
+  /** The same for the same event of the same merchant. */
+  key: string
+}
+
+function webhookHandler ({ app, disconnects, hooks, notifyHost, onWebhookRefused, onVerification, sleep }: RouteContext, { onVerificationCode, isAwaited }: HandlerOptions) {
+  /** Events that the host has although their body got an error: they are not passed again when Clover repeats the body. */
   const passedOn = new LRUCache<string, true>({ max: mostRemembered })
 
   return async function webhook (request: FastifyRequest<{ Body: WebhookVerification | WebhookBody }>, reply: FastifyReply): Promise<FastifyReply> {
@@ -56,28 +71,34 @@ function webhookHandler ({ app, disconnects, hooks, notifyHost, onWebhookRefused
       onWebhookRefused('it is for another app')
       throw webhookRefused('appId belongs to another app: check the App ID, and the webhook URL of each app in Clover\'s developer dashboard.', 400)
     }
-    const events = Object.entries(merchants).filter(([merchantId]) => isMerchantId(merchantId))
+    const events: Addressed[] = Object.entries(merchants).filter(([merchantId]) => isMerchantId(merchantId))
       .flatMap(([merchantId, list]) => list.map(event => ({ merchantId, event, key: merchantId + JSON.stringify(event) })))
     const uninstalls = new Map<string, number>()
-    for (const { merchantId, event, key } of events) {
-      if (isUninstall(event)) uninstalls.set(merchantId, Math.max(event.ts, uninstalls.get(merchantId) ?? 0))
-      else if (!passedOn.has(key)) pass(merchantId, event)
-    }
-    const failed = await disconnectAll(uninstalls)
+    for (const { merchantId, event } of events) if (isUninstall(event)) uninstalls.set(merchantId, Math.max(event.ts, uninstalls.get(merchantId) ?? 0))
+    const others = events.filter(({ event, key }) => !isUninstall(event) && !passedOn.has(key))
+    // At once: an event that the host never takes must not keep a merchant from being forgotten.
+    const [missed, failed] = await Promise.all([passAll(others), disconnectAll(uninstalls)])
+    const missedKeys = new Set([...missed].map(({ key }) => key))
     for (const { key } of events) {
-      if (failed) passedOn.set(key, true)
+      if ((failed || missed.size > 0) && !missedKeys.has(key)) passedOn.set(key, true)
       else passedOn.delete(key)
     }
     if (failed) throw failed.reason
+    if (missed.size > 0) throw eventsNotTaken(missed.size, others.length)
   }
 
   function isUninstall ({ objectId, type }: WebhookEvent): boolean {
     return objectId === `A:${app.appId}` && type === 'DELETE'
   }
 
-  function pass (merchantId: string, event: WebhookEvent): void {
+  /** Passes events to the host. Resolves with those that it did not take; at once, with none, unless `isAwaited`. */
+  async function passAll (events: Addressed[]): Promise<Set<Addressed>> {
     const { onEvent } = hooks
-    if (onEvent) notifyHost('onEvent', () => onEvent(eventOf(merchantId, event)))
+    if (onEvent === undefined) return new Set()
+    const pass = ({ merchantId, event }: Addressed) => notifyHost('onEvent', () => onEvent(eventOf(merchantId, event)))
+    if (isAwaited) return awaitEvents(events, pass, { sleep })
+    for (const event of events) pass(event)
+    return new Set()
   }
 
   /** Disconnects merchants. `uninstalls`: when each uninstalled the app, in Unix milliseconds. Tries every one; resolves with the first failure. */

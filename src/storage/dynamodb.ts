@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
 import { optionsOf, requireOptions } from '../checks/arguments.js'
+import { backoff } from '../concurrency/backoff.js'
 import { storageFailed } from '../errors.js'
 import { requireClient, hasMethod } from './arguments.js'
 import type { CloverStorageWithSetup } from './contract.js'
 import { fromRow, toDocument } from './document.js'
+import { withDurability } from './durability.js'
 import { withPlainErrors } from './driver-error.js'
 import { pageOf } from './page.js'
 
@@ -61,8 +63,8 @@ const Options = optionsOf<DynamodbStorageOptions>({
   table: Type.String({ pattern: '^[A-Za-z0-9_.-]{3,255}$', must: 'a name of 3 to 255 letters, digits, underscores, hyphens and dots' })
 })
 
-/** Milliseconds between two looks at a table that is being made, and the most looks. */
-const [pause, mostLooks] = [500, 120]
+/** The pauses between two looks at a table that is being made, in milliseconds, and the most looks: a minute in all at least. */
+const [pauses, mostLooks] = [{ first: 20, longest: 1_000 }, 120]
 
 /**
  * Keeps installations in a table of the host's DynamoDB, one item for each merchant, through the host's own client. The partition key is `merchantId`, a
@@ -104,7 +106,7 @@ export function dynamodbStorage (client: DynamodbClient, options: DynamodbStorag
     }
     for (let looks = 0; !await isReady(); looks++) {
       if (looks === mostLooks) throw storageFailed('setup', `the table ${TableName} is still not active`)
-      await new Promise(resolve => { setTimeout(resolve, pause) })
+      await new Promise(resolve => { setTimeout(resolve, backoff(pauses, looks, Math.random)) })
     }
   }
 
@@ -121,7 +123,7 @@ export function dynamodbStorage (client: DynamodbClient, options: DynamodbStorag
     })
   }
 
-  return {
+  const storage: CloverStorageWithSetup = {
     setup: () => withPlainErrors(setUp),
 
     get: merchantId => ready(async () => {
@@ -161,6 +163,7 @@ export function dynamodbStorage (client: DynamodbClient, options: DynamodbStorag
       return pageOf(items.map(recordOf), last === undefined ? undefined : textOf(last, 'merchantId'))
     })
   }
+  return withDurability(storage, async () => ({ store: 'DynamoDB', servers: [] }))
 }
 
 function recordOf (item: object) {

@@ -4,6 +4,7 @@ import { recordSealed } from '../errors.js'
 import { requireMethod } from './arguments.js'
 import type { CloverStorage, Installation, ListQuery } from './contract.js'
 import { isDamaged } from './document.js'
+import { durabilityOf, withDurability } from './durability.js'
 import { readPages } from './page.js'
 import { Seal, type DoesNotOpen, type SealingKey } from './seal.js'
 
@@ -103,7 +104,7 @@ export function encryptedStorage (storage: CloverStorage, options: EncryptedStor
     try {
       return seal.open(value, { ...record, field })
     } catch (error) {
-      throw recordSealed(record.merchantId, field, (error as DoesNotOpen).message)
+      throw recordSealed(record.merchantId, field, (error as DoesNotOpen).message, record.deployment)
     }
   }
 
@@ -138,7 +139,7 @@ export function encryptedStorage (storage: CloverStorage, options: EncryptedStor
     progress[await storage.put(sealed(plain), record.revision) ? 'resealed' : 'skipped']++
   }
 
-  return {
+  const result: EncryptedStorage = {
     async get (merchantId) {
       const record = await storage.get(merchantId)
       return record && opened(record)
@@ -169,4 +170,6 @@ export function encryptedStorage (storage: CloverStorage, options: EncryptedStor
       return progress
     }
   }
+  const durability = durabilityOf(storage)
+  return durability ? withDurability(result, durability) : result
 }

@@ -1,5 +1,6 @@
 import type { CloverStorage } from './contract.js'
 import { fromRow, toDocument } from './document.js'
+import { withDurability } from './durability.js'
 import { keysetPage } from './page.js'
 
 interface Row {
@@ -16,7 +17,7 @@ interface Row {
 export function memoryStorage (): Required<CloverStorage> {
   const rows = new Map<string, Row>()
 
-  return {
+  const storage: Required<CloverStorage> = {
     async get (merchantId) {
       const row = rows.get(merchantId)
       return row && fromRow(row, merchantId)
@@ -44,4 +45,5 @@ export function memoryStorage (): Required<CloverStorage> {
       return keysetPage(page, limit)
     }
   }
+  return withDurability(storage, async () => ({ store: 'memory', servers: [{ keeps: 'until the process ends' }] }))
 }

@@ -1,6 +1,7 @@
 import { requireClient, hasMethod } from './arguments.js'
 import type { CloverStorageWithSetup } from './contract.js'
 import { fromRow, toDocument } from './document.js'
+import { withDurability } from './durability.js'
 import { withPlainErrors } from './driver-error.js'
 import { pageOf } from './page.js'
 
@@ -57,7 +58,7 @@ export function mongodbStorage (collection: MongodbCollection): CloverStorageWit
   const methods = ['findOne', 'insertOne', 'replaceOne', 'deleteOne', 'find', 'createIndex']
   requireClient('mongodbStorage', methods.every(method => hasMethod(collection, method)), 'a Collection of the package mongodb')
 
-  return {
+  const storage: CloverStorageWithSetup = {
     setup: () => withPlainErrors(async () => { await collection.createIndex({ dueAt: 1 }) }),
 
     get: merchantId => withPlainErrors(async () => {
@@ -88,6 +89,7 @@ export function mongodbStorage (collection: MongodbCollection): CloverStorageWit
       return pageOf(found.map(entry => fromRow(entry, String(entry._id))), found.length < limit ? undefined : found.at(-1)?._id)
     })
   }
+  return withDurability(storage, async () => ({ store: 'MongoDB', servers: [] }))
 }
 
 function hasCode (error: unknown, code: number): boolean {

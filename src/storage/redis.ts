@@ -3,9 +3,11 @@ import { Type } from '@sinclair/typebox'
 import { optionsOf, requireOptions } from '../checks/arguments.js'
 import type { CloverStorage, Installation } from './contract.js'
 import { fromRow, toDocument } from './document.js'
+import { withDurability } from './durability.js'
 import { withPlainErrors } from './driver-error.js'
 import { pageOf } from './page.js'
 import { connectionOf, type RedisClient } from './redis-client.js'
+import { askDurability } from './redis-durability.js'
 import { scanPage } from './redis-scan.js'
 import { deleteScript, getScript, putScript, runScript, type Script } from './redis-script.js'
 
@@ -48,7 +50,7 @@ export function redisStorage (client: RedisClient, options: RedisStorageOptions 
     return fromRow({ revision, dueAt, document }, merchantId)
   }
 
-  return {
+  const storage: Required<CloverStorage> = {
     get: merchantId => withPlainErrors(() => read(merchantId)),
 
     put: (next, expected) => withPlainErrors(async () => isOne(await run(putScript, next.merchantId,
@@ -63,4 +65,5 @@ export function redisStorage (client: RedisClient, options: RedisStorageOptions 
       return pageOf(records.filter(record => record !== undefined), page.cursor)
     })
   }
+  return withDurability(storage, () => withPlainErrors(() => askDurability(connection, prefix)))
 }

@@ -39,6 +39,7 @@ export interface DescribedColumn {
 /** The statements of one table in one dialect. */
 export interface Statements {
   describe: Statement
+  settings: Statement
   create: Statement[]
   get: Statement
   insert: Statement
@@ -63,6 +64,8 @@ interface Dialect {
   ifAbsent: string
   /** A condition that the stored revision is exactly the expected one. */
   isExpected: string
+  /** The settings on which durability depends, in one row. */
+  settings: string
   describe: (table: Table) => string
   create: (table: Table) => string[]
 }
@@ -101,6 +104,7 @@ const dialects: Record<SqlDialect, Dialect> = {
     returning,
     ifAbsent: ' ON CONFLICT (merchant_id) DO NOTHING',
     isExpected: 'revision = {expected}',
+    settings: "SELECT current_setting('synchronous_commit') AS synchronous_commit, current_setting('fsync') AS fsync, CASE WHEN pg_is_in_recovery() THEN 'yes' ELSE 'no' END AS is_replica",
     describe: ({ name }) => `
       SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
         CASE WHEN a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' THEN 1 ELSE 0 END AS required,
@@ -128,6 +132,7 @@ const dialects: Record<SqlDialect, Dialect> = {
     ifAbsent: '',
     // Exactly, also in a table whose collation compares without regard to case.
     isExpected: 'CAST(revision AS BINARY) = CAST({expected} AS BINARY)',
+    settings: 'SELECT @@innodb_flush_log_at_trx_commit AS innodb_flush_log_at_trx_commit, @@log_bin AS log_bin, @@sync_binlog AS sync_binlog',
     describe: ({ bare, schema }) => `
       SELECT c.COLUMN_NAME AS \`name\`, c.COLUMN_TYPE AS \`type\`, t.ENGINE AS \`engine\`, @@autocommit AS \`autocommit\`, @@sql_mode AS \`mode\`,
         c.IS_NULLABLE = 'NO' AND c.COLUMN_DEFAULT IS NULL AND c.EXTRA = '' AS \`required\`,
@@ -155,6 +160,7 @@ const dialects: Record<SqlDialect, Dialect> = {
     returning,
     ifAbsent: ' ON CONFLICT (merchant_id) DO NOTHING',
     isExpected: 'revision = {expected}',
+    settings: 'SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous',
     describe: ({ bare }) => `SELECT c.name AS name, c.type AS type, (c."notnull" AND c.dflt_value IS NULL AND NOT c.pk) AS required,
         (c.pk = 1 AND (SELECT max(pk) FROM pragma_table_info('${bare}')) = 1)
           OR EXISTS (SELECT 1 FROM pragma_index_list('${bare}') l WHERE l."unique" AND NOT l.partial
@@ -180,6 +186,7 @@ export function statementsFor (dialect: SqlDialect, table: string): Statements {
     statement(`SELECT merchant_id AS id, revision, due_at AS due, document FROM ${name} WHERE merchant_id > {cursor}${condition} ORDER BY merchant_id`)
   return {
     describe: { text: rules.describe(names), names: [] },
+    settings: { text: rules.settings, names: [] },
     create: rules.create(names).map(text => ({ text, names: [] })),
     get: statement(`SELECT revision, due_at AS due, document FROM ${name} WHERE merchant_id = {merchantId}`),
     insert: statement(`INSERT INTO ${name} (merchant_id, revision, due_at, document) VALUES ({merchantId}, {revision}, {dueAt}, {document})${ifAbsent}${end}`),

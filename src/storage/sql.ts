@@ -4,6 +4,7 @@ import { storageFailed } from '../errors.js'
 import { QualifiedTable, Table } from './arguments.js'
 import type { CloverStorageWithSetup } from './contract.js'
 import { fromRow, toDocument } from './document.js'
+import { withDurability } from './durability.js'
 import { keysetPage } from './page.js'
 import { statementsFor, type Parameters, type SqlDialect, type SqlValue, type Statement } from './sql-dialects.js'
 import { withPlainErrors } from './driver-error.js'
@@ -133,7 +134,7 @@ export function createSqlStorage ({ dialect, run, table = 'clover_installations'
     return Number(changed ?? 0) > 0
   }
 
-  return {
+  const storage: CloverStorageWithSetup = {
     setup: () => withPlainErrors(setUp),
 
     // As `send`, but in one step fewer: reading a record is what happens most often.
@@ -165,7 +166,13 @@ export function createSqlStorage ({ dialect, run, table = 'clover_installations'
       return keysetPage((rows as ListedRow[]).map(({ id, revision, due, document }) => ({ merchantId: String(id), revision, dueAt: due, document })), limit)
     }
   }
+  return withDurability(storage, () => withPlainErrors(async () => {
+    const { rows } = checkedResult(await run(statements.settings.text, []))
+    return { store: databases[dialect], servers: (rows as object[]).map(row => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, String(value)]))) }
+  }))
 }
+
+const databases: Record<SqlDialect, string> = { postgresql: 'PostgreSQL', mysql: 'MySQL', sqlite: 'SQLite' }
 
 interface Row { revision: unknown, due: unknown, document: unknown }
 

@@ -1,6 +1,7 @@
 import { optionsOf, requireOptions } from '../checks/arguments.js'
 import { hasMethod, QualifiedTable, requireClient } from './arguments.js'
 import type { CloverStorageWithSetup } from './contract.js'
+import { durabilityOf, withDurability, type DurabilityReport } from './durability.js'
 import type { SqliteDatabase } from './sqlite-client.js'
 import { sqliteStorage } from './sqlite.js'
 import { createSqlStorage, type SqlDialect, type SqlResult, type SqlTableOptions, type SqlValue } from './sql.js'
@@ -64,11 +65,12 @@ function onSqlite (dataSource: TypeormDataSource, options: TypeormStorageOptions
     return known.storage
   }
 
-  return {
+  const storage: CloverStorageWithSetup = {
     setup: async () => (await current()).setup(),
     get: async merchantId => (await current()).get(merchantId),
     put: async (next, expected) => (await current()).put(next, expected),
     delete: async (merchantId, expected) => (await current()).delete(merchantId, expected),
     list: async query => (await current()).list(query)
   }
+  return withDurability(storage, async () => await durabilityOf(await current())?.() as DurabilityReport)
 }

@@ -67,7 +67,7 @@ export class Connections {
    *
    * @param isFullRound `true` for that second code
    * @throws FST_CLOVER_DENIED, FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION, FST_CLOVER_UNAVAILABLE, FST_CLOVER_BAD_REPLY,
-   * FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP
+   * FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
    */
   async connect (merchantId: string, code: Omit<Exchange, 'withRefreshToken'>, isFullRound = false): Promise<Visit> {
     const found = await this.#use.store.find(merchantId)

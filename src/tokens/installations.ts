@@ -6,7 +6,7 @@ import type { Store } from './store.js'
 
 const InstallationsArgument = optionsOf<{ unusable?: boolean }>({ unusable: Type.Boolean({ must: 'true or false' }) })
 
-/** @internal Backs `installations()`: every record of this app and environment, without secrets, page by page. */
+/** @internal Backs `installations()`: every record of this app, environment and deployment, without secrets, page by page. */
 export async function * installations (store: Pick<Store, 'list'>, options: { unusable?: boolean } = {}): AsyncGenerator<InstallationSummary | UnusableInstallation, void, undefined> {
   checkOptions('installations', InstallationsArgument, options)
   const { unusable: withUnusable } = options

@@ -48,7 +48,7 @@ export class Placements {
   /** Prepares the write of a pair that replaces `before`. */
   prepare (merchantId: string, pair: TokenPair, before: Installation | UnreadableRecord | undefined, overwriteUnknown = false): Placement {
     const { make, clock, identity } = this.#use
-    const next = make.connected({ merchantId, ...identity }, pair, make.id(), clock.now())
+    const next = make.replacing(make.connected({ merchantId, ...identity }, pair, make.id(), clock.now()), before)
     const expected = before?.revision
     // An unreadable record cannot be compared with a later one.
     const record = before instanceof UnreadableRecord ? undefined : before
@@ -59,27 +59,29 @@ export class Placements {
    * Stores a pair. Resolves with false if another authorization was faster. If the store fails it rejects; it may then be called again with
    * the same placement.
    *
-   * @throws FST_CLOVER_STORAGE; FST_CLOVER_UNAVAILABLE if the merchant was disconnected meanwhile
+   * @throws FST_CLOVER_STORAGE; FST_CLOVER_OTHER_DEPLOYMENT if another deployment has the merchant meanwhile; FST_CLOVER_UNAVAILABLE if the merchant
+   * was disconnected meanwhile
    */
   async place (placement: Placement): Promise<boolean> {
-    const { store } = this.#use
-    const { next, before, overwriteUnknown } = placement
-    const { merchantId, connectionId } = next
+    const { store, make } = this.#use
+    const { before, overwriteUnknown } = placement
+    const { merchantId, connectionId } = placement.next
     let failure: unknown
     for (let round = 1; round <= maxRounds; round++) {
       let isStored = false
       try {
-        isStored = await store.put(next, placement.expected)
+        isStored = await store.put(placement.next, placement.expected)
       } catch (error) {
         placement.isUnknown = true
         failure = error
         if (round >= maxRounds) throw error
       }
-      const current = isStored ? next : await store.find(merchantId)
+      const current = isStored ? placement.next : await store.find(merchantId)
       if (current instanceof UnreadableRecord) {
         // A record whose revision is unreadable can be deleted, but not replaced.
         if (current.revision === undefined) await store.delete(merchantId)
         placement.expected = current.revision
+        placement.next = make.replacing(placement.next, current)
       } else if (current?.connectionId === connectionId) {
         this.#stored(placement)
         return true
@@ -89,6 +91,7 @@ export class Placements {
         placement.expected = undefined
       } else if (current.connectionId === before?.connectionId || (current.reauthorizationRequired && !placement.isUnknown) || (overwriteUnknown && current.refreshToken === null)) {
         placement.expected = current.revision
+        placement.next = make.replacing(placement.next, current)
         placement.refusedSince = current.reauthorizationRequired?.since
       } else {
         return false

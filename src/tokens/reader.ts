@@ -39,7 +39,7 @@ export class Reader {
     try {
       return await within(reading, patience, () => new Error('late'))
     } catch (error) {
-      // A record of another app, or sealed with another key, is no outage.
+      // A record of another app or deployment, or sealed with another key, is no outage.
       if (isCloverError(error) && error.code !== 'FST_CLOVER_STORAGE' && error.code !== 'FST_CLOVER_UNREADABLE') throw error
       const latest = cache.living(merchantId)
       if (latest === undefined) return reading // the merchant was disconnected meanwhile

@@ -20,12 +20,18 @@ export interface ObtainedPair extends TokenPair {
 /** Seconds after which a doubtful pair is refreshed once more. Clover is not expected to handle a request later than that. */
 const confirmAfter = limits.confirmation
 
-/** @internal Makes records. `random` gives n random bytes as lower-case hexadecimal digits. */
+/** @internal Makes records. */
 export class RecordMaker {
   readonly #random: (bytes: number) => string
+  readonly #deployment: string | undefined
 
-  constructor (random: (bytes: number) => string) {
+  /**
+   * @param random gives n random bytes as lower-case hexadecimal digits
+   * @param deployment the deployment that each record is bound to; undefined: a record stays bound as it is
+   */
+  constructor (random: (bytes: number) => string, deployment?: string) {
     this.#random = random
+    this.#deployment = deployment
   }
 
   /** A random identifier of an attempt, a visit or a connection. */
@@ -36,6 +42,15 @@ export class RecordMaker {
   /** A record made by an authorization: nothing of an earlier one is kept. */
   connected (merchant: Pick<Installation, 'merchantId' | 'appId' | 'environment' | 'flow'>, pair: TokenPair, connectionId: string, now: number): Installation {
     return this.#revised({ ...merchant, ...tokensOf(pair), connectionId, connectedAt: Math.floor(now), updatedAt: Math.floor(now) })
+  }
+
+  /**
+   * The record of an authorization, in the place of another one. A server without a deployment keeps that of the other record: a forgotten option
+   * must not unbind it.
+   */
+  replacing (next: Installation, replaced: { deployment?: string | undefined } | undefined): Installation {
+    const deployment = this.#deployment ?? replaced?.deployment
+    return deployment === undefined ? next : { ...next, deployment }
   }
 
   /** The same connection, after its merchant authorized once more and kept the tokens. `visitId` names that authorization. */
@@ -84,7 +99,8 @@ export class RecordMaker {
 
   #revised (record: Omit<Installation, 'dueAt' | 'revision'>): Installation {
     const revision = this.#random(16)
-    return { ...record, dueAt: dueAt({ ...record, revision }), revision }
+    const bound = this.#deployment === undefined ? record : { ...record, deployment: this.#deployment }
+    return { ...bound, dueAt: dueAt({ ...record, revision }), revision }
   }
 }
 

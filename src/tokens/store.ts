@@ -1,8 +1,10 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { isCloverError, otherApp, recordSealed, recordUnreadable, storageFailed, type CloverError } from '../errors.js'
+import { deploymentOfSealed, isCloverError, otherApp, otherDeployment, reasonOf, recordSealed, recordUnreadable, storageFailed, type CloverError } from '../errors.js'
 import type { CloverStorage, ListPage, ListQuery } from '../storage/contract.js'
+import { durabilityOf, type DurabilityReport } from '../storage/durability.js'
 import { Deadlines } from '../concurrency/deadlines.js'
 import { Installation, isMerchantId } from '../installation.js'
+import type { Deployment } from './deployment.js'
 import { storageFailure } from './storage-failure.js'
 
 const fits = TypeCompiler.Compile(Installation)
@@ -13,6 +15,8 @@ export interface StoreOptions {
   appId: string
   /** The environment's name. */
   environment: string
+  /** The deployment of this server. Default: none, so that the records of every deployment are served. */
+  deployment?: Pick<Deployment, 'name' | 'serves'> | undefined
   /** Milliseconds after which a call to the adapter counts as failed, its outcome unknown. */
   timeout: number
   /** A clock in milliseconds that is never set back, for the timeout. Default: the process's own. */
@@ -23,21 +27,24 @@ export interface StoreOptions {
 
 /** @internal A stored record that cannot be read: damaged, or sealed with an unknown key. A new authorization replaces it. */
 export class UnreadableRecord {
-  /** @param revision the stored revision; undefined if it cannot be read either */
-  constructor (readonly cause: CloverError, readonly revision: string | undefined) {}
+  /**
+   * @param revision the stored revision; undefined if it cannot be read either
+   * @param deployment the deployment that the record is bound to; undefined if it is not bound, or that cannot be read either
+   */
+  constructor (readonly cause: CloverError, readonly revision: string | undefined, readonly deployment: string | undefined) {}
 }
 
 /** @internal A page of records. */
 export interface StorePage {
   items: Installation[]
-  /** The records that cannot be used: damaged, sealed with an unknown key, or of another app. */
+  /** The records that cannot be used: damaged, sealed with an unknown key, or of another app or deployment. */
   unusable: Array<{ merchantId: string | undefined, reason: string }>
   cursor?: string
 }
 
 /**
  * @internal Wraps the host's adapter: each call has a timeout, each failure becomes `FST_CLOVER_STORAGE`, and a record serves only the app
- * and environment that made it.
+ * and environment that made it, and the deployment that it is bound to.
  */
 export class Store {
   readonly #options: StoreOptions
@@ -57,7 +64,7 @@ export class Store {
   /**
    * Reads a merchant's record.
    *
-   * @throws FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_UNREADABLE, FST_CLOVER_SEALED
+   * @throws FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_UNREADABLE, FST_CLOVER_SEALED
    */
   async get (merchantId: string): Promise<Installation | undefined> {
     const found = await this.find(merchantId)
@@ -68,7 +75,7 @@ export class Store {
   /**
    * Reads a merchant's record, also if it is unreadable.
    *
-   * @throws FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP
+   * @throws FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
    */
   async find (merchantId: string): Promise<Installation | UnreadableRecord | undefined> {
     let record: unknown
@@ -78,8 +85,11 @@ export class Store {
     } catch (error) {
       const failed = storageFailure('get', error, merchantId)
       if (!isUnreadable(failed)) throw failed
+      // A new authorization would replace the record of another deployment, which may be able to read it.
+      const deployment = deploymentOfSealed(failed) ?? deploymentIn(record)
+      this.#refuseOther(deployment, merchantId)
       this.#options.onUnreadable?.(merchantId, failed.message)
-      return new UnreadableRecord(failed, revisionOf(record))
+      return new UnreadableRecord(failed, revisionOf(record), deployment)
     }
   }
 
@@ -99,7 +109,7 @@ export class Store {
     return this.#boolean('delete', merchantId, await this.#call('delete', merchantId, storage => storage.delete(merchantId, expected)))
   }
 
-  /** A page of records of this app and environment. A record that cannot be used must not stop the listing. */
+  /** A page of records of this app, environment and deployment. A record that cannot be used must not stop the listing. */
   async list (query: ListQuery): Promise<StorePage> {
     const { items, ...rest } = await this.#page(query)
     const page: StorePage = { items: [], unusable: [], ...rest }
@@ -109,12 +119,22 @@ export class Store {
       try {
         page.items.push(this.#usable(record, merchantId))
       } catch (error) {
-        const { message: reason } = error as CloverError
+        const reason = reasonOf(error)
         if (merchantId !== undefined && isUnreadable(error)) this.#options.onUnreadable?.(merchantId, reason)
         page.unusable.push({ merchantId, reason })
       }
     }
     return page
+  }
+
+  /**
+   * What the database says of its durability; undefined if the adapter cannot ask it.
+   *
+   * @throws FST_CLOVER_STORAGE
+   */
+  async durability (): Promise<DurabilityReport | undefined> {
+    const ask = durabilityOf(this.#options.storage)
+    return ask && await this.#call('durability', undefined, ask)
   }
 
   async #page (query: ListQuery): Promise<ListPage> {
@@ -141,8 +161,15 @@ export class Store {
     if (!fits.Check(record)) throw recordUnreadable(merchantId ?? 'without an id', `it does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`)
     const { appId, environment } = this.#options
     if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(String(merchantId))
+    this.#refuseOther(record.deployment, merchantId)
     if ('sealed' in record) throw recordSealed(merchantId, 'accessToken', 'it is sealed: the storage is not wrapped in encryptedStorage, or none of its keys opens it')
     return record
+  }
+
+  /** @throws FST_CLOVER_OTHER_DEPLOYMENT if a record is bound to a deployment whose records this server must not use */
+  #refuseOther (bound: string | undefined, merchantId: string): void {
+    const { deployment } = this.#options
+    if (deployment !== undefined && bound !== undefined && !deployment.serves(bound)) throw otherDeployment(merchantId, bound, deployment.name)
   }
 
   #boolean (method: string, merchantId: string, value: unknown): boolean {
@@ -159,4 +186,10 @@ function isUnreadable (error: unknown): error is CloverError {
 function revisionOf (record: unknown): string | undefined {
   const revision: unknown = (record as Partial<Installation> | undefined)?.revision
   return typeof revision === 'string' && revision !== '' ? revision : undefined
+}
+
+/** The deployment that a damaged record is bound to, if that much of it is left. */
+function deploymentIn (record: unknown): string | undefined {
+  const deployment: unknown = (record as Partial<Installation> | undefined)?.deployment
+  return typeof deployment === 'string' ? deployment : undefined
 }

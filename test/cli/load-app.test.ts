@@ -1,3 +1,5 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
@@ -71,6 +73,15 @@ t.test('the instance is made by the app\'s own copy of Fastify', async t => {
   t.ok(app.hasDecorator('ownCopy'))
 })
 
+t.test('an app that has no Fastify beside it gets the one of this package', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'fastify-clover-app-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await writeFile(join(folder, 'app.mjs'), `export default async scope => { ${imports}; ${registration} }`)
+  const { app } = await loadApp(join(folder, 'app.mjs'))
+  t.teardown(() => app.close())
+  t.match(app.version, /^5\./)
+})
+
 t.test('an app with several registrations needs --scope, which finds each by its prefix', async t => {
   const text = `export default async app => { ${imports}; for (const prefix of ['/us', '/eu']) app.register(async scope => { ${registration}; scope.register(async () => {}) }, { prefix }) }`
   t.equal(await refusal(t, text), 'app.mjs registers fastify-clover 2 times, in the scopes /us and /eu: choose one, such as --scope /us.')
@@ -107,6 +118,7 @@ t.test('a module that cannot be used is a sentence', async t => {
     ['export default async app => { await app.listen({ port: 0 }) }', /^app\.mjs calls listen\(\): move that into another file/],
     ['export default async app => { await app.register(async inner => inner.listen({ port: 0 })) }', /^app\.mjs calls listen\(\)/],
     ['export default async () => { throw new Error("the database is down") }', /^app\.mjs does not start: the database is down$/],
+    ['export default (app, options, done) => {}; export const options = { pluginTimeout: 50 }', /^app\.mjs does not start: Plugin did not start in time: '.*'\. You may have forgotten to call 'done'/],
     ['export default async () => {}; export const options = { logger: 7 }', /^app\.mjs does not register fastify-clover/],
     ['export default async () => {}; export const options = { loggerInstance: 7 }', /^app\.mjs does not start: loggerInstance only accepts a logger instance\.$/]
   ]

@@ -188,14 +188,14 @@ t.test('an app of the old flow cannot be migrated to, which is exit code 2', asy
 
 t.test('on a terminal a bar shows the progress, with the rate and the time left', async t => {
   const none = { migrated: 0, alreadyConnected: 0, refused: 0, failed: 0 }
-  t.equal(progressBar({ ...none, done: 50, total: 200, rate: 4.56, timeLeft: 32.9, refused: 1, failed: 2 }), '█████░░░░░░░░░░░░░░░ 50 of 200 | 4.6 a second | 33 s left | 1 refused, 2 failed')
-  t.equal(progressBar({ ...none, done: 200, total: 200, rate: 4.5, timeLeft: 0 }), '████████████████████ 200 of 200 | 4.5 a second | 0 s left | 0 refused, 0 failed')
-  t.match(progressBar({ ...none, done: 0, total: 0, rate: 0 }), '████████████████████ 0 of 0 | 0.0 a second | 0 refused, 0 failed')
+  t.equal(progressBar({ ...none, done: 50, total: 200, rate: 4.56, timeLeft: 32.9, refused: 1, failed: 2 }), '███░░░░░░░░░ 50 of 200 | 4.6/s | 33 s left | 1 refused, 2 failed')
+  t.equal(progressBar({ ...none, done: 200, total: 200, rate: 4.5, timeLeft: 0 }), '████████████ 200 of 200 | 4.5/s | 0 s left | 0 refused, 0 failed')
+  t.match(progressBar({ ...none, done: 0, total: 0, rate: 0 }), '████████████ 0 of 0 | 0.0/s | 0 refused, 0 failed')
   t.match(progressBar({ ...none, done: 10, total: 5000, rate: 2, timeLeft: 2495 }), ' 42 min left ')
-  t.equal(progressBar({ ...none, done: 7, rate: 2 }), '7 merchants | 2.0 a second | 0 refused, 0 failed')
+  t.equal(progressBar({ ...none, done: 7, rate: 2 }), '7 merchants | 2.0/s | 0 refused, 0 failed')
   const world = await worldWithApp(t)
   const { file } = listOf(world, 3)
   const { err } = await run(['migrate', world.app, file, ...fast], { isTerminal: true })
-  t.match(err, '\r\x1b[K████████████████████ 3 of 3 | ')
+  t.match(err, '\r\x1b[K████████████ 3 of 3 | ')
   t.ok(err.endsWith('\r\x1b[K'))
 })

@@ -205,6 +205,6 @@ t.test('in a terminal a migration has a bar, and ends with sentences', { skip: !
   let text = ''
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
   t.same(await once(child, 'close'), [0, null])
-  t.match(text, '████████████████████ 3 of 3 | ')
+  t.match(text, '████████████ 3 of 3 | ')
   t.match(text, /3 merchants: 3 moved, 0 had a pair already, 0 refused, 0 failed; in [\d.]+ seconds\.\r\n$/)
 })

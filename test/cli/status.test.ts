@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { appOf, run } from './terminal.js'
+import { appOf, connectDue, run, worldWithApp } from './terminal.js'
 
 const summary = { connected: 120, dueSoon: 3, interrupted: 1, doubtful: 0, reauthorizationRequired: 2, unusable: 0, nextRefreshTokenExpiration: 1_800_000_000 as number | null }
 
@@ -33,4 +33,14 @@ t.test('on a terminal the merchants who need somebody stand out', async t => {
   const { out } = await run(['status', appWith(t)], { isTerminal: true })
   t.match(out, 'reauthorization required        \x1b[33m2\x1b[39m\n')
   t.equal(out.match(/\[33m/g)?.length, 1)
+})
+
+t.test('the numbers are those of the app\'s store', async t => {
+  const world = await worldWithApp(t)
+  await connectDue(world, 3)
+  await world.storage.put({ ...await world.record(0), merchantId: 'MERCHANT00009', appId: 'ANOTHERAPP001' } as never, undefined)
+  const { code, reports } = await run(['status', world.app, '--json'])
+  t.equal(code, 0)
+  t.match(reports, [{ merchants: 4, connected: 0, dueSoon: 3, unusable: 1 }])
+  t.equal(world.clover.count('refresh'), 0)
 })

@@ -45,9 +45,7 @@ export function findPrivateServers (): ServerKind[] {
 
 async function makePostgres (t: Test, folder: string): Promise<PrivateServer> {
   const data = temporaryFolder(t)
-  // PostgreSQL does not run as root.
-  const user = process.getuid?.() === 0 ? { uid: idOf('-u', 'postgres'), gid: idOf('-g', 'postgres') } : {}
-  if (user.uid !== undefined && user.gid !== undefined) chownSync(data, user.uid, user.gid)
+  const user = giveToPostgres(data)
   execFileSync(join(folder, 'initdb'), ['--auth=trust', '--username=postgres', '--no-sync', '--no-locale', '--encoding=UTF8', '-D', data], { ...user, cwd: data })
   const port = await freePort()
   const server = program(t, port, data, {
@@ -60,8 +58,16 @@ async function makePostgres (t: Test, folder: string): Promise<PrivateServer> {
   return { ...server, address: port => ({ kind: 'postgres', url: `postgres://postgres@127.0.0.1:${port}/postgres`, table: 'installations' }) }
 }
 
+/** The user that PostgreSQL runs as, since it does not run as root. The folder becomes that user's. */
+export function giveToPostgres (folder: string): { uid?: number, gid?: number } {
+  if (process.getuid?.() !== 0) return {}
+  const user = { uid: idOf('-u', 'postgres'), gid: idOf('-g', 'postgres') }
+  chownSync(folder, user.uid, user.gid)
+  return user
+}
+
 /** PostgreSQL takes connections before it takes queries. Only a test's set-up waits for this: a store that starts again may be as rude as it is. */
-async function untilItAnswers (port: number): Promise<void> {
+export async function untilItAnswers (port: number): Promise<void> {
   const pool = new pg.Pool({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', max: 1 })
   const end = Date.now() + 30_000
   while (!await pool.query('SELECT 1').then(() => true, () => Date.now() > end)) await setTimeout(50)
@@ -101,7 +107,8 @@ interface Program {
   crashSignal: NodeJS.Signals
 }
 
-function program (t: Test, port: number, folder: string, { run, stopSignal, crashSignal }: Program): Omit<PrivateServer, 'address'> {
+/** Runs a program that listens at a port, until the test ends. */
+export function program (t: Test, port: number, folder: string, { run, stopSignal, crashSignal }: Program): Omit<PrivateServer, 'address'> {
   let running: ChildProcess | undefined
   async function end (signal: NodeJS.Signals): Promise<void> {
     if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
@@ -133,7 +140,8 @@ function endWithThisProcess (server: ChildProcess, folder: string): void {
   server.once('exit', () => watcher.kill('SIGKILL'))
 }
 
-function findPostgresFolder (): string | undefined {
+/** The folder of PostgreSQL's programs; undefined if they are not installed. */
+export function findPostgresFolder (): string | undefined {
   const root = '/usr/lib/postgresql'
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
   return versions.map(version => join(root, version, 'bin')).find(folder => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
@@ -150,7 +158,8 @@ function missing (name: string, found: string | undefined): string | false {
   return reason
 }
 
-function temporaryFolder (t: Test): string {
+/** A folder that is gone when the test ends. */
+export function temporaryFolder (t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'clover-faults-'))
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   return folder

@@ -5,7 +5,8 @@ import type { Test } from 'tap'
 import { diagnosticsChannels } from '../../src/events/channels.js'
 import type { CloverOptions } from '../../src/options/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
-import type { CloverStorage } from '../../src/storage/contract.js'
+import type { CloverStorage, ListQuery } from '../../src/storage/contract.js'
+import { durabilityOf, withDurability } from '../../src/storage/durability.js'
 import { memoryStorage } from '../../src/storage/index.js'
 import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
 import { diagnosticsSchemas, type DiagnosticsEvent } from '../../src/events/table.js'
@@ -153,5 +154,7 @@ function noting (storage: CloverStorage, secrets: Set<string>): CloverStorage {
     }
   }
   const { list } = storage
-  return list === undefined ? bound : { ...bound, list: query => list.call(storage, query) }
+  const durability = durabilityOf(storage)
+  const whole = list === undefined ? bound : { ...bound, list: (query: ListQuery) => list.call(storage, query) }
+  return durability ? withDurability(whole, durability) : whole
 }

@@ -161,6 +161,19 @@ t.test('the host with @fastify/redis works (security 42)', { skip: redis.skip },
   t.equal(await client.exists(`clover:${merchantId}`), 1, 'the record is in Redis')
 })
 
+t.test('the web process with BullMQ works (security 42)', { skip: redis.skip }, async t => {
+  const client = new Redis(redis.url)
+  t.teardown(async () => {
+    await client.del(`clover:${merchantId}`, ...await client.keys('bull:clover-*'))
+    await client.quit()
+  })
+  await works(t, 'bullmq.ts', { REDIS_URL: redis.url })
+})
+
+t.test('the web process with pg-boss works (security 42)', { skip: postgres.skip }, async t => {
+  await works(t, 'pg-boss.ts', { PG_URL: await newDatabase(t) })
+})
+
 t.test('the host with @fastify/mysql works (security 42)', { skip: mariadb.skip }, async t => {
   const connection = await mysql.createConnection(mariadb.url)
   const database = uniqueName('host')

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,8 +29,12 @@ interface Run {
   ended: Promise<[code: number | null, signal: string | null]>
 }
 
-function run (t: Test, clone: string, script: string, env: Record<string, string>): Run {
-  const child = spawn('npm', ['run', '--silent', script], {
+/** Gives a command a terminal. */
+const terminal = '/usr/bin/script'
+
+function run (t: Test, clone: string, script: string, env: Record<string, string>, through?: string): Run {
+  const [file, args] = through === undefined ? ['npm', ['run', '--silent', script]] as const : [through, ['-qec', `npm run --silent ${script}`, '/dev/null']] as const
+  const child = spawn(file, args, {
     cwd: clone,
     detached: true, // a group of its own
     env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE: join(clone, 'clover.sqlite'), LOG_LEVEL: 'silent', ...env, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
@@ -48,33 +53,48 @@ async function printed ({ printed, ended }: Run, pattern: RegExp): Promise<void>
   }
 }
 
-/** Failed are those whose turn had come and who were not begun. */
-const summary = /^1000 merchants: (\d+) moved, (\d+) had a pair already, (\d+) refused, (\d+) failed; /m
+/** The numbers that it printed at its end, as JSON where no terminal is. Failed are those whose turn had come and who were not begun. */
+function summaryOf ({ printed }: Run): Record<'total' | 'migrated' | 'alreadyConnected' | 'refused' | 'failed', number> | undefined {
+  const line = /^\{"type":"summary",.*\}$/m.exec(printed())
+  return line === null ? undefined : JSON.parse(line[0])
+}
 
 t.test('Ctrl-C, however often it arrives, finishes the merchants in progress and prints the summary', { timeout: 120_000 }, async t => {
   const clone = await makeClone(t)
   const first = run(t, clone, 'migrate', { RATE: '150' })
-  await printed(first, / [1-9]\d* of 1000 /)
+  await printed(first, /^\{"type":"progress","done":[1-9]\d*,.*"total":1000[,}]/m)
   for (const pause of [0, 1, 15, 60, 200, 400]) {
     await sleep(pause)
-    if (summary.test(first.printed())) break // only npm is left, and a signal would end that
+    if (summaryOf(first)) break // only npm is left, and a signal would end that
     try {
       process.kill(-Number(first.child.pid), 'SIGINT')
     } catch {} // it has ended already
   }
-  t.same(await first.ended, [0, null], first.printed())
-  const [, moved] = summary.exec(first.printed()) ?? []
-  t.ok(Number(moved) > 0 && Number(moved) < 990, `${moved} moved`)
-  t.match(first.printed(), /^Stopped: start it again to go on\.$/m)
+  t.same(await first.ended, [1, null], first.printed())
+  const stopped = summaryOf(first)
+  t.match(stopped, { total: 1000, isComplete: false })
+  const { migrated: moved = 0 } = stopped ?? {}
+  t.ok(moved > 0 && moved < 990, `${moved} moved`)
 
   const second = run(t, clone, 'migrate', {})
-  t.same(await second.ended, [0, null])
-  const [, movedNow, before, refused] = summary.exec(second.printed()) ?? []
-  t.equal(before, moved, 'the summary told the truth: none was lost, or done and not counted')
-  t.equal(Number(movedNow) + Number(before) + Number(refused), 1000, 'the next run goes on')
+  t.same(await second.ended, [1, null], 'those who have uninstalled the app are not moved')
+  const { total, migrated = 0, alreadyConnected, refused = 0, failed } = summaryOf(second) ?? {}
+  t.equal(alreadyConnected, moved, 'the summary told the truth: none was lost, or done and not counted')
+  t.same([total, migrated + moved + refused, failed], [1000, 1000, 0], 'the next run goes on')
+  const rejects = (await readFile(join(clone, 'example/data/legacy.rejected.csv'), 'utf8')).trim().split('\n')
+  t.same([rejects.length - 1, refused], [10, 10])
+  for (const row of rejects.slice(1)) t.match(row, /^\d*01,[A-Z0-9]{13},refused,FST_CLOVER_DENIED,.*the merchant must open the app from Clover/)
 })
 
-t.test('a setting that cannot be right is a sentence, and exit code 1', { timeout: 60_000 }, async t => {
+t.test('in a terminal it shows a bar, and ends with sentences', { timeout: 120_000, skip: !existsSync(terminal) && `${terminal} is not there` }, async t => {
+  const clone = await makeClone(t)
+  const shown = run(t, clone, 'migrate', { MERCHANTS: '100' }, terminal)
+  t.same(await shown.ended, [1, null], shown.printed())
+  t.match(shown.printed(), / 100 of 100 \| [\d.]+\/s \|.* 1 refused, 0 failed/)
+  t.match(shown.printed(), /100 merchants: 99 moved, 0 had a pair already, 1 refused, 0 failed; in [\d.]+ seconds\.\r\nWho could not be moved is in \S+example\/data\/legacy\.rejected\.csv\.\r\n$/)
+})
+
+t.test('a setting that cannot be right is a sentence, and exit code 2', { timeout: 60_000 }, async t => {
   const clone = await makeClone(t)
   const wrong: Array<[Record<string, string>, RegExp]> = [
     [{ MERCHANTS: 'abc', RATE: 'fast' }, /^RATE must be a number of requests a second from 0\.01 to 1000\.\nMERCHANTS must be a whole number from 1 to 1000000\.\n$/],
@@ -82,7 +102,7 @@ t.test('a setting that cannot be right is a sentence, and exit code 1', { timeou
   ]
   for (const [env, says] of wrong) {
     const { ended, printed } = run(t, clone, 'migrate', env)
-    t.same(await ended, [1, null])
+    t.same(await ended, [2, null])
     t.match(printed(), says)
   }
 })

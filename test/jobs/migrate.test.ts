@@ -56,6 +56,18 @@ t.test('the v1 tokens that the plugin stored before are moved, with their record
   t.not(await app.clover.accessToken(id(0)), legacyToken, 'nothing of the old token is kept in memory')
 })
 
+t.test('a merchant whose stored record is of another app is refused: another run would not help', async t => {
+  const { host, clover, storage, legacy, record } = await legacyWorld(t)
+  const { app } = await host()
+  t.same(kinds(await all(app.clover.migrateLegacy(legacy(1), fast))), ['migrated'])
+  const stored = await record(0)
+  if (stored === undefined) throw new Error('not migrated')
+  await storage.put({ ...stored, appId: 'OTHERAPP00001' }, stored.revision)
+  const calls = clover.calls.length
+  t.match(await all(app.clover.migrateLegacy(legacy(1), fast)), [{ outcome: 'refused', code: 'FST_CLOVER_OTHER_APP' }])
+  t.equal(clover.calls.length, calls)
+})
+
 t.test('a wrong item is an outcome with a reason that quotes nothing of it', async t => {
   const { host, clover } = await legacyWorld(t)
   const { app } = await host()

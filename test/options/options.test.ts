@@ -50,6 +50,36 @@ t.test('every wrong or missing option stops the boot with one sentence that has 
   }
 })
 
+t.test('deployment is a name, and a wrong or unset one is refused (security 33)', async t => {
+  const must = "deployment must be a name of 1 to 32 letters, digits, dots, hyphens and underscores, such as 'production', or, after a store was moved on purpose, { name, takeOver, until }; it may be left out, but not be undefined, as an unset variable is."
+  const unset: string | undefined = process.env.FASTIFY_CLOVER_TEST_NEVER_SET
+  for (const deployment of [unset, '', canary, null, true, 7, ['production'], [], '-x', '.x', 'a b', 'a\n', 'ü', 'x'.repeat(33), new Date()]) t.equal(await refusal(t, { deployment }), must, inspect(deployment))
+  for (const deployment of ['production', 'p', 'Production.eu-2_b', '1', 'x'.repeat(32)]) t.equal(await boot(t, optionsWith({ deployment })), undefined, deployment)
+  t.match(await refusal(t, { deploymnt: canary }), /^deploymnt is not an option of fastify-clover: did you mean deployment\?/)
+})
+
+t.test('a takeover names both deployments and its last day, a month ahead at most', async t => {
+  const dayIn = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+  const right = { name: 'production-eu', takeOver: 'production', until: dayIn(7) }
+  const name = "must be a name of 1 to 32 letters, digits, dots, hyphens and underscores, such as 'production'"
+  const until = "deployment.until must be the last day of the takeover in UTC, such as '2026-12-24', 31 days ahead at most."
+  const unset: string | undefined = process.env.FASTIFY_CLOVER_TEST_NEVER_SET
+  const wrong: Array<[object, string]> = [
+    [{ ...right, name: canary }, `deployment.name ${name}.`], [{ ...right, name: unset }, `deployment.name ${name}.`],
+    [{ ...right, takeOver: ['production'] }, `deployment.takeOver ${name}: that of the deployment that the store was moved from.`],
+    [{ name: 'a', takeOver: 'b' }, until], [{ ...right, untl: canary, until: unset }, `${until} deployment.untl is not an option: did you mean deployment.until?`],
+    [{}, `deployment.name ${name}. deployment.takeOver ${name}: that of the deployment that the store was moved from. ${until}`],
+    [{ ...right, takeOver: right.name }, 'deployment.takeOver must be another name than deployment.name.'],
+    ...[canary, '', 'tomorrow', '2026-02-30', '2026-12-24T00:00', '24.12.2026', ' 2026-12-24', '2099-01-01', dayIn(33), new Date(), Date.now(), null].map((value): [object, string] => [{ ...right, until: value }, until])
+  ]
+  for (const [deployment, sentence] of wrong) t.equal(await refusal(t, { deployment }), sentence, inspect(deployment))
+  for (const day of [dayIn(0), dayIn(31), dayIn(-1), '2020-02-29']) t.equal(await boot(t, optionsWith({ deployment: { ...right, until: day } })), undefined, day)
+  t.same(resolveOptions(optionsWith({ deployment: { ...right, until: '2026-12-24' } }), Date.UTC(2026, 11, 1)).deployment,
+    { name: 'production-eu', takeOver: { name: 'production', until: Date.UTC(2026, 11, 25) / 1000 } })
+  t.throws(() => resolveOptions(optionsWith({ deployment: { ...right, until: '2027-01-02' } }), Date.UTC(2026, 11, 1, 23)), { message: until })
+  t.ok(resolveOptions(optionsWith({ deployment: { ...right, until: '2027-01-01' } }), Date.UTC(2026, 11, 1)))
+})
+
 t.test('userAgent accepts products and comments in the form of the header', async t => {
   for (const userAgent of [undefined, 'my-shop/2.1', 'My.Shop~1/2.1-rc.1+build', 'my-shop/2.1 (+https://shop.example; support@shop.example)', 'my-shop/2.1 ()', 'my-shop/2.1 (a) worker node/20 (b) (c)']) {
     t.equal(await boot(t, optionsWith({ userAgent })), undefined, String(userAgent))

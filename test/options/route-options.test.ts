@@ -57,6 +57,13 @@ t.test('a webhook route needs auth, even if undefined: only a path is refused', 
     t.match(await refusal(t, { routes: { refresh: false, webhook: { auth } } }), /^routes\.webhook\.auth must be the Clover Auth Code of the developer dashboard \(16 characters or more, no spaces\)/, inspect(auth))
   }
   t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, onVerificationCode: canary } } }), /^routes\.webhook\.onVerificationCode must be a function\.$/)
+  for (const awaitEvents of [canary, 'true', 1, 0, null, {}]) {
+    t.equal(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, awaitEvents } }, onEvent: () => {} }), 'routes.webhook.awaitEvents must be true or false.', inspect(awaitEvents))
+  }
+  t.equal(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, awaitEvent: true } }, onEvent: () => {} }), 'routes.webhook.awaitEvent is not a route option: did you mean routes.webhook.awaitEvents?')
+  t.equal(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, awaitEvents: true } } }), 'routes.webhook.awaitEvents must be false or left out without onEvent: there is nothing to wait for.')
+  for (const awaitEvents of [undefined, false]) t.equal(await boot(t, optionsWith({ routes: { refresh: false, webhook: { auth: undefined, awaitEvents } } })), undefined)
+  t.equal(await boot(t, optionsWith({ routes: { refresh: false, webhook: { auth: undefined, awaitEvents: true } }, onEvent: () => {} })), undefined)
   t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, path: '/w/' } } }), /^routes\.webhook must have a path such as \/clover\/webhook/)
   t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, path: '/clover/launch' } } }), /^routes must have different paths/)
   t.match(await refusal(t, { routes: { refresh: false, webhook: { auth: undefined, guard: 'inherited' } } }), /^routes\.webhook\.guard must be left out: guard is for routes\.refresh and routes\.status only/)

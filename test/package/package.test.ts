@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { cloverSimulator } from '../../src/testing/index.js'
 import { share } from '../harness/share.js'
 
 /*
@@ -55,6 +56,16 @@ const hosts = {
     await simulator.close()`
 }
 
+/** An app for the command line, whose Clover is at the address in the environment. */
+const app = `
+import clover from 'fastify-clover'
+import { memoryStorage } from 'fastify-clover/storage'
+
+export default async function (fastify) {
+  const { environment, appId, appSecret } = JSON.parse(process.env.TEST_APP)
+  await fastify.register(clover, { environment, appId, appSecret, storage: memoryStorage(), routes: false })
+}`
+
 /** How TypeScript hosts are set up, and the files of each. The last finds types as TypeScript did before packages had `exports`. */
 const kinds = {
   nodenext: { files: ['host.mts', 'host.cts', 'require.cts'], settings: { module: 'nodenext' } },
@@ -86,6 +97,29 @@ t.test('the packed package works in an empty project, from ESM and by require', 
   t.same(await start('whole-module.cjs'), expected, 'app.register(require("fastify-clover")) works as well')
   t.same(await start('simulator.mjs'), { status: 401, conformance: 'function' })
 
+  await t.test('its command line runs', async t => {
+    const simulator = await cloverSimulator()
+    t.teardown(() => simulator.close())
+    const [{ id: appId, secret: appSecret } = { id: '', secret: '' }] = simulator.apps
+    const merchants = simulator.addMerchants(3)
+    await writeFile(join(project, 'app.mjs'), app)
+    await writeFile(join(project, 'legacy.csv'), ['merchantId,legacyToken', ...merchants.map(merchantId => `${merchantId},${simulator.legacyToken({ merchantId })}`)].join('\n'))
+    const command = async (...args: string[]) => {
+      const env = { ...process.env, TEST_APP: JSON.stringify({ environment: simulator.environment, appId, appSecret }), NODE_OPTIONS: '', _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+      const { code = 0, stdout, stderr } = await run('npx', ['--no-install', 'fastify-clover', ...args], { cwd: project, env, timeout: 60_000, shell: process.platform === 'win32' }).catch(error => error)
+      t.equal(stderr, '', `${args.join(' ')} prints no warning`)
+      return { code, last: stdout.trim().split('\n').at(-1) }
+    }
+    t.same(await command('--version'), { code: 0, last: JSON.parse(await readFile('package.json', 'utf8')).version })
+    const pass = await command('keep-alive', 'app.mjs')
+    t.match([pass.code, JSON.parse(pass.last)], [0, { type: 'summary', due: 0, isComplete: true }])
+    const moved = await command('migrate', 'app.mjs', 'legacy.csv', '--rate', '1000')
+    t.match([moved.code, JSON.parse(moved.last)], [0, { type: 'summary', total: 3, migrated: 3 }])
+    const counted = await command('status', 'app.mjs', '--json')
+    t.match([counted.code, JSON.parse(counted.last)], [0, { merchants: 0, connected: 0 }])
+    t.match(await command('doctor', 'app.mjs'), { code: 0, last: /^0 errors, \d+ warnings, \d+ ok, \d+ not checked$/ })
+  })
+
   await t.test('its types serve strict TypeScript hosts of each kind, with every library checked, and what they compile to runs', async t => {
     for (const [name, { files, settings }] of Object.entries(kinds).slice(0, share(1, 3))) {
       const place = join(project, name)
@@ -116,7 +150,7 @@ t.test('the packed package works in an empty project, from ESM and by require', 
   await t.test('it holds what a host needs and nothing else', async t => {
     const { stdout } = await run('tar', ['-tzf', join(folder, String(tarball))])
     const files = stdout.trim().split('\n').map(name => name.replace('package/', ''))
-    for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts', 'dist/storage/index.js', 'dist/testing/index.js']) {
+    for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/storage/index.js', 'dist/testing/index.js']) {
       t.ok(files.includes(file), file)
     }
     // The page about the sources is for a clone, as the tests' is.

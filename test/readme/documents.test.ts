@@ -3,9 +3,11 @@ import { OptionalKind } from '@sinclair/typebox'
 import Fastify from 'fastify'
 import t from 'tap'
 import clover from '../../src/index.js'
+import { keepAlive } from '../../src/cli/keep-alive.js'
+import { migrate } from '../../src/cli/migrate.js'
 import { errorCodes } from '../../src/errors.js'
 import { DueOutcome } from '../../src/jobs/due-options.js'
-import { KeepAliveSchedule, KeepAliveSummary } from '../../src/jobs/keep-alive-options.js'
+import { KeepAlivePass, KeepAliveSchedule, KeepAliveSummary } from '../../src/jobs/keep-alive-options.js'
 import { MigrationData, MigrationOutcome } from '../../src/jobs/migration-types.js'
 import { CloverSummary } from '../../src/operations/summary.js'
 import { CloverDataOptions } from '../../src/options/options.js'
@@ -115,6 +117,16 @@ t.test('the guide to jobs names every option, number and outcome of keep-alive a
 
 t.test('the guide to operations names every number of a summary', async t => {
   t.same(namesOf(guideTo('operations'), 'Member of the summary'), Object.keys(CloverSummary.properties))
+})
+
+t.test('the guide to jobs names every option of its commands, and they say what the guide says', async t => {
+  const guide = guideTo('jobs')
+  const flags = (text: string) => [...new Set([...text.matchAll(/--[a-z]+/g)].map(([flag]) => flag))].sort()
+  for (const [name, { usage }] of Object.entries({ 'keep-alive': keepAlive, migrate })) {
+    t.same(flags(rowsOf(guide, `Flag of \`${name}\``).map(([cell]) => cell).join()), flags(usage), name)
+  }
+  for (const { default: number } of [KeepAlivePass.properties.within, KeepAlivePass.properties.rate, KeepAlivePass.properties.concurrency]) t.match(keepAlive.usage, `default ${number}`)
+  for (const { default: number } of [MigrationData.properties.rate, MigrationData.properties.concurrency]) t.match(migrate.usage, `default ${number}`)
 })
 
 t.test('the guide to events has each event with its channel, its log level and its fields', async t => {

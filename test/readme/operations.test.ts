@@ -3,7 +3,8 @@ import { metrics } from '@opentelemetry/api'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { register } from 'prom-client'
 import t from 'tap'
-import { read } from './documents.js'
+import { eventTable } from '../../src/events/table.js'
+import { guideTo, read } from './documents.js'
 import { connect } from '../harness/browser.js'
 import { merchantA, merchantB, startHost } from '../harness/host.js'
 import { until } from '../harness/waiting.js'
@@ -53,4 +54,14 @@ t.test('the dashboard asks only for metrics that the guides\' code makes, and fo
   const exprs = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)).join('\n')
   for (const [, state = ''] of exprs.matchAll(/state="(\w+)"/g)) t.ok(states.includes(state), state)
   for (const event of ['refreshed', 'recovered', 'refresh-failed', 'reauthorization-required', 'pair-held', 'record-not-opened']) t.match(exprs, event)
+})
+
+t.test('the guide\'s alerts ask for metrics and events that exist', async t => {
+  const [, rules = ''] = /```yaml\n([^]*?)```/.exec(guideTo('operations')) ?? []
+  const exprs = [...rules.matchAll(/expr: (.*)/g)].map(([, expr = '']) => expr)
+  t.equal(exprs.length, 6)
+  const made = register.getMetricsAsArray().map(({ name }) => name)
+  for (const name of exprs.join().match(/clover_\w+/g) ?? []) t.ok(made.includes(name), name)
+  for (const [, event = ''] of exprs.join().matchAll(/event="([\w-]+)"/g)) t.ok(event in eventTable, event)
+  for (const [, state = ''] of exprs.join().matchAll(/state="(\w+)"/g)) t.ok(states.includes(state), state)
 })

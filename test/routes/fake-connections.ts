@@ -57,7 +57,8 @@ export async function startRoutes (t: Test, { connect, secret = cookieSecret, ti
     onStateRefused: reason => { refusals.push(reason) },
     onWebhookRefused: () => {},
     onVerification: () => {},
-    notifyHost: () => {},
+    notifyHost: async () => true,
+    sleep: realRuntime.sleep,
     summary: unused
   }
   app.register(async scope => { addRoutes(scope, resolveRoutes({ refresh: false }), context) })

@@ -4,13 +4,27 @@ export type SecretKind = 'app secret' | 'cookie secret' | 'key' | 'access token'
 /** Characters of a needle: so many of a secret are looked for at its head and at its end, so that half of one is found as well. */
 const needleLength = 16
 
+/** The hash of a needle, as a polynomial of its characters, which moves on by one character in constant time (Rabin and Karp). */
+const base = 0x01000193
+const baseToLength = Array.from({ length: needleLength }, () => base).reduce((product, factor) => Math.imul(product, factor), 1)
+/** A hash counts with its highest bits. */
+const slots = 20
+const slotOf = (hash: number) => hash >>> (32 - slots)
+
+function hashOf (needle: string): number {
+  let hash = 0
+  for (let at = 0; at < needleLength; at++) hash = Math.imul(hash, base) + needle.charCodeAt(at) | 0
+  return hash
+}
+
 /**
  * Every secret of a run, and where a text holds one of them: as it is, or encoded in a way that logs, pages and inspections use.
  *
- * A text is gone through once, however many secrets there are.
+ * A text is gone through once, however many secrets there are. Hours of logs are searched, so a place is only looked up if its hash is that of a needle.
  */
 export class Canaries {
   readonly #needles = new Map<string, { kind: SecretKind, form: string }>()
+  readonly #hashes = new Uint8Array(2 ** slots)
   readonly #known = new Set<string>()
 
   /** How many secrets are looked for. */
@@ -26,7 +40,10 @@ export class Canaries {
     this.#known.add(name)
     for (const [form, text] of Object.entries(formsOf(secret))) {
       for (const needle of [text.slice(0, needleLength), text.slice(-needleLength)]) {
-        if (!this.#needles.has(needle.toLowerCase())) this.#needles.set(needle.toLowerCase(), { kind, form })
+        const lower = needle.toLowerCase()
+        if (lower.length < needleLength || this.#needles.has(lower)) continue
+        this.#needles.set(lower, { kind, form })
+        this.#hashes[slotOf(hashOf(lower))] = 1
       }
     }
     return secret
@@ -36,7 +53,11 @@ export class Canaries {
   find (text: string, allowed: readonly SecretKind[] = []): string[] {
     const found = new Set<string>()
     const lower = text.toLowerCase()
+    let hash = hashOf(lower)
     for (let at = 0; at + needleLength <= lower.length; at++) {
+      const isCandidate = this.#hashes[slotOf(hash)] === 1
+      hash = Math.imul(hash, base) + lower.charCodeAt(at + needleLength) - Math.imul(lower.charCodeAt(at), baseToLength) | 0
+      if (!isCandidate) continue
       const needle = this.#needles.get(lower.slice(at, at + needleLength))
       if (needle && !allowed.includes(needle.kind)) found.add(`${needle.kind}, ${needle.form}, after ${JSON.stringify(text.slice(Math.max(0, at - 60), at))}`)
     }

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { connect } from '../harness/browser.js'
 import { lowTrust, merchantA, merchantB } from '../harness/host.js'
 import { askAll, fold, join, must, pairOf, type Flow } from './flow.js'
 import { canary, type WatchedHost, type WatchedHostOptions } from './watched-host.js'
@@ -32,6 +33,30 @@ export const connections: Flow[] = [
       await Promise.all([askAll(host, merchantA), askAll(other, merchantA)])
       host.time.pass(31 * 60_000)
       await Promise.all([host.token(merchantA), other.token(merchantA)])
+      await fold(host, other)
+    }
+  },
+  {
+    name: 'another deployment has the records, and one of them has a token in the place of its name',
+    host: { options: { deployment: 'staging' } },
+    run: async (host, another) => {
+      const other = await another({ beside: host, options: { deployment: 'production' } })
+      for (const merchantId of [merchantA, merchantB]) await join(other, merchantId)
+      const record = await host.raw.get(merchantB)
+      if (!record) throw new Error('not connected')
+      await host.raw.put({ ...record, deployment: canary('refresh token') }, record.revision)
+      for (const merchantId of [merchantA, merchantB]) {
+        await askAll(host, merchantId)
+        await connect(host.browser(), host.clover, merchantId)
+        await host.try('disconnect()', async () => await host.app.clover.disconnect(merchantId))
+      }
+      await host.try('adopt()', async () => await host.app.clover.adopt(pairOf(host, merchantA)))
+      await host.try('installations({ unusable })', async () => {
+        const all: unknown[] = []
+        for await (const one of host.app.clover.installations({ unusable: true })) all.push(one)
+        must(all.length === 2, 'both are listed')
+        return all
+      })
       await fold(host, other)
     }
   },

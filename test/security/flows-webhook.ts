@@ -89,6 +89,20 @@ export const webhooks: Flow[] = [
     }
   },
   {
+    name: 'webhook: events that the host does not take, and that are waited for',
+    host: () => {
+      auth = canary('webhook secret')
+      const webhook = { auth, awaitEvents: true }
+      return { options: { routes: { refresh: false, webhook }, onEvent: ({ type }) => { if (type === 'CREATE') throw new Error('mine') } } }
+    },
+    run: async host => {
+      const event = (type: string) => ({ objectId: 'O:1', type, ts: 1, more: canary() })
+      const headers = { 'x-clover-auth': auth }
+      must(await send(host, bodyOf({ [merchantA]: [event('CREATE'), event('UPDATE')] }), headers) === 503, 'an event is not taken')
+      must(await send(host, bodyOf({ [merchantA]: [event('UPDATE')] }), headers) === 200, 'an event is taken')
+    }
+  },
+  {
     name: 'webhook: as Clover sends it, over real connections',
     host: () => {
       const host = begin()

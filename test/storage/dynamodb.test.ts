@@ -93,7 +93,7 @@ t.test('a table that does not become active ends setup()', async t => {
   let looks = 0
   const describeTable = async () => {
     looks++
-    if (looks > 1 && looks < 122) setImmediate(() => mock.timers.tick(500))
+    if (looks > 1 && looks < 122) setImmediate(() => mock.timers.tick(1_000))
     return { Table: { TableStatus: 'CREATING', KeySchema: [{ AttributeName: 'merchantId' }] } }
   }
   await t.rejects(dynamodbStorage({ ...methodsOf(openClient(t)), describeTable }).setup(), { code: 'FST_CLOVER_STORAGE', cause: { message: /is still not active/ } })

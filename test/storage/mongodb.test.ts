@@ -1,5 +1,6 @@
 import type { Collection } from 'mongodb'
 import t from 'tap'
+import { durabilityOf } from '../../src/storage/durability.js'
 import { mongodbStorage, type MongodbCollection, type MongodbEntry } from '../../src/storage/index.js'
 import { storageConformance } from '../../src/testing/conformance/index.js'
 import { merchant, record } from '../../src/testing/conformance/records.js'
@@ -81,4 +82,8 @@ t.test('another client is refused, and the type of a Collection is accepted', as
   for (const client of [undefined, {}, { findOne () {} }]) t.throws(() => mongodbStorage(client as unknown as MongodbCollection), { name: 'TypeError', message: /^mongodbStorage: the first argument must be a Collection/ })
   const accept = (collection: Collection<MongodbEntry>) => mongodbStorage(collection)
   t.type(accept, 'function')
+})
+
+t.test('it says that it cannot be asked how durable it is, since it asks for that itself with each write', async t => {
+  t.same(await durabilityOf(mongodbStorage(standIn().collection))?.(), { store: 'MongoDB', servers: [] })
 })

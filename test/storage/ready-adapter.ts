@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import type { CloverStorage } from '../../src/storage/index.js'
+import { durabilityOf } from '../../src/storage/durability.js'
 import { merchant, record } from '../../src/testing/conformance/records.js'
 
 /** Tests of the ready adapters' behaviour beyond the contract, on an empty store. */
@@ -24,4 +25,10 @@ export async function testReadyAdapter (t: Test, storage: Required<CloverStorage
   t.same(await due(4.9), [], 'a listing of what is due reads nothing else')
   t.same(await due(5), [merchant(1)], 'a record due at that very second is in it')
   t.same(await due(1e21), [merchant(1), merchant(2)])
+
+  const report = await durabilityOf(storage)?.()
+  t.type(report?.store, 'string')
+  const settings = report?.servers.flatMap(server => Object.entries(server).flat()) ?? []
+  t.equal(settings.length > 0, report?.store !== 'DynamoDB', 'it tells the settings on which its durability depends')
+  for (const word of settings) t.match(word, /^[\w -]+$/)
 }

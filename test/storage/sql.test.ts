@@ -7,6 +7,7 @@ import {
   drizzleStorage, knexStorage, kyselyStorage, mysqlStorage, postgresStorage, prismaStorage, sqliteStorage, sqlStorage, typeormStorage,
   type SqlResult, type SqlStorageOptions
 } from '../../src/storage/index.js'
+import { durabilityOf } from '../../src/storage/durability.js'
 import { merchant, record } from '../../src/testing/conformance/records.js'
 import { openSqlite } from '../harness/sqlite.js'
 import { mariadb, mysqlPool, newTable, postgres } from './sql-servers.js'
@@ -75,6 +76,7 @@ t.test('inside a transaction that is open on the client\'s only connection, noth
   t.same(await typeorm.get(merchant(1)), first)
   t.same((await typeorm.list({ limit: 5 })).items, [first])
   t.equal(await typeorm.delete(merchant(1)), true)
+  t.match(await durabilityOf(typeorm)?.(), { store: 'SQLite', servers: [{ journal_mode: 'delete', synchronous: '2' }] })
 })
 
 t.test('Kysely: plugins of the host change nothing', { skip: postgres.skip }, async t => {

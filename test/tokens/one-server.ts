@@ -7,6 +7,7 @@ import { RecordCache } from '../../src/tokens/cache.js'
 import type { TokenEvent } from '../../src/events/table.js'
 import type { Installation } from '../../src/installation.js'
 import { createTokens } from '../../src/tokens/create-tokens.js'
+import { Deployment, type DeploymentSettings } from '../../src/tokens/deployment.js'
 import { RecordMaker } from '../../src/tokens/record.js'
 import { CallSlots } from '../../src/concurrency/call-slots.js'
 import { Store } from '../../src/tokens/store.js'
@@ -83,6 +84,8 @@ export interface ServerOptions {
   maxWait?: number
   maxCalls?: number
   trustMerchantId?: boolean
+  /** Its name, and whose records it takes over. Default: none. */
+  deployment?: DeploymentSettings
   launchUrl?: (merchantId: string) => string
   isClosing?: () => boolean
   jitter?: () => number
@@ -142,13 +145,14 @@ export function anotherServer (options: ServerOptions = {}) {
   const clock = new CloverClock(now)
   const client = clover.client(() => { if (skew !== 0) clock.observe(new Date(Date.now()).toUTCString()) })
   const { appId, environment } = identity
-  const store = new Store({ storage, appId, environment, timeout: 5_000, monotonic: now, onUnreadable: unreadableNotice(notify, now) })
+  const deployment = options.deployment && new Deployment(options.deployment, clock)
+  const store = new Store({ storage, appId, environment, deployment, timeout: 5_000, monotonic: now, onUnreadable: unreadableNotice(notify, now) })
   const cache = options.cache === false
     ? undefined
     : new RecordCache({ max: 100, ttl: 10_000, minValidity, refreshAhead, monotonic: now, clock })
   let ids = 0
   const prefix = (servers++).toString(16)
-  const make = new RecordMaker(bytes => `${prefix}${(++ids).toString(16).padStart(6, '0')}`.padStart(bytes * 2, '0'))
+  const make = new RecordMaker(bytes => `${prefix}${(++ids).toString(16).padStart(6, '0')}`.padStart(bytes * 2, '0'), options.deployment?.name)
   const slots = new CallSlots(maxCalls)
   const tokens = createTokens({
     store,

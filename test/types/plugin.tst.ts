@@ -3,7 +3,7 @@ import { Type, type Static } from '@sinclair/typebox'
 import Fastify, { type FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import clover, {
-  diagnosticsChannels, diagnosticsSchemas, isCloverError, type Clover, type CloverEvent, type CloverOptions, type CloverRoutes, type CloverStorage, type DiagnosticsEvent, type DiagnosticsEventType, type Installation,
+  diagnosticsChannels, diagnosticsSchemas, isCloverError, type Clover, type CloverEvent, type CloverOptions, type CloverRoutes, type CloverStorage, type DiagnosticsEvent, type DiagnosticsEventType, type Finding, type Installation,
   type InstallationSummary, type KeepAliveSummary, type MerchantHook, type MigrationOutcome
 } from '../../src/index.js'
 import { memoryStorage } from '../../src/storage/index.js'
@@ -64,6 +64,14 @@ describe('hosts', () => {
     expect(clover.ecommercePublicKey('x', { renew: true })).type.toBe<Promise<string>>()
   })
 
+  test('diagnose a deployment', () => {
+    const { clover } = Fastify()
+    expect(clover.diagnose()).type.toBe<AsyncIterableIterator<Finding>>()
+    expect(clover.diagnose).type.toBeCallableWith({ merchantId: 'x', signal: AbortSignal.timeout(1) })
+    expect(clover.diagnose).type.not.toBeCallableWith('x')
+    expect<Finding['status']>().type.toBe<'ok' | 'warning' | 'error' | 'not-checked'>()
+  })
+
   test('never see a secret in a summary', () => {
     expect<InstallationSummary>().type.not.toHaveProperty('accessToken')
     expect<InstallationSummary>().type.not.toHaveProperty('refreshToken')
@@ -107,6 +115,15 @@ describe('options', () => {
     }
   })
 
+  test('of a deployment are its name, or its name and the one that it takes over', () => {
+    expect<'staging'>().type.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<{ name: string, takeOver: string, until: string }>().type.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<{ name: string, takeOver: string }>().type.not.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<{ name: string }>().type.not.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<string[]>().type.not.toBeAssignableTo<CloverOptions['deployment']>()
+    expect<InstallationSummary['deployment']>().type.toBe<string | undefined>()
+  })
+
   test('that are wrong are refused', () => {
     const { register } = Fastify()
     expect(register).type.not.toBeCallableWith(clover, { ...options, environment: 'mars' as const })
@@ -139,6 +156,8 @@ describe('options', () => {
       },
       onEvent: event => queue.add(event)
     } satisfies CloverOptions)
+    expect<{ webhook: { auth: string, awaitEvents: boolean } }>().type.toBeAssignableTo<CloverRoutes>()
+    expect<{ webhook: { auth: string, awaitEvents: 'all' } }>().type.not.toBeAssignableTo<CloverRoutes>()
     expect<{ webhook: false | undefined }>().type.toBeAssignableTo<CloverRoutes>()
     expect<{ webhook: string }>().type.not.toBeAssignableTo<CloverRoutes>()
     expect<{ webhook: { path: string } }>().type.not.toBeAssignableTo<CloverRoutes>()

@@ -60,6 +60,15 @@ export async function webhook (app: FastifyInstance, options: CloverOptions, que
   })
 }
 
+export function awaited (queue: { add: (event: CloverEvent) => Promise<void> }): Pick<CloverOptions, 'routes' | 'onEvent'> {
+  return {
+    routes: { webhook: { auth: process.env.CLOVER_WEBHOOK_AUTH, awaitEvents: true } },
+    onEvent: async event => {
+      await queue.add(event) // resolves once the queue has stored it
+    }
+  }
+}
+
 export function implicitFlow (): Partial<CloverOptions> {
   return {
     environment: 'sandbox',

@@ -1,7 +1,9 @@
-/* The short blocks of the guide to storage: type-checked, never run. */
+/* The short blocks of the guide to storage: type-checked. Only `bindAll` is run, by test/flows/deployments.test.ts. */
 import { encryptedStorage, postgresStorage } from 'fastify-clover/storage'
 import { sqlStorage } from 'fastify-clover/storage'
 import type { CloverStorage, EncryptedStorage, PostgresClient } from 'fastify-clover/storage'
+import type { FastifyInstance } from 'fastify'
+import clover, { type CloverOptions } from 'fastify-clover'
 import type { Pool } from 'pg'
 
 export function sealed (pool: PostgresClient): EncryptedStorage {
@@ -20,4 +22,18 @@ export function ownClient (pool: Pool): CloverStorage {
     }
   })
   return storage
+}
+
+export async function ofProduction (app: FastifyInstance, options: CloverOptions): Promise<void> {
+  await app.register(clover, { ...options, deployment: 'production' })
+}
+
+export async function bindAll (app: FastifyInstance): Promise<void> {
+  for await (const { merchantId, deployment } of app.clover.installations()) {
+    if (deployment !== 'production') await app.clover.refresh(merchantId).catch(err => app.log.error(err))
+  }
+}
+
+export async function moved (app: FastifyInstance, options: CloverOptions): Promise<void> {
+  await app.register(clover, { ...options, deployment: { name: 'production-eu', takeOver: 'production', until: '2026-12-24' } })
 }

@@ -1,0 +1,41 @@
+/** @internal The checks of `diagnose()`, in their order, each with the section about it: a path in this package, and a heading. */
+export const links = {
+  'app-secret': 'README.md#options',
+  'cookie-secret': 'README.md#options',
+  'dangerous-options': 'README.md#options',
+  'base-url': 'README.md#options',
+  certificates: 'README.md#security',
+  'keep-alive': 'src/jobs/README.md#merchants-who-are-away-for-long',
+  'webhook-auth': 'src/routes/README.md#webhooks',
+  'clover-api': 'src/routes/README.md#flows-and-regions',
+  'clover-authorize': 'src/routes/README.md#flows-and-regions',
+  'clover-legacy': 'src/routes/README.md#flows-and-regions',
+  'clover-ecommerce': 'src/routes/README.md#flows-and-regions',
+  clock: 'src/operations/README.md#the-clock',
+  'public-address': 'src/operations/README.md#the-public-addresses',
+  launch: 'src/operations/README.md#the-public-addresses',
+  'launch-cookie': 'src/operations/README.md#the-public-addresses',
+  'launch-cache': 'src/operations/README.md#the-public-addresses',
+  callback: 'src/operations/README.md#the-public-addresses',
+  'refresh-guard': 'README.md#routes',
+  webhook: 'src/routes/README.md#webhooks',
+  'storage-inserts': 'src/storage/README.md#write-an-adapter',
+  'storage-reads': 'src/storage/README.md#how-durable-they-must-be',
+  'storage-updates': 'src/storage/README.md#write-an-adapter',
+  'storage-lists': 'src/storage/README.md#write-an-adapter',
+  records: 'src/storage/README.md#records-that-cannot-be-read',
+  'storage-deletes': 'src/storage/README.md#write-an-adapter',
+  'storage-durability': 'src/storage/README.md#how-durable-they-must-be',
+  merchant: 'src/tokens/README.md#the-record',
+  'access-token': 'README.md#errors',
+  'read-merchant': 'README.md#set-up-the-app-at-clover',
+  'ecommerce-key': 'src/api/README.md#the-public-key',
+  'dashboard-site-url': 'README.md#set-up-the-app-at-clover',
+  'dashboard-launch-path': 'README.md#set-up-the-app-at-clover',
+  'dashboard-app-type': 'README.md#set-up-the-app-at-clover',
+  'dashboard-permissions': 'README.md#set-up-the-app-at-clover',
+  'dashboard-webhook': 'src/routes/README.md#webhooks'
+} as const
+
+/** @internal The name of a check. */
+export type CheckName = keyof typeof links
