@@ -31,7 +31,7 @@ export function readArguments<Name extends string, Schema extends TObject> (
   }
   const problems = wrongFields(schema, options, '--')
   if (problems.length > 0) throw new UsageError(problems.join(' '))
-  if (given.length !== names.length) throw new UsageError(`${command} takes ${names.map(name => `<${name}>`).join(' ')}: see fastify-clover ${command} --help.`)
+  if (given.length !== names.length) throw new UsageError(`${command} takes ${names.map(name => `<${name}>`).join(' ') || 'only options'}: see fastify-clover ${command} --help.`)
   return { named: Object.fromEntries(names.map((name, i) => [name, given[i]])) as Record<Name, string>, options: options as Static<Schema> }
 }
 

@@ -7,6 +7,7 @@ import { doctor } from './doctor.js'
 import type { Io } from './io.js'
 import { keepAlive } from './keep-alive.js'
 import { migrate } from './migrate.js'
+import { createProbe } from './probe.js'
 import { status } from './status.js'
 import { messageOf, UsageError } from './usage-error.js'
 
@@ -14,7 +15,8 @@ const commands: Record<string, Command> = {
   doctor,
   status,
   'keep-alive': keepAlive,
-  migrate
+  migrate,
+  probe: createProbe()
 }
 
 const help = `fastify-clover <command> [arguments]

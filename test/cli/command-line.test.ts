@@ -24,7 +24,7 @@ t.test('--version is that of the package', async t => {
 
 t.test('wrong usage is a sentence on stderr and exit code 2', async t => {
   const wrong: Array<[string[], RegExp]> = [
-    [[], /^fastify-clover: name a command: doctor, status, keep-alive, migrate; .*\n$/],
+    [[], /^fastify-clover: name a command: doctor, status, keep-alive, migrate, probe; .*\n$/],
     [['keepalive'], /^fastify-clover: keepalive is no command: did you mean keep-alive\?\n$/],
     [['toString'], /^fastify-clover: toString is no command: see fastify-clover --help\.\n$/],
     [['keep-alive'], /^fastify-clover: keep-alive takes <app>: see fastify-clover keep-alive --help\.\n$/],

@@ -35,6 +35,32 @@ t.test('reset clears tokens and counters, and keeps apps, merchants and time', a
   t.equal(clover.now(), start)
 })
 
+const probed = {
+  probedAt: '2026-02-03T04:05:06.000Z',
+  version: '1.0.0',
+  environment: 'sandbox',
+  trust: 'high',
+  unknowns: { accessTokenDiesAtRefresh: true },
+  measured: { accessTokenLifetime: 900, refreshTokensPerMerchant: 1 },
+  experiments: [{ name: 'refresh', outcome: 'settled' }, { name: 'launch', outcome: 'skipped', reason: 'not chosen' }],
+  facts: [{ experiment: 'refresh', name: 'refreshTokenWorksOnce', value: true }]
+}
+
+t.test('a report of the probe is taken for the unknowns, and what it measured for options that are left out', async t => {
+  for (const [options, lifetime] of [[{}, 900], [{ accessTokenLifetime: 60 }, 60]] as const) {
+    const clover = await simulator(t, { unknowns: probed, ...options })
+    const first = clover.connect({ merchantId })
+    t.equal(first.access_token_expiration, clover.now() / 1000 + lifetime)
+    await refreshed(clover, first.refresh_token)
+    t.notOk(clover.isLiveAccessToken(first.access_token))
+    clover.connect({ merchantId })
+    t.equal(clover.liveRefreshTokens(merchantId).length, 1)
+  }
+  const { measured, ...older } = probed
+  const clover = await simulator(t, { unknowns: older })
+  t.equal(clover.connect({ merchantId }).access_token_expiration, clover.now() / 1000 + 1800, 'without measurements the defaults hold')
+})
+
 t.test('wrong options are refused by name', async t => {
   const refused: [unknown, RegExp][] = [
     [{ port: -1 }, /options\.port/],
@@ -49,6 +75,12 @@ t.test('wrong options are refused by name', async t => {
     [{ accessTokenLifetime: 0 }, /options\.accessTokenLifetime/],
     [{ unknowns: { recovery: 'twice' } }, /options\.unknowns\.recovery/],
     [{ unknowns: { nonsense: true } }, /options\.unknowns\.nonsense/],
+    [{ unknowns: 'nonsense' }, /options\.unknowns/],
+    [{ unknowns: { ...probed, unknowns: { recovery: 'twice' } } }, /options\.unknowns\.unknowns\.recovery/],
+    [{ unknowns: { ...probed, unknowns: { nonsense: true } } }, /options\.unknowns\.unknowns\.nonsense/],
+    [{ unknowns: { ...probed, measured: { accessTokenLifetime: 0 } } }, /options\.unknowns\.measured\.accessTokenLifetime/],
+    [{ unknowns: { ...probed, trust: 'some' } }, /options\.unknowns\.trust/],
+    [{ unknowns: { unknowns: {} } }, /options\.unknowns\.probedAt/],
     [{ rateLimits: { appPerSecond: 0 } }, /options\.rateLimits/],
     [{ now: 5 }, /options\.now/],
     [{ random: 'x' }, /options\.random/],

@@ -1,9 +1,11 @@
 import { Type, type Static, type TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { isPlainObject } from '../../checks/wrong-fields.js'
 import { isSecureUrl } from '../../environments.js'
 import { MerchantId } from '../../installation.js'
 import type { Endpoint } from './calls.js'
 import { SimulatorMisuse } from './errors.js'
+import { WholeReport, type ProbeReport } from './probe-report.js'
 import type { RandomSource } from './random.js'
 import { Unknowns } from './unknowns.js'
 
@@ -146,8 +148,11 @@ export const DataOptions = Type.Object({
 
 /** The options of `cloverSimulator()`. Each has a default. */
 export interface SimulatorOptions extends Partial<Omit<Static<typeof DataOptions>, 'unknowns'>> {
-  /** A switch for each undocumented behaviour of Clover. Default: the most likely behaviour. */
-  unknowns?: Partial<Unknowns>
+  /**
+   * A switch for each undocumented behaviour of Clover, or a report of `fastify-clover probe`. A report also has lifetimes and the limit of refresh
+   * tokens, if they were measured, for options that are left out. Default: the most likely behaviour.
+   */
+  unknowns?: Partial<Unknowns> | ProbeReport
   /** The time in Unix milliseconds. Default: `Date.now`. */
   now?: () => number
   /** The source of ids, codes and tokens, which must not repeat itself. Default: `crypto.randomBytes`. */
@@ -175,13 +180,14 @@ export function checkUrl (text: string, what: string): void {
 }
 
 /** Checks options and fills in the defaults. Throws a {@link SimulatorMisuse} for a wrong one. */
-export function resolveOptions ({ now, random, latency = 0, ...data }: SimulatorOptions): Settings {
+export function resolveOptions ({ now, random, latency = 0, ...given }: SimulatorOptions): Settings {
   for (const [name, value] of Object.entries({ now, random })) {
     if (value !== undefined && typeof value !== 'function') throw new SimulatorMisuse(`options.${name}: Expected function.`)
   }
   if (typeof latency !== 'function' && !(typeof latency === 'number' && latency >= 0)) {
     throw new SimulatorMisuse('options.latency: Expected milliseconds, or a function that returns them.')
   }
+  const data = withReport(given)
   check(Type.Partial(DataOptions), data, 'options')
   const options: unknown = Value.Default(DataOptions, { unknowns: {}, ...structuredClone(data) })
   check(DataOptions, options, 'options')
@@ -190,4 +196,11 @@ export function resolveOptions ({ now, random, latency = 0, ...data }: Simulator
   check(Unknowns, unknowns, 'options.unknowns')
   if (rateLimits !== false) check(Type.Required(RateLimits), rateLimits, 'options.rateLimits')
   return { ...options, unknowns, rateLimits, latency: typeof latency === 'function' ? latency : () => latency }
+}
+
+/** The options with a report's switches, and with what it measured for options that are left out. */
+function withReport ({ unknowns, ...options }: SimulatorOptions): SimulatorOptions {
+  if (!isPlainObject(unknowns) || !('unknowns' in unknowns)) return { ...options, ...(unknowns !== undefined && { unknowns }) }
+  check(WholeReport, unknowns, 'options.unknowns')
+  return { ...unknowns.measured, ...options, unknowns: unknowns.unknowns }
 }
