@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Installation } from '../../src/installation.js'
 import { Summaries } from '../../src/operations/summary.js'
-import { day, jobsOf, connectMany, days, id } from '../jobs/server-jobs.js'
+import { day, jobsOf, connectMany, id } from '../jobs/server-jobs.js'
 import { leap, merchantId, startServer, type TestStorage } from '../tokens/one-server.js'
 
 type Server = ReturnType<typeof startServer>
