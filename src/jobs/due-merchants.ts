@@ -51,6 +51,9 @@ const pageSize = 100
 /** How often the read of a page is tried, and the pauses between tries in milliseconds. */
 const listing = { tries: 4, first: 1_000, longest: 10_000 }
 
+/** How often the refresh of another server is looked at, and the pauses in between in milliseconds. */
+const another = { tries: 6, first: 100, longest: 1_000 }
+
 /** @internal Finds the merchants who are due, and refreshes one. Keep-alive does both; a host with a queue of its own does each by itself. */
 export class DueMerchants {
   readonly #use: DueMerchantsDependencies
@@ -77,27 +80,36 @@ export class DueMerchants {
   async refreshIfDue (merchantId: string, options: Pick<DueOptions, 'within'> = {}): Promise<DueOutcome> {
     requireMerchantId(merchantId)
     checkOptions('refreshIfDue', RefreshIfDueArgument, options)
-    const { store, jobs } = this.#use
     const within = withinOf(options)
-    const stop = jobs.begin()
-    const isLeft = () => {
-      if (stop.aborted) throw closing()
-      return false
-    }
+    const stop = this.#use.jobs.begin()
     try {
-      const record = await store.get(merchantId)
-      const due = record && this.#dueOf(record, within)
-      const outcome = due ? await jobs.track(this.#refresh(due, within, isLeft)) : 'skipped'
-      if (outcome !== 'skipped') return outcome
-      // The outcome of a refresh in progress is not known yet, and one that failed leaves its lease.
-      const current = due ? await store.get(merchantId) : record
-      return current && this.isInProgress(current, within) ? 'failed' : 'skipped'
+      return await this.#refreshIfDue(merchantId, within, stop)
     } catch (error) {
       const outcome = outcomeOf(error)
       // Another try does not help, or another process has to take this merchant.
       if (outcome === 'failed' && !(isCloverError(error) && passing.includes(error.code))) throw error
       return outcome
     }
+  }
+
+  async #refreshIfDue (merchantId: string, within: number, stop: AbortSignal): Promise<DueOutcome> {
+    const { store, jobs, runtime: { jitter, sleep } } = this.#use
+    const isLeft = () => {
+      if (stop.aborted) throw closing()
+      return false
+    }
+    for (let round = 0; round <= another.tries; round++) {
+      const record = await store.get(merchantId)
+      const due = record && this.#dueOf(record, within)
+      const outcome = due ? await jobs.track(this.#refresh(due, within, isLeft)) : 'skipped'
+      if (outcome !== 'skipped') return outcome
+      // A refresh of another server ends soon, as a rule; one that failed leaves its lease.
+      const current = due ? await store.get(merchantId) : record
+      if (current === undefined || !this.isInProgress(current, within)) return 'skipped'
+      await sleep(backoff(another, round, jitter), stop)
+      isLeft()
+    }
+    return 'failed'
   }
 
   /** Whether a merchant would be due, but has a lease: a refresh is in progress, or failed a moment ago. */
