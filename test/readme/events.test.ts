@@ -15,6 +15,8 @@ trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new Sim
 Object.assign(process.env, { CLOVER_APP_ID: highTrust, CLOVER_ENVIRONMENT: 'simulator' })
 await import('./metrics.js')
 await import('./tracing.js')
+delete process.env.CLOVER_APP_ID
+delete process.env.CLOVER_ENVIRONMENT
 
 const labels = (event: string) => `event="${event}",app="${highTrust}",environment="simulator"`
 
