@@ -3,6 +3,7 @@ import { KeepAlivePass, type KeepAliveSummary } from '../jobs/keep-alive-options
 import { colour } from './colour.js'
 import { exitCodes, type Command } from './command.js'
 import { commonOptions, commonUsage } from './common-options.js'
+import { counted } from './counted.js'
 import { readArguments } from './read-arguments.js'
 import { Report } from './report.js'
 import { useApp } from './use-app.js'
@@ -33,9 +34,9 @@ Merchants whom Clover refuses, and records that cannot be used, do not count: an
       clover.keepAlive({ ...pass, signal: io.signal, onProgress: progress => report.progress(lineOf(progress), progress) }))
     const { candidates, due, refreshed, skipped, refused, failed, inProgress, unusable, isComplete } = summary
     report.summary([
-      `${due} of ${candidates} merchants were due: ${refreshed} refreshed, ${skipped} skipped, ${refused} must authorize again, ${failed} failed.`,
+      `${due} of ${counted(candidates, 'merchant')} ${due === 1 ? 'was' : 'were'} due: ${refreshed} refreshed, ${skipped} skipped, ${refused} must authorize again, ${failed} failed.`,
       ...inProgress > 0 ? [colour(io, 'yellow', `${inProgress} more are being refreshed elsewhere, or their refresh failed a moment ago: run it again in a minute.`)] : [],
-      ...unusable > 0 ? [colour(io, 'yellow', `${unusable} records cannot be used.`)] : [],
+      ...unusable > 0 ? [colour(io, 'yellow', `${counted(unusable, 'record')} cannot be used.`)] : [],
       ...isComplete ? [] : [colour(io, 'yellow', 'Stopped: run it again to go on.')]
     ], summary)
     return isComplete && failed + inProgress === 0 ? exitCodes.done : exitCodes.notDone

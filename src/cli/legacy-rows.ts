@@ -1,4 +1,5 @@
 import type { LegacyToken } from '../jobs/migration-types.js'
+import { counted } from './counted.js'
 import { fieldsOf } from './csv.js'
 import type { Row } from './rows.js'
 import { UsageError } from './usage-error.js'
@@ -30,7 +31,7 @@ async function * fromCsv (rows: Rows, name: string): Merchants {
       header = checkHeader(fields, name)
       continue
     }
-    if (fields.length !== header.length) throw new UsageError(`${name}, row ${number}: it has ${fields.length} fields, and the first row has ${header.length}.`)
+    if (fields.length !== header.length) throw new UsageError(`${name}, row ${number}: it has ${counted(fields.length, 'field')}, and the first row has ${header.length}.`)
     const [merchantId = '', legacyToken = ''] = columns.map(column => fields[Number(header?.indexOf(column))])
     yield { number, merchant: { merchantId, legacyToken } }
   }
@@ -41,8 +42,9 @@ function checkHeader (header: string[], name: string): string[] {
   if (columns.every(column => header.filter(other => other === column).length === 1)) return header
   // The first row of a list without a header has a token. Nearly every token has a digit, and none that Clover gives is so short.
   const isHeader = header.every(column => /^[a-z_ .;|\t-]{0,30}$/i.test(column))
+  const isSeparatedOtherwise = header.length === 1 && /[;|\t]/.test(String(header[0]))
   throw new UsageError(isHeader
-    ? `${name} has the columns ${header.join()}: it must have ${columns.join()}.`
+    ? `${name} has the columns ${header.join()}: it must have ${columns.join()}.${isSeparatedOtherwise ? ' Separate the fields with commas.' : ''}`
     : `${name} does not begin with the names of its columns: its first row must be ${columns.join()}.`)
 }
 

@@ -4,6 +4,7 @@ import { realRuntime } from '../runtime.js'
 import { colour } from './colour.js'
 import { exitCodes, type Command } from './command.js'
 import { commonOptions, commonUsage } from './common-options.js'
+import { counted } from './counted.js'
 import { openLegacyList } from './legacy-list.js'
 import { MigrationRun } from './migration-run.js'
 import { progressBar } from './progress-bar.js'
@@ -68,13 +69,14 @@ format, and an app that does not start.`,
 
     function summarize (): void {
       const { counts } = run
-      const { total, migrated, alreadyConnected, refused, failed, isComplete } = counts
-      // Merchants whose turn had come when it was stopped, and who were not begun, have failed.
-      const isStopped = !isComplete || (io.signal.aborted && failed > 0)
+      const { total, migrated, alreadyConnected, refused, failed, left = 0, isComplete } = counts
+      const others = `${alreadyConnected} had a pair already, ${refused} refused, ${failed} failed`
       const seconds = Number(((realRuntime.monotonic() - began) / 1000).toFixed(1))
       report.summary([
-        `${total} merchants: ${migrated} moved, ${alreadyConnected} had a pair already, ${refused} refused, ${failed} failed; in ${seconds} seconds.`,
-        ...isStopped ? [colour(io, 'yellow', 'Stopped: run it again to go on.')] : [],
+        left > 0
+          ? `${migrated} of ${counted(total, 'merchant')} moved, ${others}, ${left} left; in ${seconds} seconds.`
+          : `${counted(total, 'merchant')}: ${migrated} moved, ${others}; in ${seconds} seconds.`,
+        ...!isComplete ? [colour(io, 'yellow', 'Stopped: run it again to go on.')] : [],
         ...rejectsFile !== undefined && refused + failed > 0 ? [`Who could not be moved is in ${rejectsFile}.`] : []
       ], { ...counts, seconds })
     }

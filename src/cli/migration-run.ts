@@ -1,5 +1,6 @@
 import type { Clover } from '../decorator.js'
 import type { LegacyToken, MigrationOptions } from '../jobs/migration-types.js'
+import { isNotBegun } from '../jobs/tally.js'
 import type { LegacyList } from './legacy-list.js'
 import type { Reject } from './rejects.js'
 
@@ -12,6 +13,8 @@ export interface MigrationCounts {
   alreadyConnected: number
   refused: number
   failed: number
+  /** Merchants whom another run has to begin; of standard input it is not known. */
+  left?: number
   /** `false`: the run ended before the end of the list. */
   isComplete: boolean
 }
@@ -36,6 +39,7 @@ export class MigrationRun {
       const { index, merchantId, outcome } = result
       const row = this.#rows.get(index)
       this.#rows.delete(index)
+      if (isNotBegun(result)) continue
       this.#counts[outcome]++
       if (result.outcome === 'refused' || result.outcome === 'failed') {
         await onReject({ row, merchantId, outcome: result.outcome, ...(result.code !== undefined && { code: result.code }), reason: result.reason })
@@ -46,7 +50,8 @@ export class MigrationRun {
   get counts (): MigrationCounts {
     const { 'already-connected': alreadyConnected, ...counts } = this.#counts
     const done = counts.migrated + alreadyConnected + counts.refused + counts.failed
-    return { total: this.#list.total ?? done, done, ...counts, alreadyConnected, isComplete: this.#isRead && done === this.#read }
+    const { total } = this.#list
+    return { total: total ?? done, done, ...counts, alreadyConnected, ...(total !== undefined && { left: total - done }), isComplete: this.#isRead && done === this.#read }
   }
 
   async * #merchants (): AsyncGenerator<LegacyToken, void, undefined> {

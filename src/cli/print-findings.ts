@@ -1,6 +1,7 @@
 import { links } from '../operations/checks.js'
 import type { Finding, FindingStatus } from '../operations/finding.js'
 import { colour, type Colour } from './colour.js'
+import { counted } from './counted.js'
 import type { Io } from './io.js'
 
 const colours = { ok: 'green', warning: 'yellow', error: 'red', 'not-checked': 'dim' } as const satisfies Record<FindingStatus, Colour>
@@ -20,7 +21,7 @@ export async function printFindings (findings: AsyncIterable<Finding>, io: Pick<
     counts[finding.status]++
     stdout.write(json ? `${JSON.stringify(finding)}\n` : tableRow(io, finding))
   }
-  if (!json) stdout.write(`\n${counts.error} errors, ${counts.warning} warnings, ${counts.ok} ok, ${counts['not-checked']} not checked\n`)
+  if (!json) stdout.write(`\n${counted(counts.error, 'error')}, ${counted(counts.warning, 'warning')}, ${counts.ok} ok, ${counts['not-checked']} not checked\n`)
   return counts.error > 0 ? 1 : 0
 }
 

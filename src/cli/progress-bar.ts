@@ -1,11 +1,12 @@
 import type { MigrationProgress } from '../jobs/migration-types.js'
+import { counted } from './counted.js'
 
 /** Characters of the bar. */
 const width = 12
 
 /** @internal The progress of a migration as one line. Where the total is unknown, as of standard input, it has no bar. */
 export function progressBar ({ done, total, rate, timeLeft, refused, failed }: MigrationProgress): string {
-  const bar = total === undefined ? `${done} merchants` : `${barOf(done, total)} ${done} of ${total}`
+  const bar = total === undefined ? counted(done, 'merchant') : `${barOf(done, total)} ${done} of ${total}`
   return [bar, `${rate.toFixed(1)}/s`, ...timeLeft === undefined ? [] : [`${durationOf(timeLeft)} left`], `${refused} refused, ${failed} failed`].join(' | ')
 }
 

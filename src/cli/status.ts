@@ -4,6 +4,7 @@ import { exitCodes, type Command } from './command.js'
 import type { CloverSummary } from '../operations/summary.js'
 import { commonOptions, commonUsage } from './common-options.js'
 import { readArguments } from './read-arguments.js'
+import { Report } from './report.js'
 import { useApp } from './use-app.js'
 
 const options = Type.Object(commonOptions)
@@ -21,14 +22,14 @@ Counts the merchants in the app's store by their state. It asks Clover nothing.
 ${commonUsage.app}
 
 ${commonUsage.scope}
-  --json             prints a line of JSON
+${commonUsage.json}
 
 Exit code: 0, whatever the numbers are; 1 if the store cannot be read; 2 for wrong usage and an app that does not start.`,
   async run (args, io) {
     const { named: { app }, options: { scope, json } } = readArguments('status', args, ['app'], options)
     const summary = await useApp(app, { scope }, io, ({ clover }) => clover.summary({ signal: io.signal }))
-    if (json) io.stdout.write(`${JSON.stringify(summary)}\n`)
-    else for (const [name, value] of Object.entries(summary)) io.stdout.write(`${line(name, value, text => colour(io, 'yellow', text))}\n`)
+    const lines = Object.entries(summary).map(([name, value]) => line(name, value, text => colour(io, 'yellow', text)))
+    new Report(io, { json }).summary(lines, summary)
     return exitCodes.done
   }
 }

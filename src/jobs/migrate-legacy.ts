@@ -8,7 +8,7 @@ import type { Runtime } from '../runtime.js'
 import { inCompletionOrder } from '../concurrency/in-completion-order.js'
 import type { Jobs } from './jobs.js'
 import type { Migration, MigrationRun } from './migration.js'
-import { LegacyToken, MigrationArgument, type MigrationOptions, type MigrationOutcome } from './migration-types.js'
+import { LegacyToken, MigrationArgument, notBegun, type MigrationOptions, type MigrationOutcome } from './migration-types.js'
 import { Progress } from './progress.js'
 import { sizeOf, Tally } from './tally.js'
 
@@ -64,7 +64,7 @@ export class MigrateLegacy {
       const outcome = await jobs.track(this.#outcome(item, index, { limiter, stop }, streak))
       if (streak.error) quit.abort()
       tally.add(outcome)
-      progress.step(tally.done, rate => tally.report(rate))
+      progress.step(tally.attempted, rate => tally.report(rate))
       return outcome
     }
     try {
@@ -72,7 +72,7 @@ export class MigrateLegacy {
       if (streak.error) throw streak.error
     } finally {
       stop.removeEventListener('abort', hurry)
-      progress.report(tally.done, rate => tally.report(rate))
+      progress.report(tally.attempted, rate => tally.report(rate))
     }
   }
 
@@ -83,7 +83,7 @@ export class MigrateLegacy {
       if (merchantId === null) throw invalidMerchantId()
       if (!Value.Check(LegacyToken, token)) throw invalidOptions(['legacyToken must be a token: a string of printable characters without spaces. Left out, it is the one that is stored for the merchant.'])
       const outcome = await this.#use.migration.migrate(token, run)
-      if (outcome === 'stopped') return { index, merchantId, outcome: 'failed', reason: 'The run was stopped before this merchant was begun: run it again.' }
+      if (outcome === 'stopped') return { index, merchantId, outcome: 'failed', reason: notBegun }
       streak.end()
       return { index, merchantId, outcome }
     } catch (error) {

@@ -33,6 +33,9 @@ export const MigrationOutcome = Type.Union([
 ], { $id: 'CloverMigrationOutcome', description: 'The outcome of one item of migrateLegacy()' })
 export type MigrationOutcome = Static<typeof MigrationOutcome>
 
+/** @internal The reason of a merchant whom a stop left unbegun: no call was made for it. */
+export const notBegun = 'The run was stopped before this merchant was begun: run it again.'
+
 /** The progress of `migrateLegacy()`: counts of items. */
 export const MigrationProgress = Type.Object({
   done: Type.Integer(),
@@ -41,7 +44,7 @@ export const MigrationProgress = Type.Object({
   refused: Type.Integer(),
   failed: Type.Integer(),
   total: Type.Optional(Type.Integer()),
-  rate: Type.Number({ description: 'Merchants a second, averaged over the last half minute' }),
+  rate: Type.Number({ description: 'Merchants a second, averaged over the last half minute; those who had a pair already do not count' }),
   timeLeft: Type.Optional(Type.Number({ description: 'Seconds; absent if the total or the rate is unknown' }))
 }, { $id: 'CloverMigrationProgress', description: 'The progress of migrateLegacy()' })
 export type MigrationProgress = Static<typeof MigrationProgress>

@@ -24,7 +24,7 @@ export class Progress<Report> {
     this.#reportedAt = runtime.monotonic()
   }
 
-  /** Reports, unless the last report is less than a second old. `make` is called with the recent rate, in items a second. */
+  /** Reports, unless the last report is less than a second old. `done`: the items that count for the rate. `make` is called with the recent rate, in items a second. */
   step (done: number, make: (rate: number) => Report): void {
     if (this.#runtime.monotonic() - this.#reportedAt >= pause) this.report(done, make)
   }
@@ -34,7 +34,8 @@ export class Progress<Report> {
     if (this.#onProgress === undefined) return
     const now = this.#runtime.monotonic()
     const seconds = (now - this.#reportedAt) / 1000
-    if (seconds > 0) {
+    // Where nothing was done, other items were passed over: that says nothing about the rate.
+    if (seconds > 0 && done > this.#reportedDone) {
       const rate = (done - this.#reportedDone) / seconds
       const weight = 1 - Math.exp(-seconds / memory)
       this.#rate = this.#rate === undefined ? rate : this.#rate + weight * (rate - this.#rate)

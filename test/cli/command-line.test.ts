@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import t from 'tap'
 import { colour } from '../../src/cli/colour.js'
+import { counted } from '../../src/cli/counted.js'
 import { stopOnSignals } from '../../src/cli/stop.js'
 import { version } from '../../src/version.js'
 import { run } from './terminal.js'
@@ -74,4 +75,8 @@ t.test('the first signal stops the command, those that come with it are ignored,
   target.emit('SIGINT')
   target.emit('SIGTERM')
   t.same(codes, [130, 143])
+})
+
+t.test('a number of one has its noun in the singular', async t => {
+  t.same([0, 1, 2].map(count => counted(count, 'merchant')), ['0 merchants', '1 merchant', '2 merchants'])
 })

@@ -19,7 +19,7 @@ t.test('on a terminal it writes over one line, and ends with a sentence; --json 
   await world.storage.put({ ...await world.record(0), merchantId: 'MERCHANT00009', appId: 'ANOTHERAPP001' } as never, undefined)
   const { code, out, err } = await run(['keep-alive', world.app, '--rate', '1000'], { isTerminal: true, env: { NO_COLOR: '1' } })
   t.equal(code, 0, 'a record that cannot be used does not count')
-  t.equal(out, '2 of 3 merchants were due: 2 refreshed, 0 skipped, 0 must authorize again, 0 failed.\n1 records cannot be used.\n')
+  t.equal(out, '2 of 3 merchants were due: 2 refreshed, 0 skipped, 0 must authorize again, 0 failed.\n1 record cannot be used.\n')
   t.match(err, '\r\x1b[K3 read, 2 due: 2 refreshed, 0 skipped, 0 refused, 0 failed')
   t.ok(err.endsWith('\r\x1b[K'), 'nothing of it stays')
   t.match((await run(['keep-alive', world.app, '--json'], { isTerminal: true })).reports.at(-1), { type: 'summary', due: 0, unusable: 1 })

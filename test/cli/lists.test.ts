@@ -54,7 +54,7 @@ t.test('a row that is not in the format is named by its number, and nothing of i
   const header = 'merchantId,legacyToken\n'
   const wrong: Array<[keyof typeof formats, Chunks, string]> = [
     ['csv', [`${header}MERCHANT00001,canary\nMERCHANT00002,canary,canary\n`], 'the list, row 3: it has 3 fields, and the first row has 2.'],
-    ['csv', [`${header}canary`], 'the list, row 2: it has 1 fields, and the first row has 2.'],
+    ['csv', [`${header}canary`], 'the list, row 2: it has 1 field, and the first row has 2.'],
     ['csv', [`${header}MERCHANT00001,"canary`], 'the list, row 2: a quoted field does not end.'],
     ['csv', [`${header}MERCHANT00001,"canary""`], 'the list, row 2: a quoted field does not end.'],
     ['csv', [`${header}MERCHANT00001,"canary" canary`], 'the list, row 2: a quoted field must end before the comma.'],
@@ -73,7 +73,8 @@ t.test('a row that is not in the format is named by its number, and nothing of i
 })
 
 t.test('wrong columns are named, unless they may be a token', async t => {
-  t.equal(await refusal('csv', 'merchant_id;Legacy Token\n'), 'the list has the columns merchant_id;Legacy Token: it must have merchantId,legacyToken.')
+  t.equal(await refusal('csv', 'merchant_id;Legacy Token\n'), 'the list has the columns merchant_id;Legacy Token: it must have merchantId,legacyToken. Separate the fields with commas.')
+  t.equal(await refusal('csv', 'merchantId\tlegacyToken\nMERCHANT00001\tcanary\n'), 'the list has the columns merchantId\tlegacyToken: it must have merchantId,legacyToken. Separate the fields with commas.')
   t.equal(await refusal('csv', 'merchantId\n'), 'the list has the columns merchantId: it must have merchantId,legacyToken.')
   t.equal(await refusal('csv', 'merchantId,legacyToken,merchantId\n'), 'the list has the columns merchantId,legacyToken,merchantId: it must have merchantId,legacyToken.')
   for (const token of ['canary-5', 'canary'.repeat(6), 'canary\u001b']) {

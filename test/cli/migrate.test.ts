@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { progressBar } from '../../src/cli/progress-bar.js'
-import type { MigrationOutcome } from '../../src/jobs/migration-types.js'
+import { notBegun, type MigrationOutcome } from '../../src/jobs/migration-types.js'
 import type { LegacyWorld } from '../jobs/legacy.js'
 import { id } from '../jobs/server-jobs.js'
 import { appOf, run, worldWithApp } from './terminal.js'
@@ -132,7 +132,7 @@ t.test('a wrong row of standard input ends the run, after the merchants before i
   const world = await worldWithApp(t)
   const { text } = listOf(world, 2)
   const { code, err, reports } = await run(['migrate', world.app, '-', '--format', 'csv', ...fast], { input: [text, 'canary\n'] })
-  t.same([code, err], [2, 'fastify-clover: standard input, row 4: it has 1 fields, and the first row has 2.\n'])
+  t.same([code, err], [2, 'fastify-clover: standard input, row 4: it has 1 field, and the first row has 2.\n'])
   t.match(reports.at(-1), { type: 'summary', migrated: 2, isComplete: false })
 })
 
@@ -157,17 +157,33 @@ t.test('a stop finishes the merchants in progress and is exit code 1, and the ne
   const { file } = listOf(world, 40)
   const first = await run(['migrate', world.app, file, '--rate', '1000', '--concurrency', '2'], { signal: stop.signal, isTerminal: true, env: { NO_COLOR: '1' } })
   t.equal(first.code, 1)
-  t.match(first.out, /^40 merchants: [5-7] moved, .*\nStopped: run it again to go on\.\n$/)
-  const moved = Number(/(\d+) moved/.exec(first.out)?.[1])
+  t.match(first.out, /^\d+ of 40 merchants moved, 0 had a pair already, 0 refused, 0 failed, \d+ left; in [\d.]+ seconds\.\nStopped: run it again to go on\.\n$/)
+  const [moved = 0, left] = ['of 40 merchants moved', 'left'].map(what => Number(new RegExp(`(\\d+) ${what}`).exec(first.out)?.[1]))
+  t.ok(moved >= 5 && moved <= 7, `${moved}`)
+  t.equal(left, 40 - moved, 'it adds up')
   const second = await run(['migrate', world.app, file, ...fast])
   t.equal(second.code, 0)
   t.match(second.reports.at(-1), { migrated: 40 - moved, alreadyConnected: moved })
 })
 
-t.test('merchants who were read and not begun when it was stopped are a reason to run it again', async t => {
+t.test('merchants who were read and not begun when it was stopped are left, and no rejects', async t => {
   const stop = new AbortController()
-  const { app, file } = appYielding(t, [{ index: 0, merchantId: id(0), outcome: 'failed', reason: 'The run was stopped.' }], async () => { stop.abort() })
-  t.match(await run(['migrate', app, file], { signal: stop.signal, isTerminal: true, env: { NO_COLOR: '1' } }), { code: 1, out: /\nStopped: run it again to go on\.\n$/ })
+  const { app, file } = appYielding(t, [
+    { index: 0, merchantId: id(0), outcome: 'migrated' },
+    { index: 1, merchantId: id(1), outcome: 'failed', reason: notBegun },
+    { index: 2, merchantId: id(2), outcome: 'failed', reason: 'no answer', code: 'FST_CLOVER_UNAVAILABLE' }
+  ], async () => { stop.abort() })
+  const rejects = join(dirname(app), 'rejects.csv')
+  const io = { signal: stop.signal, env: { NO_COLOR: '1' } }
+  const shown = await run(['migrate', app, file, '--rejects', rejects], { ...io, isTerminal: true })
+  t.equal(shown.code, 1)
+  t.match(shown.out, /^1 of 3 merchants moved, 0 had a pair already, 0 refused, 1 failed, 1 left; in [\d.]+ seconds\.\nStopped: run it again to go on\.\n/)
+  t.equal(readFileSync(rejects, 'utf8'), `row,merchantId,outcome,code,reason\n4,${id(2)},failed,FST_CLOVER_UNAVAILABLE,no answer\n`)
+  const { reports } = await run(['migrate', app, file], io)
+  t.match(reports.map(({ type, row }) => [type, row]), [['reject', 4], ['summary', undefined]])
+  t.match(reports.at(-1), { total: 3, done: 2, migrated: 1, failed: 1, left: 1, isComplete: false })
+  const piped = await run(['migrate', app, '-', '--format', 'csv'], { ...io, isTerminal: true, input: [readFileSync(file)] })
+  t.match(piped.out, /^2 merchants: 1 moved, .* 1 failed; in [\d.]+ seconds\.\nStopped: run it again to go on\.\n$/, 'how many are left is not known')
 })
 
 t.test('an error that ends the run is a sentence after the numbers, and exit code 1', async t => {

@@ -27,7 +27,7 @@ t.test('a table with what to do, and a summary', async t => {
     'not-checked  webhook                It is off.',
     '                                    Look.',
     '',
-    '1 errors, 1 warnings, 1 ok, 1 not checked',
+    '1 error, 1 warning, 1 ok, 1 not checked',
     ''
   ].join('\n'))
 })

@@ -184,9 +184,9 @@ t.test('an app that leaves something open, such as a server that it started itse
     'open.mjs': 'export default async fastify => { setInterval(() => {}, 1000); fastify.decorate("clover", { summary: async () => ({ connected: 1 }) }) }',
     'server.mjs': 'import Fastify from "fastify"; const app = Fastify(); await app.listen({ port: 0 })'
   })
-  const open = start(t, ['status', '--json', join(folder, 'open.mjs')])
+  const open = start(t, ['status', join(folder, 'open.mjs')])
   t.same(await open.ended, [0, null])
-  t.same(open.reports(), [{ connected: 1 }])
+  t.same(open.reports(), [{ type: 'summary', connected: 1 }])
   t.match(open.err(), /^fastify-clover: the app left something open, .* Close it in a hook onClose\.\n$/)
   const server = start(t, ['status', join(folder, 'server.mjs')])
   t.same(await server.ended, [2, null])

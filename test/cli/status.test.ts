@@ -6,10 +6,12 @@ const summary = { connected: 120, dueSoon: 3, interrupted: 1, doubtful: 0, reaut
 
 const appWith = (t: Test, numbers = summary) => appOf(t, async fastify => { fastify.decorate('clover', { summary: async () => numbers } as unknown as FastifyInstance['clover']) })
 
-t.test('status prints the numbers of summary(), one to a line', async t => {
-  t.match(await run(['status', appWith(t)]), {
+const terminal = { isTerminal: true, env: { NO_COLOR: '1' } }
+
+t.test('on a terminal status prints the numbers of summary(), one to a line', async t => {
+  t.match(await run(['status', appWith(t)], terminal), {
     code: 0,
-    err: '',
+    err: '\r\x1b[K',
     out: [
       'connected                       120',
       'due soon                        3',
@@ -21,12 +23,14 @@ t.test('status prints the numbers of summary(), one to a line', async t => {
       ''
     ].join('\n')
   })
-  t.match((await run(['status', appWith(t, { ...summary, nextRefreshTokenExpiration: null })])).out, /^next refresh token expiration {3}-$/m)
+  t.match((await run(['status', appWith(t, { ...summary, nextRefreshTokenExpiration: null })], terminal)).out, /^next refresh token expiration {3}-$/m)
 })
 
-t.test('with --json it prints them as they are', async t => {
-  const { code, reports } = await run(['status', '--json', appWith(t)])
-  t.same([code, reports], [0, [summary]])
+t.test('elsewhere, and with --json, it prints them as they are, in a line of JSON', async t => {
+  for (const [args, io] of [[[], {}], [['--json'], {}], [['--json'], terminal]] as const) {
+    const { code, err, reports } = await run(['status', ...args, appWith(t)], io)
+    t.same([code, err, reports], [0, '', [{ type: 'summary', ...summary }]])
+  }
 })
 
 t.test('on a terminal the merchants who need somebody stand out', async t => {
@@ -39,7 +43,7 @@ t.test('the numbers are those of the app\'s store', async t => {
   const world = await worldWithApp(t)
   await connectDue(world, 3)
   await world.storage.put({ ...await world.record(0), merchantId: 'MERCHANT00009', appId: 'ANOTHERAPP001' } as never, undefined)
-  const { code, reports } = await run(['status', world.app, '--json'])
+  const { code, reports } = await run(['status', world.app])
   t.equal(code, 0)
   t.match(reports, [{ merchants: 4, connected: 0, dueSoon: 3, unusable: 1 }])
   t.equal(world.clover.count('refresh'), 0)

@@ -192,6 +192,9 @@ t.test('progress has the counts so far and the time that is left', async t => {
   reports.length = 0
   await all(app.clover.migrateLegacy(lazily(source).items, { ...fast, onProgress: report => reports.push(report) }))
   t.match(reports.at(-1), { done: 60, alreadyConnected: 60, total: undefined, timeLeft: undefined })
+  reports.length = 0
+  await all(app.clover.migrateLegacy(source, { ...fast, onProgress: report => reports.push(report) }))
+  t.match(reports.at(-1), { done: 60, alreadyConnected: 60, total: 60, rate: 0, timeLeft: undefined }, 'merchants who cost no call tell nothing about the rate')
 })
 
 t.test('no log entry contains a token or a code', async t => {

@@ -200,6 +200,10 @@ t.test('the rate that is reported follows the last half minute', async t => {
   }
   t.same([rates[0], rates[1], rates[60]], [0, 100, 100])
   t.ok(Number(rates.at(-1)) < 25 && Number(rates.at(-1)) >= 10)
+  const last = rates.at(-1)
+  await advance(60_000, 500)
+  progress.report(6600, rate => rate)
+  t.equal(rates.at(-1), last, 'items that are passed over do not count')
   new Progress(undefined, runtime, log).report(1, rate => rate)
 })
 

@@ -150,12 +150,12 @@ t.test('the packed package works in an empty project, from ESM and by require', 
   await t.test('it holds what a host needs and nothing else', async t => {
     const { stdout } = await run('tar', ['-tzf', join(folder, String(tarball))])
     const files = stdout.trim().split('\n').map(name => name.replace('package/', ''))
-    for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/storage/index.js', 'dist/testing/index.js']) {
+    for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/storage/index.js', 'dist/testing/index.js', 'example/grafana.json', 'example/hosts/schema.prisma']) {
       t.ok(files.includes(file), file)
     }
     // The page about the sources is for a clone, as the tests' is.
     const guides = (await readFile('README.md', 'utf8')).matchAll(/\]\((src\/[^)#]+\/[^)#]+)/g)
     for (const [, guide] of guides) t.ok(files.includes(String(guide)), String(guide))
-    t.same(files.filter(file => !/^(dist\/.+\.(js|d\.ts)|package\.json|(src\/\w+\/)?README\.md|LICENSE|CHANGELOG\.md)$/.test(file)), [])
+    t.same(files.filter(file => !/^(dist\/.+\.(js|d\.ts)|package\.json|(src\/\w+\/)?README\.md|LICENSE|CHANGELOG\.md|example\/grafana\.json|example\/hosts\/schema\.prisma)$/.test(file)), [])
   })
 })

@@ -70,7 +70,7 @@ t.test('a block with a file\'s name above it is that file, and any other is part
       (file === undefined ? parts : whole).push(document)
     }
   }
-  t.equal(whole.length, 9)
+  t.equal(whole.length, 13)
   t.ok(parts.length >= 15)
   t.notOk(holds('const a = 1\nconst b = 2\n', 'const b = 3\n'))
   t.notOk(holds('const b = 2\n', 'import a from \'a\'\nconst b = 2\n'))

@@ -2,6 +2,7 @@ import { trace } from '@opentelemetry/api'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { register } from 'prom-client'
 import t from 'tap'
+import { diagnosticsChannels } from '../../src/events/channels.js'
 import { connect } from '../harness/browser.js'
 import { highTrust, merchantA, startHost } from '../harness/host.js'
 
@@ -11,8 +12,18 @@ import { highTrust, merchantA, startHost } from '../harness/host.js'
 
 const exporter = new InMemorySpanExporter()
 trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
+Object.assign(process.env, { CLOVER_APP_ID: highTrust, CLOVER_ENVIRONMENT: 'simulator' })
 await import('./metrics.js')
 await import('./tracing.js')
+delete process.env.CLOVER_APP_ID
+delete process.env.CLOVER_ENVIRONMENT
+
+const labels = (event: string) => `event="${event}",app="${highTrust}",environment="simulator"`
+
+t.test('each event is counted from 0 on, so that an alert sees the first one', async t => {
+  const metrics = await register.metrics()
+  for (const event of Object.keys(diagnosticsChannels)) t.match(metrics, `clover_events_total{${labels(event)}} 0\n`, event)
+})
 
 t.test('the guide\'s code counts and traces what happens', async t => {
   const { app, browser, clover, leaks } = await startHost(t, { simulator: { now: Date.now }, runtime: { wallClock: Date.now } })
@@ -29,10 +40,10 @@ t.test('the guide\'s code counts and traces what happens', async t => {
 
   await t.test('in prom-client\'s metrics', async t => {
     const metrics = await register.metrics()
-    const labels = (event: string) => `event="${event}",app="${highTrust}",environment="simulator"`
     for (const event of ['connected', 'refreshed', 'refresh-refused', 'recovered', 'refresh-failed', 'disconnected']) {
       t.match(metrics, `clover_events_total{${labels(event)}} 1\n`, event)
     }
+    t.equal(metrics.match(/^clover_events_total\{/gm)?.length, Object.keys(diagnosticsChannels).length, 'the series that were at 0, and no others')
     for (const event of ['connected', 'refreshed', 'recovered', 'refresh-failed']) t.match(metrics, `clover_duration_seconds_count{${labels(event)}} 1\n`, event)
     const seconds = Number(metrics.split(`clover_duration_seconds_sum{${labels('refreshed')}} `)[1]?.split('\n')[0])
     t.ok(seconds >= 0.1 && seconds <= (after - before) / 1000, `refreshed in ${seconds} seconds`)
