@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import type { fastify, FastifyInstance, FastifyServerOptions } from 'fastify'
 import { isPlainObject } from '../checks/wrong-fields.js'
 import type { Clover } from '../decorator.js'
+import { kCommand, type LoadedByCommand } from '../plugin.js'
 import type { Output } from './io.js'
 import { loadModule } from './load-module.js'
 import { messageOf, UsageError } from './usage-error.js'
@@ -32,6 +33,8 @@ export async function loadApp (file: string, { scope, log = process.stderr }: Lo
   let app: FastifyInstance | undefined
   try {
     app = fastifyBeside(path)(withLog(options, log))
+    const command: LoadedByCommand = { longestShutdown: 0 }
+    app.decorate(kCommand, command)
     const scopes = [app]
     app.addHook('onRegister', scope => { scopes.push(scope) })
     // Each scope inherits it. It throws at once, before the app's own handling of a failed start could end the process.
