@@ -3,6 +3,7 @@ import { colour } from './colour.js'
 import { exitCodes, type Command } from './command.js'
 import type { CloverSummary } from '../operations/summary.js'
 import { commonOptions, commonUsage } from './common-options.js'
+import { jsonLine } from './plain.js'
 import { readArguments } from './read-arguments.js'
 import { useApp } from './use-app.js'
 
@@ -26,9 +27,11 @@ ${commonUsage.scope}
 Exit code: 0, whatever the numbers are; 1 if the store cannot be read; 2 for wrong usage and an app that does not start.`,
   async run (args, io) {
     const { named: { app }, options: { scope, json } } = readArguments('status', args, ['app'], options)
-    const summary = await useApp(app, { scope }, io, ({ clover }) => clover.summary({ signal: io.signal }))
-    if (json) io.stdout.write(`${JSON.stringify(summary)}\n`)
-    else for (const [name, value] of Object.entries(summary)) io.stdout.write(`${line(name, value, text => colour(io, 'yellow', text))}\n`)
+    await useApp(app, { scope }, io, async ({ clover }) => {
+      const summary = await clover.summary({ signal: io.signal })
+      if (json) io.stdout.write(jsonLine(summary))
+      else for (const [name, value] of Object.entries(summary)) io.stdout.write(`${line(name, value, text => colour(io, 'yellow', text))}\n`)
+    })
     return exitCodes.done
   }
 }
