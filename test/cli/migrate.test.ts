@@ -199,3 +199,13 @@ t.test('on a terminal a bar shows the progress, with the rate and the time left'
   t.match(err, '\r\x1b[K████████████ 3 of 3 | ')
   t.ok(err.endsWith('\r\x1b[K'))
 })
+
+t.test('a reason does not control the terminal', async t => {
+  const reason = 'the store says \u001b[2J\u009b2Jno'
+  const { app, file } = appYielding(t, [{ index: 0, merchantId: id(0), outcome: 'failed', reason }])
+  const { err } = await run(['migrate', app, file], { isTerminal: true, env: { NO_COLOR: '1' } })
+  t.match(err, 'failed: the store says  [2J 2Jno\n')
+  const { out, reports } = await run(['migrate', app, file])
+  t.match(out, 'says \\u001b[2J\\u009b2Jno"')
+  t.match(reports[0], { reason })
+})
