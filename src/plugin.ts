@@ -14,6 +14,18 @@ import { realRuntime, type Runtime } from './runtime.js'
 /** @internal Time, randomness and network for tests, under a key that no host can set by accident. */
 export const kRuntime = Symbol('fastify-clover.runtime')
 
+/**
+ * @internal The mark of an app that a command of the command line has loaded. The global registry has it, since the app may register another copy of
+ * this package than the command's.
+ */
+export const kCommand = Symbol.for('fastify-clover.command')
+
+/** @internal What such an app tells the command. */
+export interface LoadedByCommand {
+  /** Milliseconds that the shutdowns of all registrations take at most. */
+  longestShutdown: number
+}
+
 /** The registration that uses each storage adapter: two on one store would serve each other's merchants. */
 const users = new WeakMap<CloverStorage, Clover>()
 
@@ -36,6 +48,8 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
   const takeover = takeoverNotice(resolved.deployment, runtime.wallClock())
   if (takeover !== undefined) fastify.log.warn(`fastify-clover: ${takeover}`)
   const { clover, parts } = assemble(fastify, resolved, runtime)
+  const { [kCommand]: command } = fastify as { [kCommand]?: LoadedByCommand }
+  if (command) command.longestShutdown += parts.shutdown.timeout
 
   fastify.decorate('clover', clover)
   fastify.decorateRequest('clover', { getter: () => clover })
@@ -45,8 +59,10 @@ async function register (fastify: FastifyInstance, { [kRuntime]: given, ...optio
       throw invalidOptions(['storage must not be given to two registrations: make an adapter object for each, and for another app or environment with a table or key prefix of its own.'])
     }
     users.set(storage, clover)
+    // A command does what it is asked to do, and nothing by a schedule.
+    const schedule = command === undefined && keepAlive
     // Not awaited, since it waits for this hook too. Another hook may still fail, and a host whose boot failed need not call close().
-    rootOf(fastify).ready().then(() => { if (keepAlive) parts.keepAlive.start(keepAlive, parts.shutdown.signal) }, () => { users.delete(storage) })
+    rootOf(fastify).ready().then(() => { if (schedule) parts.keepAlive.start(schedule, parts.shutdown.signal) }, () => { users.delete(storage) })
   })
   parts.shutdown.addHooks(fastify, [parts.jobs, parts.refreshes], () => {
     parts.refreshes.close()

@@ -15,14 +15,14 @@ const usedShare = 0.9
  */
 export class Shutdown {
   readonly #monotonic: Runtime['monotonic']
-  readonly #timeout: number
   readonly #controller = new AbortController()
   #endsAt = Infinity
+  /** Milliseconds from the beginning to the deadline. */
+  readonly timeout: number
 
-  /** @param timeout milliseconds from the beginning to the deadline */
   constructor ({ monotonic }: Pick<Runtime, 'monotonic'>, timeout: number) {
     this.#monotonic = monotonic
-    this.#timeout = timeout
+    this.timeout = timeout
   }
 
   /** Aborted when the server begins to close: long work then starts nothing new. */
@@ -37,7 +37,7 @@ export class Shutdown {
 
   /** Waits for the work until the deadline, and for `atMost` milliseconds. The first call sets the deadline. */
   async drain (work: readonly Drainable[], atMost = Infinity): Promise<void> {
-    this.#endsAt = Math.min(this.#endsAt, this.#monotonic() + this.#timeout)
+    this.#endsAt = Math.min(this.#endsAt, this.#monotonic() + this.timeout)
     this.#controller.abort()
     const milliseconds = Math.max(0, Math.min(atMost, this.timeLeft()))
     await Promise.all(work.map(part => part.drain(milliseconds)))
@@ -53,7 +53,7 @@ export class Shutdown {
    */
   addHooks (fastify: FastifyInstance, work: readonly Drainable[], close: () => void): void {
     const share = usedShare * (fastify.initialConfig.pluginTimeout || Infinity)
-    for (let planned = 0; planned < this.#timeout; planned += share) {
+    for (let planned = 0; planned < this.timeout; planned += share) {
       fastify.addHook('preClose', () => this.drain(work, share))
     }
     fastify.addHook('onClose', async () => {

@@ -39,7 +39,7 @@ function plain (row: string, at: number, place: string): Field {
 function quoted (row: string, at: number, place: string): Field {
   const begin = row.indexOf('"', at) + 1
   let close = row.indexOf('"', begin)
-  while (row[close + 1] === '"') close = row.indexOf('"', close + 2)
+  while (close !== -1 && row[close + 1] === '"') close = row.indexOf('"', close + 2)
   if (close === -1) throw new UsageError(`${place}: a quoted field does not end.`)
   const end = endOf(row, close)
   if (row.slice(close + 1, end).trim() !== '') throw new UsageError(`${place}: a quoted field must end before the comma.`)

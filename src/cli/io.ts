@@ -1,3 +1,5 @@
+import type { Timing } from '../concurrency/deadline.js'
+
 /** @internal Where a command prints to. `columns`: the width of a terminal. */
 export interface Output {
   write (text: string): unknown
@@ -14,4 +16,6 @@ export interface Io {
   env: Record<string, string | undefined>
   /** Aborted when the command must stop: it finishes what is in progress. */
   signal: AbortSignal
+  /** The timers of deadlines. Default: real ones. */
+  timing?: Timing
 }

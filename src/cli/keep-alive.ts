@@ -30,16 +30,17 @@ Merchants whom Clover refuses, and records that cannot be used, do not count: an
   async run (args, io) {
     const { named: { app }, options: { scope, json, ...pass } } = readArguments('keep-alive', args, ['app'], options)
     const report = new Report(io, { json })
-    const summary = await useApp(app, { scope }, io, ({ clover }) =>
-      clover.keepAlive({ ...pass, signal: io.signal, onProgress: progress => report.progress(lineOf(progress), progress) }))
-    const { candidates, due, refreshed, skipped, refused, failed, inProgress, unusable, isComplete } = summary
-    report.summary([
-      `${due} of ${counted(candidates, 'merchant')} ${due === 1 ? 'was' : 'were'} due: ${refreshed} refreshed, ${skipped} skipped, ${refused} must authorize again, ${failed} failed.`,
-      ...inProgress > 0 ? [colour(io, 'yellow', `${inProgress} more are being refreshed elsewhere, or their refresh failed a moment ago: run it again in a minute.`)] : [],
-      ...unusable > 0 ? [colour(io, 'yellow', `${counted(unusable, 'record')} cannot be used.`)] : [],
-      ...isComplete ? [] : [colour(io, 'yellow', 'Stopped: run it again to go on.')]
-    ], summary)
-    return isComplete && failed + inProgress === 0 ? exitCodes.done : exitCodes.notDone
+    return await useApp(app, { scope }, io, async ({ clover }) => {
+      const summary = await clover.keepAlive({ ...pass, signal: io.signal, onProgress: progress => report.progress(lineOf(progress), progress) })
+      const { candidates, due, refreshed, skipped, refused, failed, inProgress, unusable, isComplete } = summary
+      report.summary([
+        `${due} of ${counted(candidates, 'merchant')} ${due === 1 ? 'was' : 'were'} due: ${refreshed} refreshed, ${skipped} skipped, ${refused} must authorize again, ${failed} failed.`,
+        ...inProgress > 0 ? [colour(io, 'yellow', `${inProgress} more are being refreshed elsewhere, or their refresh failed a moment ago: run it again in a minute.`)] : [],
+        ...unusable > 0 ? [colour(io, 'yellow', `${counted(unusable, 'record')} cannot be used.`)] : [],
+        ...isComplete ? [] : [colour(io, 'yellow', 'Stopped: run it again to go on.')]
+      ], summary)
+      return isComplete && failed + inProgress === 0 ? exitCodes.done : exitCodes.notDone
+    })
   }
 }
 

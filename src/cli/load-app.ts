@@ -1,9 +1,13 @@
 import { createRequire } from 'node:module'
 import type { fastify, FastifyInstance, FastifyServerOptions } from 'fastify'
 import { isPlainObject } from '../checks/wrong-fields.js'
+import type { Timing } from '../concurrency/deadline.js'
 import type { Clover } from '../decorator.js'
+import { kCommand, type LoadedByCommand } from '../plugin.js'
+import { closeApp } from './close-app.js'
 import type { Output } from './io.js'
 import { loadModule } from './load-module.js'
+import { plain } from './plain.js'
 import { messageOf, UsageError } from './usage-error.js'
 
 /** @internal */
@@ -12,14 +16,18 @@ export interface LoadOptions {
   scope?: string | undefined
   /** Where the app's log goes, unless the app sends it elsewhere. Default: stderr. */
   log?: Output
+  /** The timers of the deadline of a close. Default: real ones. */
+  timing?: Timing | undefined
 }
 
-/** @internal An app that is ready and does not listen. Whoever loads it calls `app.close()`. */
+/** @internal An app that is ready and does not listen. Whoever loads it calls `close()`. */
 export interface LoadedApp {
   app: FastifyInstance
   /** The scope that fastify-clover is registered in. */
   scope: FastifyInstance
   clover: Clover
+  /** Closes the app. A hook that does not end is left, with a sentence in the log. @throws the error of a close that fails */
+  close (): Promise<void>
 }
 
 /**
@@ -27,11 +35,16 @@ export interface LoadedApp {
  *
  * @throws UsageError if the app cannot be used or does not start; it is closed then
  */
-export async function loadApp (file: string, { scope, log = process.stderr }: LoadOptions = {}): Promise<LoadedApp> {
+export async function loadApp (file: string, { scope, log = process.stderr, timing }: LoadOptions = {}): Promise<LoadedApp> {
   const { path, plugin, options } = await loadModule(file)
+  const command: LoadedByCommand = { longestShutdown: 0 }
+  const close = (app: FastifyInstance) => closeApp(app, command, seconds => {
+    log.write(`fastify-clover: ${plain(file)} is not closed after ${seconds} seconds, since a hook onClose or preClose does not end: it is left as it is.\n`)
+  }, timing)
   let app: FastifyInstance | undefined
   try {
-    app = fastifyBeside(path)(withLog(options, log))
+    const made = app = fastifyBeside(path)(withLog(options, log))
+    app.decorate(kCommand, command)
     const scopes = [app]
     app.addHook('onRegister', scope => { scopes.push(scope) })
     // Each scope inherits it. It throws at once, before the app's own handling of a failed start could end the process.
@@ -39,9 +52,9 @@ export async function loadApp (file: string, { scope, log = process.stderr }: Lo
     await app.register(plugin)
     await app.ready()
     const found = choose(file, registrations(scopes), scope)
-    return { app, scope: found, clover: found.clover }
+    return { app, scope: found, clover: found.clover, close: () => close(made) }
   } catch (error) {
-    await app?.close().catch(() => {})
+    if (app) await close(app).catch(() => {})
     throw error instanceof UsageError ? error : new UsageError(`${file} does not start: ${messageOf(error)}`)
   }
 }

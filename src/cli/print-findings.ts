@@ -3,6 +3,7 @@ import type { Finding, FindingStatus } from '../operations/finding.js'
 import { colour, type Colour } from './colour.js'
 import { counted } from './counted.js'
 import type { Io } from './io.js'
+import { jsonLine, plain } from './plain.js'
 
 const colours = { ok: 'green', warning: 'yellow', error: 'red', 'not-checked': 'dim' } as const satisfies Record<FindingStatus, Colour>
 
@@ -19,7 +20,7 @@ export async function printFindings (findings: AsyncIterable<Finding>, io: Pick<
   const counts: Record<FindingStatus, number> = { ok: 0, warning: 0, error: 0, 'not-checked': 0 }
   for await (const finding of findings) {
     counts[finding.status]++
-    stdout.write(json ? `${JSON.stringify(finding)}\n` : tableRow(io, finding))
+    stdout.write(json ? jsonLine(finding) : tableRow(io, finding))
   }
   if (!json) stdout.write(`\n${counted(counts.error, 'error')}, ${counted(counts.warning, 'warning')}, ${counts.ok} ok, ${counts['not-checked']} not checked\n`)
   return counts.error > 0 ? 1 : 0
@@ -34,9 +35,4 @@ function tableRow (io: Pick<Io, 'isTerminal' | 'env'>, { check, status, message,
     ...fix === undefined ? [] : [`${indent}${plain(fix)}`],
     ...isWrong && link !== undefined ? [`${indent}See ${plain(link)}`] : []
   ].map(line => `${line}\n`).join('')
-}
-
-/** Without control characters: an address or a database may have sent some, which a terminal would obey. */
-function plain (text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
 }

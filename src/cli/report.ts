@@ -1,4 +1,5 @@
 import type { Io } from './io.js'
+import { jsonLine, plain } from './plain.js'
 
 /** @internal The control characters that erase the line on which the cursor is. */
 export const clearLine = '\r\x1b[K'
@@ -28,7 +29,7 @@ export class Report {
   /** Prints something that stays, above the line of the progress. */
   note (type: string, line: string, data: object): void {
     if (this.#isJson) this.#print(type, data)
-    else this.#io.stderr.write(`${clearLine}${line}\n`)
+    else this.#io.stderr.write(`${clearLine}${plain(line)}\n`)
   }
 
   /** Prints the result, as sentences. */
@@ -39,6 +40,6 @@ export class Report {
   }
 
   #print (type: string, data: object): void {
-    this.#io.stdout.write(`${JSON.stringify({ type, ...data })}\n`)
+    this.#io.stdout.write(jsonLine({ type, ...data }))
   }
 }

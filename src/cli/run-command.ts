@@ -1,5 +1,6 @@
 import { didYouMean } from '../checks/did-you-mean.js'
 import { isCloverError, reasonOf } from '../errors.js'
+import { withoutPasswords } from '../tokens/without-passwords.js'
 import { version } from '../version.js'
 import { colour } from './colour.js'
 import { exitCodes, type Command } from './command.js'
@@ -7,6 +8,7 @@ import { doctor } from './doctor.js'
 import type { Io } from './io.js'
 import { keepAlive } from './keep-alive.js'
 import { migrate } from './migrate.js'
+import { plain } from './plain.js'
 import { createProbe } from './probe.js'
 import { status } from './status.js'
 import { messageOf, UsageError } from './usage-error.js'
@@ -37,7 +39,7 @@ export async function runCommand (args: string[], io: Io): Promise<number> {
   try {
     return await run(args, io)
   } catch (error) {
-    io.stderr.write(`${colour(io, 'red', 'fastify-clover:')} ${isCloverError(error) ? reasonOf(error) : messageOf(error)}\n`)
+    io.stderr.write(`${colour(io, 'red', 'fastify-clover:')} ${plain(isCloverError(error) ? withoutPasswords(reasonOf(error)) : messageOf(error))}\n`)
     return error instanceof UsageError || isCloverError(error, 'FST_CLOVER_INVALID_OPTIONS') ? exitCodes.badUsage : exitCodes.notDone
   }
 }

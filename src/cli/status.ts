@@ -27,9 +27,11 @@ ${commonUsage.json}
 Exit code: 0, whatever the numbers are; 1 if the store cannot be read; 2 for wrong usage and an app that does not start.`,
   async run (args, io) {
     const { named: { app }, options: { scope, json } } = readArguments('status', args, ['app'], options)
-    const summary = await useApp(app, { scope }, io, ({ clover }) => clover.summary({ signal: io.signal }))
-    const lines = Object.entries(summary).map(([name, value]) => line(name, value, text => colour(io, 'yellow', text)))
-    new Report(io, { json }).summary(lines, summary)
+    await useApp(app, { scope }, io, async ({ clover }) => {
+      const summary = await clover.summary({ signal: io.signal })
+      const lines = Object.entries(summary).map(([name, value]) => line(name, value, text => colour(io, 'yellow', text)))
+      new Report(io, { json }).summary(lines, summary)
+    })
     return exitCodes.done
   }
 }

@@ -1,10 +1,19 @@
+import { withoutPasswords } from '../tokens/without-passwords.js'
+
 /** @internal Arguments, files or an app that cannot be used as they are: printed as a sentence, with exit code 2. */
 export class UsageError extends Error {}
 
-/** @internal The first line of an error's message, for a sentence: Node adds lines such as `Require stack:`. */
+/** @internal The first line of an error's message, for a sentence: Node adds lines such as `Require stack:`. It has no password of a database. */
 export function messageOf (error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return sentenceOf(String(error))
   // An error of several addresses that refused a connection has a code, and no message.
   const text = error.message || ('code' in error ? String(error.code) : error.name)
-  return String(text.split('\n')[0])
+  return sentenceOf(text)
+}
+
+/** The longest text that is looked at. */
+const longest = 10_000
+
+function sentenceOf (text: string): string {
+  return withoutPasswords(String(text.slice(0, longest).split('\n')[0]))
 }

@@ -1,7 +1,8 @@
 import { isCloverError, storageFailed } from '../errors.js'
+import { withoutPasswords } from './without-passwords.js'
 
 /**
- * @internal A failure of the adapter as FST_CLOVER_STORAGE, without any token that its message quotes.
+ * @internal A failure of the adapter as FST_CLOVER_STORAGE, without any token or password that its message quotes.
  *
  * @param secrets the tokens that the adapter was called with
  */
@@ -15,13 +16,13 @@ export function storageFailure (method: string, error: unknown, merchantId: stri
 const long = /[\w~+=%-]{20,}/g
 const noWord = /\d|[a-z][A-Z]|[A-Z][a-z]/
 
-/** Redacts tokens: a database's message may quote parameters and stored values. */
+/** Redacts tokens and passwords: a database's message may quote parameters, stored values and its own address. */
 function withoutSecrets (message: string, secrets: unknown[]): string {
   const known = secrets.reduce<string>(
     (text, secret) => typeof secret === 'string' && secret !== '' ? text.replaceAll(secret, '[redacted]') : text,
     message.slice(0, 10_000)
   )
-  return known.replace(long, word => noWord.test(word) ? '[redacted]' : word).slice(0, 500)
+  return withoutPasswords(known).replace(long, word => noWord.test(word) ? '[redacted]' : word).slice(0, 500)
 }
 
 /**

@@ -1,10 +1,12 @@
 import { EventEmitter } from 'node:events'
+import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { colour } from '../../src/cli/colour.js'
 import { counted } from '../../src/cli/counted.js'
 import { stopOnSignals } from '../../src/cli/stop.js'
+import { storageFailed } from '../../src/errors.js'
 import { version } from '../../src/version.js'
-import { run } from './terminal.js'
+import { appOf, run } from './terminal.js'
 
 t.test('--help lists the commands, and a command\'s --help has its options and exit codes', async t => {
   for (const flag of ['--help', '-h']) {
@@ -79,4 +81,21 @@ t.test('the first signal stops the command, those that come with it are ignored,
 
 t.test('a number of one has its noun in the singular', async t => {
   t.same([0, 1, 2].map(count => counted(count, 'merchant')), ['0 merchants', '1 merchant', '2 merchants'])
+})
+
+t.test('an error of an app has no password and no control characters', async t => {
+  const fails = (error: Error) => appOf(t, async () => { throw error })
+  const works = (error: unknown) => appOf(t, async fastify => {
+    fastify.decorate('clover', { summary: async () => { throw error } } as unknown as FastifyInstance['clover'])
+  })
+  const message = 'postgres://app:hunter2@db/x?password=hunter3 \u001b]0;title\u0007 \u009b2J\u202e!'
+  const shown = 'postgres://app:[redacted]@db/x?password=[redacted]  ]0;title   2J !\n'
+  for (const [app, code] of [[() => fails(new Error(message)), 2], [() => works(new Error(message)), 1], [() => works(message), 1]] as const) {
+    const printed = await run(['status', app()])
+    t.equal(printed.code, code)
+    t.ok(printed.err.endsWith(shown), printed.err)
+  }
+  const { err } = await run(['status', works(storageFailed(`get (${message})`, message))])
+  t.match(err, '//app:[redacted]@db/x?password=[redacted] ')
+  t.notMatch(err, /hunter|[^\P{Cc}\n]/u)
 })

@@ -1,5 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
-import { connectDue, run, worldWithApp } from './terminal.js'
+import { kRuntime, plugin } from '../../src/plugin.js'
+import { realRuntime } from '../../src/runtime.js'
+import { ordinaryOptions } from '../harness/host.js'
+import { legacyWorld } from '../jobs/legacy.js'
+import { appOf, connectDue, run, worldWithApp } from './terminal.js'
 
 t.test('keep-alive makes one pass, prints JSON lines, and exits with 0', async t => {
   const world = await worldWithApp(t)
@@ -61,7 +66,7 @@ t.test('a stop ends it with exit code 1, and the next pass goes on', async t => 
   const { code, out } = await run(['keep-alive', world.app], io)
   t.equal(code, 1)
   t.match(out, /\nStopped: run it again to go on\.\n$/)
-  t.match((await run(['keep-alive', world.app], { ...io, isTerminal: false })).reports.at(-1), { isComplete: false })
+  t.match(await run(['keep-alive', world.app], io), { code: 1, out: '', err: /^fastify-clover: stopped before \S+app\.mjs was loaded\.\n$/ })
   t.match((await run(['keep-alive', world.app, '--rate', '1000'])).reports.at(-1), { refreshed: 2, isComplete: true })
 })
 
@@ -76,4 +81,40 @@ t.test('a narrow terminal gets a short line', async t => {
   const stderr = { write: (text: string) => { err += text }, columns: 12 }
   t.equal((await run(['keep-alive', world.app], { isTerminal: true, stderr })).code, 0)
   t.equal(err, '\r\x1b[K0 read, 0 d\r\x1b[K')
+})
+
+t.test('the app\'s own schedule does not run in a command', async t => {
+  const world = await legacyWorld(t)
+  await connectDue(world, 3)
+  let pauses = 0
+  /** The pause before the first pass of the schedule is over at once; it is the only one that keeps no process alive. */
+  async function sleep (milliseconds: number, signal?: AbortSignal, options?: { ref: boolean }): Promise<void> {
+    if (options?.ref !== false) return await realRuntime.sleep(milliseconds / 100, signal)
+    if (++pauses > 1) await realRuntime.sleep(milliseconds, signal, options)
+  }
+  const app = appOf(t, async fastify => {
+    let lists = 0
+    const { storage } = world
+    await fastify.register(plugin, {
+      ...ordinaryOptions(world.clover),
+      routes: false,
+      keepAlive: { every: 1 },
+      storage: {
+        ...storage,
+        // The count of the merchants is slow, and a pass of the schedule would go on meanwhile.
+        list: async (query: never) => {
+          if (lists++ === 0) for (let turn = 0; turn < 100; turn++) await setImmediate()
+          return await storage.list(query)
+        }
+      },
+      [kRuntime]: { wallClock: world.time.now, sleep }
+    } as never)
+  })
+  t.match(await run(['status', app, '--json']), { code: 0, err: '' })
+  t.equal(world.clover.count('refresh'), 0)
+  t.equal(pauses, 0)
+  const { code, reports } = await run(['keep-alive', app, '--rate', '1000'])
+  t.equal(code, 0)
+  t.match(reports.at(-1), { refreshed: 3 })
+  t.equal(pauses, 0)
 })

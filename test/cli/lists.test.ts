@@ -57,6 +57,9 @@ t.test('a row that is not in the format is named by its number, and nothing of i
     ['csv', [`${header}canary`], 'the list, row 2: it has 1 field, and the first row has 2.'],
     ['csv', [`${header}MERCHANT00001,"canary`], 'the list, row 2: a quoted field does not end.'],
     ['csv', [`${header}MERCHANT00001,"canary""`], 'the list, row 2: a quoted field does not end.'],
+    ['csv', [`${header}"canary`], 'the list, row 2: a quoted field does not end.'],
+    ['csv', [`${header}"canary""`], 'the list, row 2: a quoted field does not end.'],
+    ['csv', [`${header}"MERCHANT00001","canary`], 'the list, row 2: a quoted field does not end.'],
     ['csv', [`${header}MERCHANT00001,"canary" canary`], 'the list, row 2: a quoted field must end before the comma.'],
     ['csv', [`${header}MERCHANT00001,can"ary`], 'the list, row 2: a field with a quotation mark must begin with one.'],
     ['jsonl', ['{"merchantId":"MERCHANT00001","legacyToken":"canary"}\n{"merchantId":"canary"'], 'the list, row 2: it is no JSON object with merchantId and legacyToken.'],
@@ -89,5 +92,29 @@ t.test('what is written as CSV is read as it was, without the blanks around a fi
     const read = fieldsOf(csvRow(fields).trimEnd(), 'a row')
     return read.length === fields.length && fields.every((field, i) => read[i] === field || read[i] === field.trim())
   }), { seed: 1, numRuns: 300 })
+  t.pass()
+})
+
+/** One field by the rules of quoting. */
+const fieldPattern = '\\s*"(?:[^"]|"")*"\\s*|[^",]*'
+
+/** What the rules say of a row; undefined: it is not in the format. */
+function byTheRules (row: string): string[] | undefined {
+  if (!new RegExp(`^(?:${fieldPattern})(?:,(?:${fieldPattern}))*$`).test(row)) return undefined
+  const fields = `,${row}`.matchAll(new RegExp(`,(${fieldPattern})`, 'g'))
+  return Array.from(fields, ([, field = '']) => field.trim().replace(/^"([^]*)"$/, '$1').replaceAll('""', '"'))
+}
+
+t.test('every row has the fields that the rules of quoting say, or is refused with a sentence', async t => {
+  const row = fc.string({ unit: fc.constantFrom('"', '"', ',', 'a', '\n', ' '), maxLength: 12 })
+  fc.assert(fc.property(row, row => {
+    let fields: string[] | undefined
+    try {
+      fields = fieldsOf(row, 'a row')
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+    }
+    return JSON.stringify(fields) === JSON.stringify(byTheRules(row))
+  }), { seed: 1, numRuns: 3000 })
   t.pass()
 })

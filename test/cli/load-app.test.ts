@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { loadApp } from '../../src/cli/load-app.js'
 import { UsageError } from '../../src/cli/usage-error.js'
 import { memoryStorage } from '../../src/storage/index.js'
+import { until } from '../harness/waiting.js'
 import { appOf, run } from './terminal.js'
 
 const source = (file: string) => JSON.stringify(pathToFileURL(join('src', file)).href)
@@ -165,4 +166,60 @@ t.test('the work of a command ends with the close of the app, also if it fails',
   t.match(await run(['status', app('two', async () => { throw new Error('it fails') })]), { code: 1, err: 'fastify-clover: it fails\n' })
   t.match(await run(['status', app('three', async () => ({}), async () => { throw new Error('the close fails') })]), { code: 1, err: 'fastify-clover: the close fails\n' })
   t.same(closed, ['one', 'two', 'three'])
+})
+
+/** Timers that are over at the next turn of the event loop, and the milliseconds that have passed by them. */
+function fastTiming () {
+  let now = 0
+  return {
+    monotonic: () => now,
+    after (milliseconds: number, run: () => void) {
+      const turn = setImmediate(() => {
+        now += milliseconds
+        run()
+      })
+      return () => { clearImmediate(turn) }
+    }
+  }
+}
+
+t.test('a close that does not end is left, after the result is printed, with a sentence and the exit code of the work', async t => {
+  const hanging = (summary: () => unknown) => appOf(t, async fastify => {
+    fastify.addHook('onClose', async () => { await new Promise(() => {}) })
+    const { plugin } = await import('../../src/plugin.js')
+    await fastify.register(async scope => {
+      await scope.register(plugin, { environment: 'sandbox', appId: 'ABCDEFGHJKLMN', appSecret: 'a secret', storage: memoryStorage(), routes: false, keepAlive: false, callTimeout: 60_000 })
+    }, { prefix: '/real' })
+    await fastify.register(async scope => { scope.decorate('clover', { summary, keepAlive: summary } as unknown as FastifyInstance['clover']) }, { prefix: '/done' })
+  })
+  const late = /fastify-clover: \S+app\.mjs is not closed after 76 seconds, since a hook onClose or preClose does not end: it is left as it is\.\n$/
+  const timing = fastTiming()
+  t.match(await run(['status', '--scope', '/done', '--json', hanging(async () => ({ connected: 1 }))], { timing }), { code: 0, out: '{"type":"summary","connected":1}\n', err: late })
+  t.match(await run(['keep-alive', '--scope', '/done', hanging(async () => ({ failed: 1, isComplete: true }))], { timing }), { code: 1, out: '{"type":"summary","failed":1,"isComplete":true}\n', err: late })
+  t.match(await run(['status', '--scope', '/done', hanging(async () => { throw new Error('it fails') })], { timing }), { code: 1, out: '', err: /is left as it is\.\nfastify-clover: it fails\n$/ })
+  const broken = appOf(t, async fastify => {
+    fastify.addHook('onClose', async () => { await new Promise(() => {}) })
+    throw new Error('the database is down')
+  })
+  t.match(await run(['status', broken], { timing }), { code: 2, err: /is not closed after 5 seconds.*\n.* does not start: the database is down\n$/ })
+})
+
+t.test('a stop while the app is loaded is one sentence and exit code 1, and the app is closed once it is ready', async t => {
+  for (const isBroken of [false, true]) {
+    const stop = new AbortController()
+    let goOn: (() => void) | undefined
+    let isClosed = false
+    const app = appOf(t, async fastify => {
+      fastify.addHook('onClose', async () => { isClosed = true })
+      fastify.decorate('clover', {} as FastifyInstance['clover'])
+      const going = new Promise<void>(resolve => { goOn = resolve })
+      stop.abort()
+      await going
+      if (isBroken) throw new Error('too late for anybody')
+    })
+    t.match(await run(['status', app], { signal: stop.signal }), { code: 1, out: '', err: /^fastify-clover: stopped before \S+app\.mjs was loaded\.\n$/ })
+    t.notOk(isClosed)
+    goOn?.()
+    await until(() => isClosed)
+  }
 })

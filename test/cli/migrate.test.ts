@@ -167,19 +167,22 @@ t.test('a stop finishes the merchants in progress and is exit code 1, and the ne
 })
 
 t.test('merchants who were read and not begun when it was stopped are left, and no rejects', async t => {
-  const stop = new AbortController()
+  let stop = new AbortController()
   const { app, file } = appYielding(t, [
     { index: 0, merchantId: id(0), outcome: 'migrated' },
     { index: 1, merchantId: id(1), outcome: 'failed', reason: notBegun },
     { index: 2, merchantId: id(2), outcome: 'failed', reason: 'no answer', code: 'FST_CLOVER_UNAVAILABLE' }
   ], async () => { stop.abort() })
   const rejects = join(dirname(app), 'rejects.csv')
-  const io = { signal: stop.signal, env: { NO_COLOR: '1' } }
-  const shown = await run(['migrate', app, file, '--rejects', rejects], { ...io, isTerminal: true })
+  const io = () => {
+    stop = new AbortController()
+    return { signal: stop.signal, env: { NO_COLOR: '1' } }
+  }
+  const shown = await run(['migrate', app, file, '--rejects', rejects], { ...io(), isTerminal: true })
   t.equal(shown.code, 1)
   t.match(shown.out, /^1 of 3 merchants moved, 0 had a pair already, 0 refused, 1 failed, 1 left; in [\d.]+ seconds\.\nStopped: run it again to go on\.\n/)
   t.equal(readFileSync(rejects, 'utf8'), `row,merchantId,outcome,code,reason\n4,${id(2)},failed,FST_CLOVER_UNAVAILABLE,no answer\n`)
-  const { reports } = await run(['migrate', app, file], io)
+  const { reports } = await run(['migrate', app, file], io())
   t.match(reports.map(({ type, row }) => [type, row]), [['reject', 4], ['summary', undefined]])
   t.match(reports.at(-1), { total: 3, done: 2, migrated: 1, failed: 1, left: 1, isComplete: false })
   const piped = await run(['migrate', app, '-', '--format', 'csv'], { ...io, isTerminal: true, input: [readFileSync(file)] })
@@ -214,4 +217,14 @@ t.test('on a terminal a bar shows the progress, with the rate and the time left'
   const { err } = await run(['migrate', world.app, file, ...fast], { isTerminal: true })
   t.match(err, '\r\x1b[K████████████ 3 of 3 | ')
   t.ok(err.endsWith('\r\x1b[K'))
+})
+
+t.test('a reason does not control the terminal', async t => {
+  const reason = 'the store says \u001b[2J\u009b2Jno'
+  const { app, file } = appYielding(t, [{ index: 0, merchantId: id(0), outcome: 'failed', reason }])
+  const { err } = await run(['migrate', app, file], { isTerminal: true, env: { NO_COLOR: '1' } })
+  t.match(err, 'failed: the store says  [2J 2Jno\n')
+  const { out, reports } = await run(['migrate', app, file])
+  t.match(out, 'says \\u001b[2J\\u009b2Jno"')
+  t.match(reports[0], { reason })
 })

@@ -64,6 +64,10 @@ t.test('a finding is printed as soon as it comes', async t => {
 t.test('what came from a network does not control the terminal', async t => {
   const { text } = await print([{ ...bad, message: 'a \u001b[2Jb\r\nc\u202e' }], { isTerminal: true, env: { NO_COLOR: '1' } })
   t.match(text, 'a  [2Jb c \n')
+  const message = 'a\u009b2J\u007fb'
+  const json = await print([{ ...bad, message }], {}, { json: true })
+  t.match(json.text, '"a\\u009b2J\\u007fb"')
+  t.match(JSON.parse(json.text), { message })
 })
 
 t.test('an error of the findings is passed on', async t => {

@@ -193,6 +193,42 @@ t.test('an app that leaves something open, such as a server that it started itse
   t.match(server.err(), /^fastify-clover: \S+server\.mjs exports no plugin: .* call listen\(\) in another file\.\n/)
 })
 
+t.test('an app that ends the process, or waits for what never comes, is exit code 1 and a sentence', async t => {
+  const folder = t.testdir({
+    'ends.mjs': 'export default async () => { process.exit(0) }',
+    'never.mjs': 'await new Promise(() => {}); export default async () => {}',
+    'later.mjs': 'export default async fastify => { setInterval(() => process.exit(0)); fastify.decorate("clover", { keepAlive: async () => ({ failed: 1, isComplete: true }) }) }',
+    'own.mjs': 'process.on("SIGTERM", () => process.exit(0)); export default async () => { process.stdout.write("it is loading"); setInterval(() => {}, 1000); await new Promise(() => {}) }; export const options = { pluginTimeout: 0 }'
+  })
+  const sentence = 'fastify-clover: the command is not done: the app ended the process, by process.exit() or an error, or waits for something that never comes.\n'
+  for (const file of ['ends.mjs', 'never.mjs']) {
+    const job = start(t, ['keep-alive', join(folder, file)])
+    t.same(await job.ended, [1, null])
+    t.equal(job.err(), sentence)
+  }
+  const later = start(t, ['keep-alive', join(folder, 'later.mjs')])
+  t.equal((await later.ended)[0], 1, 'its exit code is that of the command')
+  const own = start(t, ['keep-alive', join(folder, 'own.mjs')])
+  await printed(own, /it is loading/)
+  own.child.kill('SIGTERM')
+  t.same(await own.ended, [1, null])
+  t.equal(own.err(), '')
+})
+
+t.test('a signal ends a command whose app does not get ready', async t => {
+  const folder = t.testdir({
+    'module.mjs': 'setInterval(() => {}, 1000); process.stdout.write("it is loading"); await new Promise(() => {})',
+    'plugin.mjs': 'export default async () => { setInterval(() => {}, 1000); process.stdout.write("it is loading"); await new Promise(() => {}) }; export const options = { pluginTimeout: 0 }'
+  })
+  for (const file of ['module.mjs', 'plugin.mjs']) {
+    const job = start(t, ['status', join(folder, file)])
+    await printed(job, /it is loading/)
+    job.child.kill('SIGTERM')
+    t.same(await job.ended, [1, null])
+    t.match(job.err(), /^fastify-clover: stopped before \S+ was loaded\.\n$/)
+  }
+})
+
 /** Runs a command in a terminal of its own. */
 const terminal = '/usr/bin/script'
 
