@@ -185,7 +185,7 @@ t.test('merchants who were read and not begun when it was stopped are left, and 
   const { reports } = await run(['migrate', app, file], io())
   t.match(reports.map(({ type, row }) => [type, row]), [['reject', 4], ['summary', undefined]])
   t.match(reports.at(-1), { total: 3, done: 2, migrated: 1, failed: 1, left: 1, isComplete: false })
-  const piped = await run(['migrate', app, '-', '--format', 'csv'], { ...io, isTerminal: true, input: [readFileSync(file)] })
+  const piped = await run(['migrate', app, '-', '--format', 'csv'], { ...io(), isTerminal: true, input: [readFileSync(file)] })
   t.match(piped.out, /^2 merchants: 1 moved, .* 1 failed; in [\d.]+ seconds\.\nStopped: run it again to go on\.\n$/, 'how many are left is not known')
 })
 

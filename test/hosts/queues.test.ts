@@ -104,7 +104,7 @@ for (const { name, file, skip, start } of engines) {
       const atKill = refreshed()
       const leasedAtKill = (await findLeased(queues.storage, merchants)).map(({ merchantId }) => merchantId)
       t.ok(atKill < 1000, `${atKill} refreshes when a worker was killed`)
-      await until('only who was in progress is not done', async () => await queues.open() <= leasedAtKill.length)
+      await until('only who was in progress is not done', async () => await queues.open() <= 2 * leasedAtKill.length) // a second pass may have added a job while one was in progress
       t.equal(await survivor.stop(), 0)
 
       // A refresh that the kill has cut left a lease in the record. It expires within a minute; then a retry of the job recovers the merchant, or the next pass.
@@ -138,7 +138,7 @@ for (const { name, file, skip, start } of engines) {
       t.equal(await first.stop(), 0)
       await until('the others are refreshed', () => clover.count('refresh', { ok: true }) === others.length)
       await until('the refresh without an answer has ended', async () => (await queues.toBeRetried()).includes(unlucky))
-      await until('every other job is done', async () => await queues.open() === 1)
+      await until('every other job is done', async () => await queues.open() === (await queues.toBeRetried()).length)
       t.equal(await second.stop(), 0)
       t.same(await findDead(clover, queues.storage, merchants), [])
       t.same(await expireLeases(queues.storage, merchants), [unlucky])
