@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import type { CloverStorage } from '../../src/storage/contract.js'
 import type { Installation } from '../../src/installation.js'
-import { Store } from '../../src/tokens/store.js'
+import { Store, UnreadableRecord } from '../../src/tokens/store.js'
 import { startServer, identity, leap, merchantId, patiently, unclear } from './one-server.js'
 
 /*
@@ -142,4 +142,29 @@ t.test('the last page of a listing has no cursor, whatever the adapter says in i
   }
   storage.intercept = async () => ({ items: [], cursor: 'next' })
   t.equal((await store.list({ limit: 10 })).cursor, 'next')
+})
+
+t.test('a listed record that cannot be used is named by its merchant id if it has one, and only a damaged one is reported', async t => {
+  const { connect } = startServer(t)
+  const record = await connect()
+  const reported: string[] = []
+  const odd = [{ ...record, merchantId: 'not an id', accessToken: 7 }, { ...record, merchantId: 7 }, null, 'text', { ...record, appId: 'OTHER00000001' }, { ...record, accessToken: 7 }]
+  const { appId, environment } = identity
+  const store = new Store({ storage: { list: async () => ({ items: odd }) } as never, appId, environment, timeout: 5_000, onUnreadable: merchantId => { reported.push(merchantId) } })
+  const { items, unusable } = await store.list({ limit: 10 })
+  t.same(items, [])
+  t.same(unusable.map(({ merchantId }) => merchantId), [undefined, undefined, undefined, undefined, merchantId, merchantId])
+  t.match(unusable[0]?.reason, 'The stored record of merchant without an id cannot be read (it does not have the form of an installation at /')
+  t.match(unusable[2]?.reason, 'at /)')
+  t.match(unusable[5]?.reason, 'at /accessToken)')
+  t.same(reported, [merchantId], 'a record of another app is not damaged')
+})
+
+t.test('a damaged record has its revision only if that is a text', async t => {
+  for (const [revision, expected] of [['abc', 'abc'], ['', undefined], [7, undefined], [null, undefined], [undefined, undefined]]) {
+    const found = await storeOver({ get: async () => ({ revision }) }).find(merchantId)
+    t.ok(found instanceof UnreadableRecord)
+    t.equal(found?.revision, expected)
+  }
+  t.equal((await storeOver({ get: async () => 'text' }).find(merchantId))?.revision, undefined)
 })

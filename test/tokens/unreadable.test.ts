@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Installation } from '../../src/installation.js'
+import { unreadableNotice } from '../../src/tokens/unreadable.js'
 import { id, jobsOf } from '../jobs/server-jobs.js'
 import { installations } from '../../src/tokens/installations.js'
 import { startServer, TestStorage, gate, leap, merchantId, otherMerchantId, patiently, quiet, anotherServer, type ServerOptions } from './one-server.js'
@@ -249,4 +250,19 @@ t.test('other merchants are served beside a damaged record (security 40)', async
   const { accessToken } = await connect(otherMerchantId)
   t.equal(await accessTokens.accessToken(otherMerchantId), accessToken)
   t.same(await connections.connect(otherMerchantId, code('other')), { isNew: false })
+})
+
+t.test('a thousand damaged records are reported in ten minutes, each once, and then again', async t => {
+  let now = 0
+  const reported: string[] = []
+  const report = unreadableNotice(event => { reported.push((event as { merchantId: string }).merchantId) }, () => now)
+  for (let i = 0; i < 1_500; i++) for (let again = 0; again < 2; again++) report(`MERCHANT${i}`, 'damaged')
+  t.equal(reported.length, 1_000)
+  t.equal(new Set(reported).size, 1_000)
+  now = 599_999
+  report('MERCHANT1', 'damaged')
+  t.equal(reported.length, 1_000)
+  now = 600_000
+  report('MERCHANT1', 'damaged')
+  t.equal(reported.length, 1_001)
 })
