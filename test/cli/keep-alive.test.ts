@@ -45,6 +45,13 @@ t.test('a merchant who failed is exit code 1, and one whom Clover refuses is not
   t.match(refused.err, '\r\x1b[K{"level":40', 'a line of the log does not continue the line of the progress')
 })
 
+t.test('one merchant is one', async t => {
+  const world = await worldWithApp(t)
+  await connectDue(world, 1)
+  const { out } = await run(['keep-alive', world.app, '--rate', '1000'], { isTerminal: true, env: { NO_COLOR: '1' } })
+  t.match(out, /^1 of 1 merchant was due: 1 refreshed, /)
+})
+
 t.test('a run soon after a failed one is exit code 1 too, since nothing was refreshed', async t => {
   const world = await worldWithApp(t)
   await connectDue(world, 2)
