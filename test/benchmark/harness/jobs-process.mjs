@@ -46,6 +46,7 @@ const storage = {
   async list ({ cursor = '0', limit }) {
     const from = Number(cursor)
     const to = Math.min(count, from + limit)
+    if (job === 'summary') for (let n = from; n < to; n++) step()
     return { items: Array.from({ length: to - from }, (_, i) => stale(from + i)), ...(to < count && { cursor: String(to) }) }
   }
 }
@@ -93,6 +94,8 @@ process.on('message', async ({ id }) => {
   let summary
   if (job === 'keepAlive') {
     summary = await app.clover.keepAlive({ within: 2_592_000, rate, concurrency: 50 })
+  } else if (job === 'summary') {
+    summary = await app.clover.summary()
   } else {
     for await (const outcome of app.clover.migrateLegacy(legacy(), { rate, concurrency: 50 })) {
       const kind = outcome.outcome ?? outcome.result ?? outcome.status ?? 'outcome'

@@ -3,12 +3,12 @@ import { number } from '../harness/report.mjs'
 
 const rate = 50
 
-/** The two long jobs over many merchants: memory, cost, and how much of the allowed rate they use. */
+/** The long jobs over many merchants, and their count by state: memory, cost, and how much of the allowed rate is used. */
 export async function run ({ quick, largest, progress }) {
   const sizes = quick ? [100] : [10_000, 100_000, 1_000_000].filter(size => size <= largest)
   const rows = []
   const targets = []
-  for (const job of ['migrateLegacy', 'keepAlive']) {
+  for (const job of ['migrateLegacy', 'keepAlive', 'summary']) {
     const results = []
     for (const size of sizes) {
       const child = await startChild('jobs-process.mjs', [job, String(size), String(rate)], ['--expose-gc'])
@@ -18,7 +18,7 @@ export async function run ({ quick, largest, progress }) {
         if (result.done !== size) throw new Error(`${job}: ${result.done} of ${size} merchants: ${JSON.stringify(result.outcomes)}`)
         results.push(result)
         progress(`${job}, ${size.toLocaleString('en-US')} merchants`)
-        rows.push([`\`${job}\``, size.toLocaleString('en-US'), number(result.requests), `${number(result.virtual / 3600)} h`, `${(result.used * 100).toFixed(1)} %`, `${number(result.cost)} µs`, `${number(result.growth)} MB`, `${number(result.elapsed / 1000)} s`])
+        rows.push([`\`${job}\``, size.toLocaleString('en-US'), number(result.requests), ...result.requests === 0 ? ['-', '-'] : [`${number(result.virtual / 3600)} h`, `${(result.used * 100).toFixed(1)} %`], `${number(result.cost)} µs`, `${number(result.growth)} MB`, `${number(result.elapsed / 1000)} s`])
       } finally {
         await child.close()
       }
@@ -36,7 +36,8 @@ export async function run ({ quick, largest, progress }) {
     targets.push(
       { target: `\`${job}\`: memory within 30 MB`, value: `${number(growth)} MB`, reached: growth <= 30 },
       { target: `\`${job}\`: the cost of a merchant grows by at most 1.2 from ${smaller.toLocaleString('en-US')} to ${larger.toLocaleString('en-US')}`, value: flat.toFixed(2), reached: flat <= 1.2 },
-      { target: `\`${job}\`: 90 % of the allowed rate used, or more`, value: `${(used * 100).toFixed(1)} %`, reached: used >= 0.9 && used <= 1.02 })
+      // A count asks Clover nothing.
+      ...job === 'summary' ? [] : [{ target: `\`${job}\`: 90 % of the allowed rate used, or more`, value: `${(used * 100).toFixed(1)} %`, reached: used >= 0.9 && used <= 1.02 }])
   }
   return {
     title: 'Long jobs over many merchants',
