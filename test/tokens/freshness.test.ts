@@ -23,3 +23,11 @@ t.test('the one time that the cache compares with says the same as the checks of
   t.equal(usableUntil({ accessTokenExpiration: 2_000, updatedAt: 1_000, reauthorizationRequired: { since: 1, retryAt: 2 } }, 60, 0.2), 0, 'a marked record is looked at each time')
   t.pass('2,000 records')
 })
+
+t.test('a token ages from the moment at which less than its share of life is left', async t => {
+  const times = { accessTokenExpiration: 2_000, updatedAt: 1_000 }
+  t.equal(isAgeing(times, 1_800, 0.2), false)
+  t.equal(isAgeing(times, 1_800.5, 0.2), true)
+  t.equal(isAgeing({ ...times, accessTokenExpiration: null }, 1_800_000, 0.9), false, 'a token without an end does not')
+  t.equal(isAgeing(times, 2_500, 0), false, 'nor one that is not to be refreshed ahead')
+})
