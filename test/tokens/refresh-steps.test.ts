@@ -126,3 +126,19 @@ t.test('a record that was disconnected meanwhile is not written again', async t 
   t.equal(storage.records.size, 0)
   t.equal(eventsOf('pair-dropped').length, 1)
 })
+
+t.test('a lease of which half has passed once it is written is written again before the call', async t => {
+  const { refreshes, clover, storage, connect } = startServer(t)
+  const before = await connect()
+  let puts = 0
+  storage.intercept = async (method, run) => {
+    const answer = await run()
+    if (method === 'put' && ++puts === 1) await leap(25)
+    return answer
+  }
+  let putsAtCall = 0
+  clover.intercept = (_call, run) => { putsAtCall = puts; return run() }
+  await patiently(refreshes.refresh(merchantId, { enough: record => record.accessToken !== before.accessToken }))
+  t.equal(putsAtCall, 2)
+  t.equal(clover.count('refresh'), 1)
+})
