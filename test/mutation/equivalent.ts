@@ -155,5 +155,82 @@ export const equivalents: Equivalent[] = [
     original: 'first instanceof UnreadableRecord || current.connectionId !== first.connectionId',
     mutated: 'current.connectionId !== first.connectionId',
     why: 'An unreadable record has no connectionId, which is another than any.'
+  },
+  {
+    file: 'src/tokens/access-tokens.ts',
+    within: 'AccessTokens.accessToken',
+    original: 'token !== undefined',
+    mutated: 'false',
+    why: 'The longer way gives the same token from the same memory: this one only saves time.'
+  },
+  {
+    file: 'src/tokens/access-tokens.ts',
+    within: 'AccessTokens.accessToken',
+    original: 'options === undefined && this.#use.refreshes.unsaved(merchantId) === undefined',
+    mutated: 'false',
+    why: 'The longer way gives the same token from the same memory: this one only saves time.'
+  },
+  {
+    file: 'src/tokens/access-tokens.ts',
+    within: 'AccessTokens.#read',
+    original: 'maxWait >= storageTimeout',
+    mutated: 'maxWait > storageTimeout',
+    why: 'A second timer of the same length fires after the first.'
+  },
+  {
+    file: 'src/tokens/access-tokens.ts',
+    within: 'AccessTokens.#read',
+    original: 'signal === undefined && maxWait >= storageTimeout',
+    mutated: 'false',
+    why: 'The second timer would never fire: it is left out to save time.'
+  },
+  {
+    file: 'src/tokens/access-tokens.ts',
+    within: 'AccessTokens.#refreshAhead',
+    original: 'refreshes.isBusyOrBackingOff(merchantId)',
+    mutated: 'false',
+    why: 'The refresh would join the one in progress, or be refused without a call.'
+  },
+  {
+    file: 'src/tokens/access-tokens.ts',
+    within: 'AccessTokens.afterRefusal',
+    original: 'signal && { signal }',
+    mutated: '{ signal }',
+    why: 'Whoever reads it takes undefined for an absent one.'
+  },
+  {
+    file: 'src/tokens/access-tokens.ts',
+    within: 'AccessTokens.refresh',
+    original: 'before === undefined',
+    mutated: 'false',
+    why: 'The refresh reads the record too, finds none, and throws the same error.'
+  },
+  {
+    file: 'src/tokens/freshness.ts',
+    within: 'isAgeing',
+    original: 'total !== Infinity && remaining(times, now) < total * refreshAhead',
+    mutated: 'remaining(times, now) < total * refreshAhead',
+    why: 'A token without an end has an infinite time left, which is less than nothing else.'
+  },
+  {
+    file: 'src/tokens/freshness.ts',
+    within: 'lifetime',
+    original: 'accessTokenExpiration === null',
+    mutated: 'false',
+    why: 'A token without an end has an infinite time left, whatever its lifetime is taken for.'
+  },
+  {
+    file: 'src/tokens/refresh-protocol.ts',
+    within: 'RefreshProtocol.#isClosing',
+    original: 'this.#use.isClosing?.() ?? false',
+    mutated: 'this.#use.isClosing?.()',
+    why: 'Undefined counts as false in each condition that asks.'
+  },
+  {
+    file: 'src/tokens/reader.ts',
+    within: 'Reader.#readThrough',
+    original: 'living === undefined',
+    mutated: 'false',
+    why: 'Without a living record the longer way ends in the same read.'
   }
 ]
