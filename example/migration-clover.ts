@@ -21,7 +21,7 @@ async function make (): Promise<MigrationClover> {
   return { settings, simulator: settings.realClover ? undefined : await cloverSimulator({ random: sameAtEveryStart() }) }
 }
 
-/** Random bytes for the simulator alone, which nobody need guess: a key stream of zeros. */
+/** Random bytes for the simulator only, where they may be guessed: a key stream of zeros. */
 function sameAtEveryStart (): RandomSource {
   const stream = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16))
   return size => stream.update(Buffer.alloc(size))

@@ -27,7 +27,7 @@ const publicFields = {
   appId: Type.String({ minLength: 1, description: 'The app that the tokens belong to' }),
   environment: Type.String({ minLength: 1, description: 'The name of the environment that issued the tokens' }),
   flow: Type.Union([Type.Literal('v2'), Type.Literal('v1')], { description: 'The OAuth flow that the tokens came from' }),
-  deployment: Type.Optional(Type.String({ description: 'The deployment whose servers alone use the record; absent: any. Bound at the next write of a server with the option deployment' })),
+  deployment: Type.Optional(Type.String({ description: 'The only deployment whose servers use the record; absent: all do. Written by servers with the option deployment' })),
   accessTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: no expiration (v1)'),
   refreshTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: unknown, or no refresh token (v1)'),
   reauthorizationRequired: Type.Optional(Type.Object({

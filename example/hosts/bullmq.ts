@@ -126,7 +126,7 @@ async function handleEvent ({ merchantId, objectId, type }: CloverEvent): Promis
   console.log(`Event: ${merchantId} ${objectId} ${type}`)
 }
 
-/** Keeps merchants connected whom nobody asks for, and handles Clover's events. */
+/** Keeps idle merchants connected, and handles Clover's events. */
 async function work (): Promise<void> {
   const due = openQueue<object>('clover-due')
   const refreshes = openQueue<{ merchantId: string }>('clover-refresh')

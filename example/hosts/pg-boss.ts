@@ -135,7 +135,7 @@ async function handleEvent ({ merchantId, objectId, type }: CloverEvent): Promis
   console.log(`Event: ${merchantId} ${objectId} ${type}`)
 }
 
-/** Keeps merchants connected whom nobody asks for, and handles Clover's events. */
+/** Keeps idle merchants connected, and handles Clover's events. */
 async function work (): Promise<void> {
   await app.register(clover, { ...settings, storage: postgresStorage(app.pg), keepAlive: false, routes: false })
   await app.ready()

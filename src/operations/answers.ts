@@ -3,7 +3,7 @@ import type { NoReply, Reply } from './reach.js'
 /** @internal A merchant id in Clover's form that no merchant has: Clover's are random. It is sent to the public addresses. */
 export const nobody = 'FASTIFYDOCTOR'
 
-/** @internal How to mend an address that leads elsewhere. */
+/** @internal How to fix an address that leads elsewhere. */
 export const pathFix = 'Check that the proxy forwards the whole path. A part that it strips belongs into baseUrl; a part that it keeps belongs into the prefix of the scope in which the plugin is registered, or into routes.'
 
 /** @internal An answer in words, for a message: its status, and where it redirects to. */

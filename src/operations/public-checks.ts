@@ -14,7 +14,7 @@ const isWrong: readonly Trouble[] = ['unresolved', 'certificate', 'tls']
 
 const fixes: Record<Trouble, string> = {
   unresolved: 'Check baseUrl, and the DNS record of its name.',
-  certificate: 'Renew the certificate, or have the server send the whole chain. If this process alone does not trust it, see NODE_EXTRA_CA_CERTS.',
+  certificate: 'Renew the certificate, or have the server send the whole chain. If only this process does not trust it, see NODE_EXTRA_CA_CERTS.',
   tls: 'Check baseUrl, and that the proxy ends TLS at this port.',
   refused: 'If the app should be running, check baseUrl, the proxy and the firewall. Otherwise start it, and run this again.',
   late: 'If browsers reach the app, run this from a machine outside: some networks do not let a server reach its own public address.',
@@ -26,7 +26,7 @@ const fixes: Record<Trouble, string> = {
  * which need not include this process.
  *
  * An address that does not answer is `not-checked` and no error, since this may run before the app is started, or on a machine that its network does not
- * let reach its own public address: neither has to be mended, and an exit code would stop a deployment for nothing. A name that does not resolve, a
+ * let reach its own public address: neither has to be fixed, and an exit code would stop a deployment for nothing. A name that does not resolve, a
  * certificate that does not fit and a server without TLS are errors: they are wrong whether or not the app runs.
  *
  * The probes change nothing: launches that nobody follows, a callback without a code, a refresh of a merchant who does not exist, an empty webhook.

@@ -2,7 +2,7 @@ import t from 'tap'
 import { connect } from '../harness/browser.js'
 import { merchantA, merchantB, startHost } from '../harness/host.js'
 
-t.test('a host\'s own queue keeps merchants connected whom nobody asks for', async t => {
+t.test('a host\'s own queue keeps idle merchants connected', async t => {
   const { app, clover, browser, time, storage } = await startHost(t, { options: { keepAlive: false } })
   await connect(browser(), clover, merchantA)
   time.pass(340 * 86_400_000)

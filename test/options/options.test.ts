@@ -58,28 +58,6 @@ t.test('deployment is a name, and a wrong or unset one is refused (security 33)'
   t.match(await refusal(t, { deploymnt: canary }), /^deploymnt is not an option of fastify-clover: did you mean deployment\?/)
 })
 
-t.test('a takeover names both deployments and its last day, a month ahead at most', async t => {
-  const dayIn = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
-  const right = { name: 'production-eu', takeOver: 'production', until: dayIn(7) }
-  const name = "must be a name of 1 to 32 letters, digits, dots, hyphens and underscores, such as 'production'"
-  const until = "deployment.until must be the last day of the takeover in UTC, such as '2026-12-24', 31 days ahead at most."
-  const unset: string | undefined = process.env.FASTIFY_CLOVER_TEST_NEVER_SET
-  const wrong: Array<[object, string]> = [
-    [{ ...right, name: canary }, `deployment.name ${name}.`], [{ ...right, name: unset }, `deployment.name ${name}.`],
-    [{ ...right, takeOver: ['production'] }, `deployment.takeOver ${name}: that of the deployment that the store was moved from.`],
-    [{ name: 'a', takeOver: 'b' }, until], [{ ...right, untl: canary, until: unset }, `${until} deployment.untl is not an option: did you mean deployment.until?`],
-    [{}, `deployment.name ${name}. deployment.takeOver ${name}: that of the deployment that the store was moved from. ${until}`],
-    [{ ...right, takeOver: right.name }, 'deployment.takeOver must be another name than deployment.name.'],
-    ...[canary, '', 'tomorrow', '2026-02-30', '2026-12-24T00:00', '24.12.2026', ' 2026-12-24', '2099-01-01', dayIn(33), new Date(), Date.now(), null].map((value): [object, string] => [{ ...right, until: value }, until])
-  ]
-  for (const [deployment, sentence] of wrong) t.equal(await refusal(t, { deployment }), sentence, inspect(deployment))
-  for (const day of [dayIn(0), dayIn(31), dayIn(-1), '2020-02-29']) t.equal(await boot(t, optionsWith({ deployment: { ...right, until: day } })), undefined, day)
-  t.same(resolveOptions(optionsWith({ deployment: { ...right, until: '2026-12-24' } }), Date.UTC(2026, 11, 1)).deployment,
-    { name: 'production-eu', takeOver: { name: 'production', until: Date.UTC(2026, 11, 25) / 1000 } })
-  t.throws(() => resolveOptions(optionsWith({ deployment: { ...right, until: '2027-01-02' } }), Date.UTC(2026, 11, 1, 23)), { message: until })
-  t.ok(resolveOptions(optionsWith({ deployment: { ...right, until: '2027-01-01' } }), Date.UTC(2026, 11, 1)))
-})
-
 t.test('userAgent accepts products and comments in the form of the header', async t => {
   for (const userAgent of [undefined, 'my-shop/2.1', 'My.Shop~1/2.1-rc.1+build', 'my-shop/2.1 (+https://shop.example; support@shop.example)', 'my-shop/2.1 ()', 'my-shop/2.1 (a) worker node/20 (b) (c)']) {
     t.equal(await boot(t, optionsWith({ userAgent })), undefined, String(userAgent))
@@ -256,29 +234,6 @@ t.test('appMarketUrl may be any https URL, or unset', async t => {
 
 t.test('max and ttl of the cache can be set, one without the other', async t => {
   for (const cache of [{}, { max: 1 }, { ttl: 0 }, { max: 10, ttl: 60_000 }, false]) t.equal(await boot(t, optionsWith({ cache })), undefined, inspect(cache))
-})
-
-t.test('keep-alive can be switched off, and each of its settings can be set without the others', async t => {
-  const unset: number | undefined = undefined
-  for (const keepAlive of [false, {}, { every: 60 }, { within: 0 }, { rate: 0.5, concurrency: 1 }, { every: unset }, Object.create(null)]) {
-    t.equal(await boot(t, optionsWith({ keepAlive })), undefined, inspect(keepAlive))
-  }
-})
-
-t.test('the error names a wrong or unknown setting of keep-alive', async t => {
-  const must = 'keepAlive must be false, or a plain object with every, within, rate and concurrency, all of them optional.'
-  for (const keepAlive of [true, null, canary, 3600, [], [canary], new Map(), new Date()]) t.equal(await refusal(t, { keepAlive }), must, inspect(keepAlive))
-  const wrong: Array<[Record<string, unknown>, string]> = [
-    [{ every: 0 }, 'keepAlive.every must be a number of seconds from 1 to 604800.'],
-    [{ every: NaN }, 'keepAlive.every must be a number of seconds from 1 to 604800.'],
-    [{ within: canary }, 'keepAlive.within must be a number of seconds from 0 to 31536000.'],
-    [{ rate: Infinity }, 'keepAlive.rate must be a number from 0.01 to 1000.'],
-    [{ concurrency: 1.5 }, 'keepAlive.concurrency must be a whole number from 1 to 100.'],
-    [{ evry: canary }, 'keepAlive.evry is not an option: did you mean keepAlive.every?'],
-    [{ toString: canary }, 'keepAlive.toString is not an option.']
-  ]
-  for (const [keepAlive, sentence] of wrong) t.equal(await refusal(t, { keepAlive }), sentence, inspect(keepAlive))
-  t.match(await refusal(t, { keepAlive: { every: -1, rate: 0 } }), /keepAlive\.every must be .*keepAlive\.rate must be/)
 })
 
 t.test('an origin that is overridden with undefined keeps its environment\'s', async t => {

@@ -8,7 +8,7 @@ import { advance, gate, leap, merchantId, otherMerchantId, patiently, startServe
 
 const anyNew = { enough: () => false }
 
-t.test('after a merchant connected anew, a refresh of before is not joined, and its end does not end the new one', async t => {
+t.test('after a merchant connected again, an earlier refresh is not joined, and its end does not end the new one', async t => {
   const { refreshes, clover, storage, connect } = startServer(t)
   const before = await connect()
   const answers = [gate(), gate()]
@@ -40,7 +40,7 @@ t.test('after a merchant connected anew, a refresh of before is not joined, and 
   t.not(record.accessToken, again.accessToken)
 })
 
-t.test('after a failure Clover is left alone for a moment, unless the merchant connected anew', async t => {
+t.test('after a failure Clover is not called for a moment, unless the merchant connected again', async t => {
   const { refreshes, clover, connect } = startServer(t)
   await connect()
   clover.intercept = () => unclear('status 503')

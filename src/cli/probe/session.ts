@@ -161,7 +161,7 @@ export class Session {
   }
 
   /**
-   * A pair that is alive, for the caller alone: the one that was kept, or a new one. So a failed experiment leaves nothing behind that another one
+   * A pair that works, for this caller only: the one that was kept, or a new one. So a failed experiment leaves nothing behind that another one
    * would rely on.
    */
   async pair (): Promise<Pair> {
