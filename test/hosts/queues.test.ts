@@ -203,7 +203,7 @@ async function compile (t: Test, file: string): Promise<string> {
 async function startClover (t: Test, where: Record<string, string>) {
   const clover = await cloverSimulator({ apps: [{ id: highTrust, secret: 'simulator-secret', webhookAuth }], refreshTokenLifetime: tokenLife })
   t.teardown(() => clover.close())
-  const env = { CLOVER_SIMULATOR: clover.origin, CLOVER_WEBHOOK_AUTH: webhookAuth, COOKIE_SECRET: 'x'.repeat(32), RATE: '200', RETRY_DELAY: '1', JOB_TIMEOUT: '2', ...where }
+  const env = { CLOVER_SIMULATOR: clover.origin, CLOVER_WEBHOOK_AUTH: webhookAuth, COOKIE_SECRET: 'x'.repeat(32), RATE: String(share(40, 200)), RETRY_DELAY: '1', JOB_TIMEOUT: '2', ...where }
   return { clover, env }
 }
 
