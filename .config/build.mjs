@@ -10,10 +10,10 @@ import { build } from 'esbuild'
  * module for each entry and a few that entries share, without comments; and what they use of TypeBox becomes one. The types of TypeBox stay in the
  * dependency.
  *
- * --no-types: only what runs, which takes a moment; --source-maps: maps to the sources, which are not published.
+ * --no-types: only what runs, which takes a moment; --sourceMap: maps to the sources, which are not published.
  */
 
-const { values: flags } = parseArgs({ options: { 'no-types': { type: 'boolean' }, 'source-maps': { type: 'boolean' } } })
+const { values: flags } = parseArgs({ options: { 'no-types': { type: 'boolean' }, sourceMap: { type: 'boolean' } } })
 const root = resolve(import.meta.dirname, '..')
 const [src, dist] = [join(root, 'src'), join(root, 'dist')]
 const { version } = createRequire(import.meta.url)('../package.json')
@@ -67,7 +67,7 @@ async function ownModules () {
     outdir: dist,
     tsconfig: join(src, 'tsconfig.json'),
     splitting: true,
-    sourcemap: flags['source-maps'] === true,
+    sourcemap: flags.sourceMap === true,
     plugins: [{
       name: 'sources',
       setup ({ onLoad, onResolve }) {
