@@ -70,12 +70,10 @@ export class Heartbeat {
   async #run (since: number, signal: AbortSignal): Promise<void> {
     const { runtime: { monotonic, sleep }, storageTimeout, longest } = this.#use
     const { every } = heartbeatOf(storageTimeout)
-    for (let last = since; ;) {
-      await sleep(Math.max(0, last + every - monotonic()), signal)
-      if (signal.aborted || monotonic() > since + longest) return
-      last = monotonic()
+    for (let next = since + every; next <= since + longest; next = Math.max(next + every, monotonic())) {
+      await sleep(Math.max(0, next - monotonic()), signal, { ref: false })
       // If the store fails, the next renewal tries again.
-      if (!await this.#renew(signal).catch(() => true)) return
+      if (signal.aborted || !await this.#renew(signal).catch(() => true)) return
     }
   }
 

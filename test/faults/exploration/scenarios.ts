@@ -36,6 +36,12 @@ export const exhaustive: Scenario[] = [
   scenario('a callback that finds a dead pair', { start: 'dead', processes: [['connect']], faults: ['put'] }),
   scenario('a disconnect and a returning visit', { ...low, start: 'fresh', processes: [['disconnect'], ['connect']], faults: ['put', 'ghost'] }),
   scenario('a new connection is refreshed before its callback knows', { ...low, start: 'none', processes: [['connect', 'force']], faults: ['put'], budget: 2 }),
+  scenario('two servers, with heartbeats', { processes: two, heartbeats: 2 }),
+  scenario('a disconnect and a refresh with heartbeats', { processes: [['disconnect'], ['call']], heartbeats: 1 }),
+  scenario('a silent attempt, with heartbeats', { processes: two, heartbeats: 1, faults: ['expire'] }),
+  scenario('any one fault, with heartbeats', { ...large, processes: two, heartbeats: 1, faults: everyFault }),
+  scenario('any one fault, once, with heartbeats', { ...large, ...once, processes: two, heartbeats: 1, faults: ['lost', 'orphan', 'expire', 'refuse', 'put', 'ghost'] }),
+  scenario('a silent attempt that Clover answers late, with heartbeats', { ...large, processes: two, heartbeats: 1, faults: ['expire', 'orphan'], budget: 2 }),
   scenario('a disconnect, a callback and a refresh', { processes: [['disconnect'], ['connect'], ['call']] })
 ]
 
@@ -54,6 +60,8 @@ export const thorough: Scenario[] = [
   scenario('two: crash and lease', { processes: two, faults: ['crash', 'expire'], budget: 2 }),
   scenario('three servers, a lease that expires', { ...once, processes: three, faults: ['expire'] }),
   scenario('any two faults, one server', { processes: [['call']], faults: everyFault, budget: 2 }),
+  scenario('any two faults, one server, with heartbeats', { processes: [['call']], heartbeats: 2, faults: everyFault, budget: 2 }),
+  scenario('two: writes and silence, with heartbeats', { processes: two, heartbeats: 1, faults: ['put', 'ghost', 'expire'], budget: 2 }),
   scenario('any three faults, one server, once', { ...once, processes: [['call']], faults: everyFault, budget: 3 }),
   scenario('a callback and a refresh, two faults', { ...low, processes: [['connect'], ['call']], faults: ['put', 'ghost', 'get', 'expire'], budget: 2 }),
   scenario('a disconnect, a callback and a refresh, low trust', { ...low, processes: [['disconnect'], ['connect'], ['call']], faults: ['put', 'ghost', 'expire'] })
@@ -78,6 +86,7 @@ export function anyScenario (seed: number): Scenario {
     budget: pick([1, 2, 3, 4, 6]),
     ages: pick([0, 0, 1, 2]),
     quiet: random() < 0.2,
-    loose: random() < 0.7
+    loose: random() < 0.7,
+    ...(random() < 0.5 && { heartbeats: pick([0, 1, 2, 4]) })
   }
 }
