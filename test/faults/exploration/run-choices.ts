@@ -139,7 +139,7 @@ export abstract class RunChoices extends RunState {
       // Somebody still works under it.
       const isAlive = (this.ownerOf(lease.by)?.running ?? 0) > 0
       if (!isAlive || can('expire')) add(-1, 'the lease expires', isAlive ? 1 : 0, () => this.moveTo(1000 * (lease.until + 1)))
-      if (this.isWatched(lease) && (!isAlive || can('expire'))) {
+      if (this.isWatched(lease) && (!isAlive || can('silence'))) {
         add(-1, 'the attempt is silent', isAlive ? 1 : 0, () => {
           this.disturbed = true
           this.silence = watches

@@ -104,15 +104,12 @@ export class RunState {
   /** The sleep before a renewal, which its attempt ends by the signal. */
   protected async sleepBeforeRenewal (process: Process, milliseconds: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => {
-      this.operations = this.operations.filter(other => other !== operation)
-      resolve()
-    }))
-    let operation: Operation | undefined
+    const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve()))
     if (this.scenario.heartbeats === undefined) return ended
     const woken = this.request<undefined>(process, 'sleep', 'waits to renew its record', undefined, { wakeAt: this.now + milliseconds, isHeartbeat: true })
-    operation = this.operations.at(-1)
+    const operation = this.operations.at(-1)
     await Promise.race([woken, ended])
+    this.operations = this.operations.filter(other => other !== operation)
   }
 
   /** Waiting for a lease is not worth a step of its own while nothing has changed. */

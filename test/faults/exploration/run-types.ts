@@ -10,11 +10,11 @@ export type Task = 'call' | 'force' | 'connect' | 'disconnect'
 
 /**
  * What may go wrong. `put`: a write errors, done or not done. `ghost`: a write errors and is done later. `get`: a read errors. `lost`: Clover's answer is
- * lost, before or after Clover handled the request. `orphan`: it times out, and Clover handles it later. `expire`: a lease ends, or its
- * record is not renewed for so long, although its holder is at work. `refuse`: Clover says 401 to a good token. `outage`: it says so, or 503, to everybody for a while. `odd`: a reply
+ * lost, before or after Clover handled the request. `orphan`: it times out, and Clover handles it later. `expire`: a lease ends although
+ * its holder is at work. `silence`: the holder is at work, and others take it for dead. `refuse`: Clover says 401 to a good token. `outage`: it says so, or 503, to everybody for a while. `odd`: a reply
  * without access token.
  */
-export type Fault = 'put' | 'ghost' | 'get' | 'lost' | 'orphan' | 'crash' | 'expire' | 'refuse' | 'outage' | 'odd'
+export type Fault = 'put' | 'ghost' | 'get' | 'lost' | 'orphan' | 'crash' | 'expire' | 'silence' | 'refuse' | 'outage' | 'odd'
 
 export interface Scenario extends CloverBehaviour {
   name: string
