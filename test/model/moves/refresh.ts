@@ -17,7 +17,7 @@ export function refreshMoves (moves: Moves, p: number): void {
   else if (step === 'asked' && isAnswered) takeAnswer(moves, p)
   else if (step === 'asked') waitForClover(moves, p)
   else if (step === 'mark') writeMark(moves, p)
-  if (moves.setting.heartbeats && (step === 'asked' || step === 'lease')) renew(moves, p)
+  if (moves.setting.heartbeats && (step === 'asked' || (step === 'lease' && moves.world.record?.lease === owner.attempt(p)))) renew(moves, p)
 }
 
 /** An attempt ends. The process keeps its callback. */
