@@ -6,8 +6,9 @@ import type { Store } from './store.js'
 /**
  * @internal How often an attempt renews its record, and how long an unchanged record means that the attempt is dead; both in milliseconds.
  *
- * A renewal takes effect between its beginning and the timeout of the store, and the next one begins when it is answered, or `every` later. So
- * while its attempt lives, a record is unchanged for two timeouts of the store at most; the rest of `deadAfter` is for timers that fire late.
+ * A renewal takes effect between its beginning and the timeout of the store, and the next one begins when it is answered, or `every` after it
+ * began. So while its attempt lives, a record is unchanged for two timeouts of the store at most; the rest of `deadAfter` is for timers that fire
+ * late. A process that is stopped for no longer than `deadAfter` without `every` is not taken for dead, if the store is fast.
  */
 export function heartbeatOf (storageTimeout: number): { every: number, deadAfter: number } {
   const every = 0.4 * storageTimeout
