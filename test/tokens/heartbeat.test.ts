@@ -81,7 +81,7 @@ t.test('another server waits for a slow attempt, even where each call to the sto
   const asked = accessTokens.accessToken(merchantId)
   await quiet()
   const waiting = other.accessTokens.accessToken(merchantId)
-  await advance(15_300, 100)
+  await advance(26_000, 100)
   answer.open()
   const token = await patiently(asked)
   t.equal(await patiently(waiting), token)
@@ -195,25 +195,22 @@ t.test('a renewal that fails once the pair is there reads nothing', async t => {
 })
 
 t.test('the next call to Clover and the mark wait for a renewal in progress', async t => {
-  const { accessTokens, answer, storage, stored, clover } = await startStale(t)
+  const { accessTokens, storage, stored, clover, puts } = await startStale(t)
+  const pass = (milliseconds: number) => new Promise(resolve => { setTimeout(resolve, milliseconds) })
   clover.intercept = async () => {
-    await answer.promise
-    await advance(0)
+    await pass(2_100)
     return refused
   }
-  let isSlow = false
   storage.intercept = async (method, run) => {
     const result = await run()
-    if (method === 'put' && isSlow) await new Promise(resolve => { setTimeout(resolve, 1_500) })
+    // Every second write is a renewal: it is in progress when Clover answers.
+    if (method === 'put' && puts() % 2 === 0) await pass(1_500)
     return result
   }
   const asked = accessTokens.accessToken(merchantId)
-  await advance(1_900)
-  isSlow = true
-  await advance(200)
-  answer.open()
   await t.rejects(patiently(asked), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED' })
   t.same(clover.calls, ['refresh', 'recover'])
+  t.equal(puts(), 5, 'a lease and a renewal for each call, and the mark')
   t.ok(stored()?.reauthorizationRequired)
 })
 
