@@ -16,6 +16,9 @@ const attempts = { first: 3, later: 1 }
 /** The most leases of earlier attempts that are remembered. */
 const mostOwn = 10_000
 
+/** The longest pause between two looks at the lease of another server, in milliseconds. */
+const longestPause = 1_000
+
 /** How often the write of a pair is tried while others change the record. */
 const maxRounds = 50
 
@@ -34,7 +37,7 @@ export class RefreshProtocol {
 
   constructor (dependencies: RefreshDependencies) {
     this.#use = dependencies
-    this.#watch = new LeaseWatch(this.#leaseTime, dependencies.storageTimeout, dependencies.runtime.monotonic)
+    this.#watch = new LeaseWatch(this.#leaseTime, longestPause + dependencies.storageTimeout, dependencies.runtime.monotonic)
   }
 
   /** Length of a lease in seconds: enough for a refresh and two recoveries, each with the grace of its deadline, and two calls to the store. */
@@ -292,6 +295,6 @@ export class RefreshProtocol {
   /** Waits while another server refreshes: 10 ms at first, then about a fifth of the time that has passed, up to a second. */
   async #pause (round: number): Promise<void> {
     const { runtime } = this.#use
-    await runtime.sleep(backoff({ first: 10, longest: 1000, factor: 1.25 }, round, runtime.jitter))
+    await runtime.sleep(backoff({ first: 10, longest: longestPause, factor: 1.25 }, round, runtime.jitter))
   }
 }

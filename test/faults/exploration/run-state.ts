@@ -10,7 +10,7 @@ import { describe, hash, headOf, name, pairOf, short } from './trace-names.js'
 export const merchantId = 'MERCHANT00001'
 export const identity = { appId: 'APP0000000001', environment: 'sandbox', flow: 'v2' } as const
 
-/** Milliseconds between two looks of a server at a silent attempt. It counts two that are five seconds apart as two watches. */
+/** Milliseconds between two looks of a server at a silent attempt. It counts two that are more than six seconds apart as two watches. */
 const watchStep = 4_000
 
 /** One merchant, a store and Clover, and the calls in progress: everything that a step changes. */
