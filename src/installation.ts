@@ -52,7 +52,10 @@ export const Installation = Type.Object({
   recovered: Type.Optional(Type.Boolean({ description: 'The current pair came from recovery' })),
   refreshLease: Type.Optional(Type.Object({
     by: Type.String({ description: 'Random for each attempt' }),
-    until: Type.Number({ description: 'Unix seconds' })
+    until: Type.Number({ description: 'Unix seconds' }),
+    deadAfter: Type.Optional(Type.Number({
+      minimum: 0, description: 'Seconds: while the attempt lives, the record is written anew more often than that. Absent: the lease lasts until its end'
+    }))
   }, { description: 'A refresh that is in progress, or that may have happened' })),
   confirmAt: Type.Optional(Type.Number({
     description: 'Unix seconds: from then on the tokens are refreshed once more, since a recovery that Clover handles late could have ended them'

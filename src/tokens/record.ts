@@ -58,9 +58,17 @@ export class RecordMaker {
     return this.#revised({ ...record, visitId, returnedAt: Math.floor(now) })
   }
 
-  /** The record with a lease, which is written before Clover is called. `until` in Unix seconds. */
-  leased (record: Installation, by: string, until: number): Installation {
-    return this.#revised({ ...record, refreshLease: { by, until: Math.ceil(until) } })
+  /**
+   * The record with a lease, which is written before Clover is called. `until` in Unix seconds; `deadAfter` in seconds, if the attempt has a
+   * heartbeat.
+   */
+  leased (record: Installation, by: string, until: number, deadAfter?: number): Installation {
+    return this.#revised({ ...record, refreshLease: { by, until: Math.ceil(until), ...(deadAfter !== undefined && { deadAfter }) } })
+  }
+
+  /** The same record with a new revision: a heartbeat. */
+  renewed (record: Installation): Installation {
+    return this.#revised(record)
   }
 
   /** The record as it was before a lease was written, with the lease that it had then, if any. */

@@ -4,7 +4,9 @@ import { backoff } from '../concurrency/backoff.js'
 import { longestGrace } from '../concurrency/deadline.js'
 import { closing, notConnected, reasonOf, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
 import { isRefusedFor } from './freshness.js'
+import { Heartbeat, heartbeatOf } from './heartbeat.js'
 import type { Installation } from '../installation.js'
+import { LeaseWatch } from './lease-watch.js'
 import { Unwanted, type Claim, type UnsavedPair, type Obtained, type RefreshDependencies, type Refreshed, type RefreshGoal, type Run } from './refresh-types.js'
 import { durationSince } from '../runtime.js'
 
@@ -13,6 +15,9 @@ const attempts = { first: 3, later: 1 }
 
 /** The most leases of earlier attempts that are remembered. */
 const mostOwn = 10_000
+
+/** The longest pause between two looks at the lease of another server, in milliseconds. */
+const longestPause = 1_000
 
 /** How often the write of a pair is tried while others change the record. */
 const maxRounds = 50
@@ -28,9 +33,11 @@ export class RefreshProtocol {
   readonly #use: RefreshDependencies
   /** By merchant: the lease of an attempt of this process that ended without an answer. The next attempt may continue it until it expires. */
   readonly #own = new Map<string, string>()
+  readonly #watch: LeaseWatch
 
   constructor (dependencies: RefreshDependencies) {
     this.#use = dependencies
+    this.#watch = new LeaseWatch(this.#leaseTime, longestPause + dependencies.storageTimeout, dependencies.runtime.monotonic)
   }
 
   /** Length of a lease in seconds: enough for a refresh and two recoveries, each with the grace of its deadline, and two calls to the store. */
@@ -53,7 +60,7 @@ export class RefreshProtocol {
   async run (merchantId: string, goal: RefreshGoal): Promise<Refreshed> {
     const { runtime, slots, make } = this.#use
     const by = make.id()
-    const state: Run = { merchantId, goal, by, giveUpAt: 0, seen: { until: undefined, end: 0 } }
+    const state: Run = { merchantId, goal, by, giveUpAt: 0 }
     for (let round = 0; ; round++) {
       // The record is read shortly before a call to Clover: during a long wait in the queue, another server may have refreshed the merchant.
       const result = await slots.admit(leave => {
@@ -69,7 +76,7 @@ export class RefreshProtocol {
 
   async #try (state: Run, round: number, leaveQueue: () => void): Promise<Refreshed | 'changed' | 'leased'> {
     const { store, clock, runtime } = this.#use
-    const { merchantId, goal, by, giveUpAt, seen } = state
+    const { merchantId, goal, by, giveUpAt } = state
     const isWanted = () => goal.isWanted?.() !== false
     if (!isWanted()) throw new Unwanted()
     const record = await store.get(merchantId)
@@ -80,13 +87,15 @@ export class RefreshProtocol {
     if (runtime.monotonic() > giveUpAt) throw unavailable('another server is refreshing this merchant', 1, merchantId)
     if (this.#isClosing()) throw closing()
     const { refreshLease } = record
-    // A lease expires this long after it was first seen at the latest, whatever the clock says: no answer of Clover may have corrected it yet.
-    if (refreshLease?.until !== seen.until) Object.assign(seen, { until: refreshLease?.until, end: runtime.monotonic() + this.#leaseTime })
-    const lease = refreshLease && clock.now() < refreshLease.until && runtime.monotonic() < seen.end ? refreshLease : undefined
-    if (lease && lease.by !== by && lease.by !== this.#own.get(merchantId)) return 'leased'
+    const lasting = refreshLease && clock.now() < refreshLease.until ? refreshLease : undefined
+    const isOwn = lasting && (lasting.by === by || lasting.by === this.#own.get(merchantId))
+    if (lasting && !isOwn && !this.#watch.hasEnded(record, lasting)) return 'leased'
+    this.#watch.forget(merchantId)
+    const lease = isOwn ? lasting : undefined
     const base = record.refreshToken
     const claim: Claim = { by: lease?.by ?? by, record, attempts: lease ? attempts.later : attempts.first, isLastTry: round > 1, began: runtime.monotonic(), isDoubtful: refreshLease !== undefined || mark !== undefined, isWanted, leaveQueue }
-    const obtained = await this.#underLease(claim, record, base)
+    if (this.#use.trust === 'high') claim.heartbeat = new Heartbeat({ ...this.#use, longest: this.#leaseTime }, claim)
+    const obtained = await this.#underLease(claim, record, base).finally(() => claim.heartbeat?.stop())
     return (obtained && await this.#keep(obtained, base)) ?? 'changed'
   }
 
@@ -136,10 +145,12 @@ export class RefreshProtocol {
    * than half of it is left. A recovery ends the pair that it replaces, so no other attempt may be in progress.
    */
   async #hold (claim: Claim): Promise<boolean> {
+    await claim.heartbeat?.rest()
     // Checked after the queue: a refresh that the process cannot finish loses a low-trust merchant.
     if (this.#isClosing()) throw closing()
     if (!claim.isWanted()) throw new Unwanted()
     const before = claim.record.refreshLease
+    const began = this.#use.runtime.monotonic()
     const leased = await this.#lease(claim)
     if (leased === undefined) return false
     claim.isWanted = () => true
@@ -150,14 +161,15 @@ export class RefreshProtocol {
       await this.#giveBack(leased.record, before)
       throw closing()
     }
+    claim.heartbeat?.start(began)
     return leased.until - this.#use.clock.now() > this.leaseSeconds / 2
   }
 
   /** Writes a lease. Resolves with undefined if the record changed meanwhile, or if the write failed and may be tried again. */
-  async #lease ({ record, by, isLastTry }: Claim): Promise<{ record: Installation, until: number } | undefined> {
-    const { store, make, clock } = this.#use
+  async #lease ({ record, by, isLastTry, heartbeat }: Claim): Promise<{ record: Installation, until: number } | undefined> {
+    const { store, make, clock, storageTimeout } = this.#use
     const until = clock.now() + this.leaseSeconds
-    const next = make.leased(record, by, until)
+    const next = make.leased(record, by, until, heartbeat && heartbeatOf(storageTimeout).deadAfter / 1000)
     try {
       return await store.put(next, record.revision) ? { record: next, until } : undefined
     } catch (error) {
@@ -267,6 +279,7 @@ export class RefreshProtocol {
   /** Marks the record, since Clover refused every stored token. That may be temporary, so the merchant is tried again at `retryAt`. */
   async #mark (claim: Claim, start: Installation): Promise<undefined> {
     const { store, make, clock, notify } = this.#use
+    await claim.heartbeat?.rest()
     const next = make.marked(claim.record, clock.now())
     if (!await store.put(next, claim.record.revision)) return undefined
     const { since, retryAt } = next.reauthorizationRequired as NonNullable<Installation['reauthorizationRequired']>
@@ -282,6 +295,6 @@ export class RefreshProtocol {
   /** Waits while another server refreshes: 10 ms at first, then about a fifth of the time that has passed, up to a second. */
   async #pause (round: number): Promise<void> {
     const { runtime } = this.#use
-    await runtime.sleep(backoff({ first: 10, longest: 1000, factor: 1.25 }, round, runtime.jitter))
+    await runtime.sleep(backoff({ first: 10, longest: longestPause, factor: 1.25 }, round, runtime.jitter))
   }
 }

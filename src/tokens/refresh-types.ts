@@ -1,6 +1,7 @@
 import type { CloverClient, PairAnswer } from '../clover/client.js'
 import type { Notify } from '../events/table.js'
 import type { Installation } from '../installation.js'
+import type { Heartbeat } from './heartbeat.js'
 import type { ObtainedPair, RecordMaker } from './record.js'
 import type { Runtime } from '../runtime.js'
 import type { CallSlots } from '../concurrency/call-slots.js'
@@ -74,6 +75,8 @@ export interface Claim {
   isWanted: () => boolean
   /** Releases this attempt's place in the admission queue. */
   leaveQueue: () => void
+  /** Renews the record while Clover is called. Absent in low trust. */
+  heartbeat?: Heartbeat
 }
 
 /** @internal Thrown if all callers left before their refresh was begun. */
@@ -87,8 +90,6 @@ export interface Run {
   by: string
   /** Monotonic milliseconds: then the wait for another server's refresh ends with an error. */
   giveUpAt: number
-  /** `until`: end of the lease that was seen last, in Unix seconds. `end`: from then on it counts as expired, in monotonic milliseconds. */
-  seen: { until: number | undefined, end: number }
 }
 
 /** @internal A new pair, before it is written. */

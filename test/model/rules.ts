@@ -47,6 +47,12 @@ export const theRules = {
   newerStays: true,
   /** 6: the mark is written by revision. */
   marksByRevision: true,
+  /** 7: no lease ends, by its time or by silence, while its attempt is at work and the store takes its renewals. */
+  outlasts: true,
+  /** 7: a renewal is written by revision. */
+  renewsByRevision: true,
+  /** 7: after a renewal that failed or was refused, an attempt goes on from what is stored only if the lease there is its own. */
+  renewsOnlyOwn: true,
   /** 8: a callback's pair is written by revision. */
   connectsByRevision: true,
   /** 8: a callback writes over the connection that it found, although it was refreshed meanwhile. */

@@ -8,7 +8,7 @@ export interface Faults {
   refusals?: boolean
   /** A process ends at any moment, and starts again without memory. */
   crashes?: boolean
-  /** A lease ends although its attempt is at work. */
+  /** A lease ends although its attempt is at work: its time is over, or the attempt is stopped for so long that it counts as dead. */
   leases?: boolean
   /** The store fails, and did or did not do what it was asked for. */
   store?: boolean
@@ -34,11 +34,13 @@ export interface Setting {
   faultsAtMost: number
   /** Callbacks that may be in progress at once. */
   callbacks: number
+  /** Attempts renew their records while they wait for Clover, or between two calls. */
+  heartbeats: boolean
   disconnects: boolean
   /** If more than 0, tokens are refreshed only once they have grown old, so often. Otherwise anybody refreshes at any time. */
   ages: number
 }
 
 export const quiet: Setting = {
-  processes: 2, trust: 'high', recovery: 'reusable', offersRecovery: true, start: 'connected', faults: {}, faultsAtMost: Infinity, callbacks: 0, disconnects: false, ages: 0
+  processes: 2, trust: 'high', recovery: 'reusable', offersRecovery: true, start: 'connected', faults: {}, faultsAtMost: Infinity, callbacks: 0, heartbeats: false, disconnects: false, ages: 0
 }

@@ -15,7 +15,7 @@ export const mutants: Mutant[] = [
   {
     rule: '1: an unexpired lease is not waited for',
     file: 'refresh-protocol.ts',
-    from: 'if (lease && lease.by !== by && lease.by !== this.#own.get(merchantId)) return',
+    from: 'if (lasting && !isOwn && !this.#watch.hasEnded(record, lasting)) return',
     to: 'if (false) return',
     shows: 'three servers',
     breaks: 'P4'
@@ -147,6 +147,30 @@ export const mutants: Mutant[] = [
     to: 'if (!await store.put(next, (await store.get(next.merchantId))?.revision)) return undefined',
     shows: 'any one fault, low trust',
     breaks: 'P3'
+  },
+  {
+    rule: '7: an attempt with a heartbeat is not waited for',
+    file: 'lease-watch.ts',
+    from: 'return now - since >= limit',
+    to: 'return now - since >= limit || deadAfter !== undefined',
+    shows: 'two servers, with heartbeats',
+    breaks: 'P4'
+  },
+  {
+    rule: '7: a record is renewed whatever the revision',
+    file: 'heartbeat.ts',
+    from: 'if (await store.put(next, record.revision).catch(() => false)) {',
+    to: 'if (await store.put(next, (await store.get(record.merchantId))?.revision).catch(() => false)) {',
+    shows: 'two servers, with heartbeats',
+    breaks: 'P3'
+  },
+  {
+    rule: '7: a record that is gone is renewed',
+    file: 'heartbeat.ts',
+    from: 'if (await store.put(next, record.revision).catch(() => false)) {',
+    to: 'if (await store.put(next, await store.get(record.merchantId) && record.revision).catch(() => false)) {',
+    shows: 'a disconnect and a refresh with heartbeats',
+    breaks: 'P5'
   },
   {
     rule: '8: a callback overwrites whatever is there',

@@ -9,6 +9,8 @@ import { hash, headOf, isOk, name, pairOf, refusal } from './trace-names.js'
 
 const callTimeout = 10_000
 const storageTimeout = 5_000
+/** So many times a server looks at a silent attempt before it counts as dead. */
+const watches = 3
 
 import { identity, merchantId, RunState } from './run-state.js'
 
@@ -43,7 +45,7 @@ export abstract class RunChoices extends RunState {
   /** All that the future depends on: two runs with the same fingerprint go on alike. */
   fingerprint (): string {
     return JSON.stringify([
-      this.record ?? null, this.clover.fingerprint(), this.now, this.budget, this.disturbed, this.agesLeft, this.outage, this.ghosts.map(ghost => ghost.label),
+      this.record ?? null, this.clover.fingerprint(), this.now, this.budget, this.disturbed, this.agesLeft, this.heartbeatsLeft, this.silence, this.outage, this.ghosts.map(ghost => ghost.label),
       this.processes.map(({ generation, history, queue, running, unstored, seen }) => [generation, history, queue.length, running, unstored, seen]),
       this.operations.map(({ label, effect, answer, wakeAt }) => [label, effect === undefined, answer, wakeAt]).sort(),
       [...this.landed.keys()], this.visited > 0, this.forced, this.aged, this.clover.refreshes
@@ -137,6 +139,12 @@ export abstract class RunChoices extends RunState {
       // Somebody still works under it.
       const isAlive = (this.ownerOf(lease.by)?.running ?? 0) > 0
       if (!isAlive || can('expire')) add(-1, 'the lease expires', isAlive ? 1 : 0, () => this.moveTo(1000 * (lease.until + 1)))
+      if (this.isWatched(lease) && (!isAlive || can('silence'))) {
+        add(-1, 'the attempt is silent', isAlive ? 1 : 0, () => {
+          this.disturbed = true
+          this.silence = watches
+        })
+      }
     }
     if (this.agesLeft > 0 && !lease) {
       add(-1, 'the access token grows old', 0, () => {
@@ -163,6 +171,12 @@ export abstract class RunChoices extends RunState {
     }
   }
 
+  /** Whether somebody waits for a lease, and has seen the record as it is. */
+  protected isWatched ({ deadAfter }: NonNullable<Installation['refreshLease']>): boolean {
+    if (this.scenario.heartbeats === undefined || deadAfter === undefined || this.silence > 0) return false
+    return this.operations.some(({ kind, wakeable, isHeartbeat, process }) => kind === 'sleep' && !wakeable && !isHeartbeat && process.seen === this.record?.revision)
+  }
+
   protected crash (process: Process): void {
     this.disturbed = true
     process.isDead = true
@@ -185,7 +199,9 @@ export abstract class RunChoices extends RunState {
       runtime: {
         monotonic: () => this.now,
         jitter: () => 0.5,
-        sleep: (milliseconds: number, signal?: AbortSignal) => this.sleep(self, milliseconds, signal)
+        sleep: (milliseconds: number, signal?: AbortSignal, options?: { ref: boolean }) => signal && options
+          ? this.sleepBeforeRenewal(self, milliseconds, signal)
+          : this.sleep(self, milliseconds, signal)
       },
       make,
       slots,

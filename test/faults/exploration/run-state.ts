@@ -10,6 +10,9 @@ import { describe, hash, headOf, name, pairOf, short } from './trace-names.js'
 export const merchantId = 'MERCHANT00001'
 export const identity = { appId: 'APP0000000001', environment: 'sandbox', flow: 'v2' } as const
 
+/** Milliseconds between two looks of a server at a silent attempt. It counts two that are more than six seconds apart as two watches. */
+const watchStep = 4_000
+
 /** One merchant, a store and Clover, and the calls in progress: everything that a step changes. */
 export class RunState {
   readonly scenario: Scenario
@@ -24,6 +27,11 @@ export class RunState {
   protected readonly modules: TokenModules
   protected now = 1_800_000_000_000
   protected agesLeft: number
+  protected heartbeatsLeft: number
+  /** The attempt whose lease is stored is silent: so many sleeps of those who watch it take time. */
+  protected silence = 0
+  /** When the stored record was written. */
+  protected writtenAt = 0
   protected outage: '401' | '503' | undefined
   protected processes: Process[] = []
   protected operations: Operation[] = []
@@ -43,6 +51,7 @@ export class RunState {
     this.modules = modules
     this.budget = scenario.budget
     this.agesLeft = scenario.ages ?? 0
+    this.heartbeatsLeft = scenario.heartbeats ?? 0
     this.clover = new SimulatedClover(scenario, () => this.seconds())
   }
 
@@ -92,21 +101,39 @@ export class RunState {
     return this.request(process, 'sleep', `sleeps ${Math.round(milliseconds)} ms`, undefined, { wakeAt: this.now + milliseconds, wakeable: signal !== undefined })
   }
 
+  /** The sleep before a renewal, which its attempt ends by the signal. */
+  protected async sleepBeforeRenewal (process: Process, milliseconds: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve()))
+    if (this.scenario.heartbeats === undefined) return ended
+    const woken = this.request<undefined>(process, 'sleep', 'waits to renew its record', undefined, { wakeAt: this.now + milliseconds, isHeartbeat: true })
+    const operation = this.operations.at(-1)
+    await Promise.race([woken, ended])
+    this.operations = this.operations.filter(other => other !== operation)
+  }
+
   /** Waiting for a lease is not worth a step of its own while nothing has changed. */
-  protected mayWake ({ process, wakeAt = 0, wakeable }: Operation): boolean {
-    if (wakeable || process.lastDelivered !== 'get') return true
+  protected mayWake ({ process, wakeAt = 0, wakeable, isHeartbeat }: Operation): boolean {
+    if (isHeartbeat) return this.heartbeatsLeft > 0
+    if (wakeable || process.lastDelivered !== 'get' || this.silence > 0) return true
     const lease = this.record?.refreshLease
     return this.record?.revision !== process.seen || lease === undefined || wakeAt / 1000 >= lease.until || this.seconds() >= lease.until
   }
 
   protected wake (operation: Operation): void {
+    if (operation.isHeartbeat) this.heartbeatsLeft--
+    else if (this.silence > 0) {
+      this.silence--
+      this.moveTo(this.now + watchStep)
+    }
     if (this.scenario.loose || this.settling) this.moveTo(Math.max(this.now, operation.wakeAt ?? 0))
     this.deliver(operation, () => operation.resolve(undefined), 'wakes')
   }
 
   protected moveTo (now: number): void {
-    const until = this.record?.refreshLease?.until ?? 0
-    if (this.seconds() < until && now / 1000 >= until) this.disturbed = true
+    const { until = 0, deadAfter = Infinity } = this.record?.refreshLease ?? {}
+    const end = Math.min(until, this.writtenAt / 1000 + deadAfter)
+    if (this.seconds() < end && now / 1000 >= end) this.disturbed = true
     this.now = now
   }
 
@@ -135,6 +162,8 @@ export class RunState {
     const before = this.record
     if (before?.revision !== expected) return false
     this.record = next
+    this.writtenAt = this.now
+    this.silence = 0
     for (const other of this.processes) if (other.unstored === next.refreshToken) other.unstored = undefined
     if (before === undefined) {
       if (this.landed.has(next.connectionId)) this.violate('P5', `${name(process)} brings a record back that was disconnected`)

@@ -11,10 +11,10 @@ export type Task = 'call' | 'force' | 'connect' | 'disconnect'
 /**
  * What may go wrong. `put`: a write errors, done or not done. `ghost`: a write errors and is done later. `get`: a read errors. `lost`: Clover's answer is
  * lost, before or after Clover handled the request. `orphan`: it times out, and Clover handles it later. `expire`: a lease ends although
- * its holder is at work. `refuse`: Clover says 401 to a good token. `outage`: it says so, or 503, to everybody for a while. `odd`: a reply
+ * its holder is at work. `silence`: the holder is at work, and others take it for dead. `refuse`: Clover says 401 to a good token. `outage`: it says so, or 503, to everybody for a while. `odd`: a reply
  * without access token.
  */
-export type Fault = 'put' | 'ghost' | 'get' | 'lost' | 'orphan' | 'crash' | 'expire' | 'refuse' | 'outage' | 'odd'
+export type Fault = 'put' | 'ghost' | 'get' | 'lost' | 'orphan' | 'crash' | 'expire' | 'silence' | 'refuse' | 'outage' | 'odd'
 
 export interface Scenario extends CloverBehaviour {
   name: string
@@ -32,6 +32,11 @@ export interface Scenario extends CloverBehaviour {
   quiet?: boolean
   /** What is asked answers at a moment of its own, later than it took effect; tasks begin at one of their own; sleeps take time. */
   loose?: boolean
+  /**
+   * How often attempts renew their records during the run. Only then are their sleeps between two renewals steps, and may a server take a silent
+   * attempt for dead before its lease ends. Default: no renewals.
+   */
+  heartbeats?: number
   /** Takes more than a few seconds to go through completely. */
   isLarge?: boolean
 }
@@ -61,6 +66,8 @@ export interface Operation {
   /** For sleeps: when it ends (Unix milliseconds), and whether a signal can end it. */
   wakeAt?: number
   wakeable?: boolean
+  /** A sleep between two renewals of an attempt. */
+  isHeartbeat?: boolean
 }
 
 /** A server. */

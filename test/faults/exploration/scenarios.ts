@@ -6,6 +6,7 @@ const scenario = (name: string, part: Pick<Scenario, 'processes'> & Partial<Scen
 })
 
 const everyFault: Fault[] = ['put', 'ghost', 'get', 'lost', 'orphan', 'crash', 'expire', 'refuse']
+const everyFaultOfHeartbeats: Fault[] = ['put', 'ghost', 'get', 'lost', 'orphan', 'crash', 'silence', 'refuse']
 const two: Task[][] = [['call'], ['call']]
 const three: Task[][] = [['call'], ['call'], ['call']]
 const low = { trust: 'low' } as const
@@ -36,6 +37,13 @@ export const exhaustive: Scenario[] = [
   scenario('a callback that finds a dead pair', { start: 'dead', processes: [['connect']], faults: ['put'] }),
   scenario('a disconnect and a returning visit', { ...low, start: 'fresh', processes: [['disconnect'], ['connect']], faults: ['put', 'ghost'] }),
   scenario('a new connection is refreshed before its callback knows', { ...low, start: 'none', processes: [['connect', 'force']], faults: ['put'], budget: 2 }),
+  scenario('two servers, with heartbeats', { processes: two, heartbeats: 2 }),
+  scenario('a disconnect and a refresh with heartbeats', { processes: [['disconnect'], ['call']], heartbeats: 1 }),
+  scenario('a silent attempt, with heartbeats', { processes: two, heartbeats: 0, faults: ['silence'] }),
+  scenario('a silent attempt that renews its record, with heartbeats', { ...large, processes: two, heartbeats: 1, faults: ['silence'] }),
+  scenario('any one fault, with heartbeats', { ...large, processes: two, heartbeats: 1, faults: everyFaultOfHeartbeats }),
+  scenario('any one fault, once, with heartbeats', { ...large, ...once, processes: two, heartbeats: 1, faults: ['lost', 'orphan', 'silence', 'refuse', 'put', 'ghost'] }),
+  scenario('a silent attempt that Clover answers late, with heartbeats', { ...large, processes: two, heartbeats: 0, faults: ['silence', 'orphan'], budget: 2 }),
   scenario('a disconnect, a callback and a refresh', { processes: [['disconnect'], ['connect'], ['call']] })
 ]
 
@@ -54,6 +62,8 @@ export const thorough: Scenario[] = [
   scenario('two: crash and lease', { processes: two, faults: ['crash', 'expire'], budget: 2 }),
   scenario('three servers, a lease that expires', { ...once, processes: three, faults: ['expire'] }),
   scenario('any two faults, one server', { processes: [['call']], faults: everyFault, budget: 2 }),
+  scenario('any two faults, one server, with heartbeats', { processes: [['call']], heartbeats: 2, faults: everyFaultOfHeartbeats, budget: 2 }),
+  scenario('two: writes and silence, with heartbeats', { processes: two, heartbeats: 1, faults: ['put', 'ghost', 'silence'], budget: 2 }),
   scenario('any three faults, one server, once', { ...once, processes: [['call']], faults: everyFault, budget: 3 }),
   scenario('a callback and a refresh, two faults', { ...low, processes: [['connect'], ['call']], faults: ['put', 'ghost', 'get', 'expire'], budget: 2 }),
   scenario('a disconnect, a callback and a refresh, low trust', { ...low, processes: [['disconnect'], ['connect'], ['call']], faults: ['put', 'ghost', 'expire'] })
@@ -64,7 +74,7 @@ export function anyScenario (seed: number): Scenario {
   const random = randomFrom(seed ^ 0x5eed)
   const pick = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)] as T
   const tasks: Task[] = random() < 0.5 ? ['call', 'call', 'force'] : ['call', 'call', 'force', 'connect', 'connect', 'disconnect']
-  const faults = [...everyFault, 'outage', 'odd'] as const
+  const faults = [...everyFault, 'silence', 'outage', 'odd'] as const
   const share = random()
   const chosen = faults.filter(() => random() < share)
   return {
@@ -78,6 +88,7 @@ export function anyScenario (seed: number): Scenario {
     budget: pick([1, 2, 3, 4, 6]),
     ages: pick([0, 0, 1, 2]),
     quiet: random() < 0.2,
-    loose: random() < 0.7
+    loose: random() < 0.7,
+    ...(random() < 0.5 && { heartbeats: pick([0, 1, 2, 4]) })
   }
 }

@@ -46,7 +46,7 @@ function leaseEnds (moves: Moves): void {
   const { record, processes } = moves.world
   if (record === undefined || record.lease === owner.nobody || record.isLeaseOver) return
   const isWorkedUnder = processes.some((_, p) => record.lease === owner.attempt(p))
-  if (!isWorkedUnder) moves.step(() => 'the lease ends', endLease)
+  if (!isWorkedUnder || !moves.rules.outlasts) moves.step(() => 'the lease ends', endLease)
   else if (moves.setting.faults.leases) moves.fault(() => 'the lease ends although its attempt is at work', endLease)
 }
 

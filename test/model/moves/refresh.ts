@@ -17,6 +17,7 @@ export function refreshMoves (moves: Moves, p: number): void {
   else if (step === 'asked' && isAnswered) takeAnswer(moves, p)
   else if (step === 'asked') waitForClover(moves, p)
   else if (step === 'mark') writeMark(moves, p)
+  if (moves.setting.heartbeats && (step === 'asked' || (step === 'lease' && moves.world.record?.lease === owner.attempt(p)))) renew(moves, p)
 }
 
 /** An attempt ends. The process keeps its callback. */
@@ -120,6 +121,35 @@ function lookForLease (moves: Moves, p: number): void {
     })
   } else moves.step(() => `${name} does not find its lease, and gives way`, next => giveWay(next, p))
   if (setting.faults.store) moves.fault(() => `${name} fails to read, and ends`, next => end(next, p))
+}
+
+/** The attempt renews its record: the same once more, as a new revision. It has a lease there, unless somebody else has changed the record. */
+function renew (moves: Moves, p: number): void {
+  const { world, rules, setting } = moves
+  const { record } = world
+  const { revision, base, spent } = processOf(world, p)
+  if (record === undefined || revision === 'none') return
+  const name = nameOf(p)
+  const isOwn = record.lease === owner.attempt(p)
+  const renewed: StoredRecord = rules.renewsByRevision ? { ...record } : { ...record, token: base, spent, lease: owner.attempt(p), isLeaseOver: false }
+  const can = (isCurrent(world, revision) && isOwn) || !rules.renewsByRevision
+  if (can) {
+    moves.outside(() => `${name} renews its record`, next => {
+      store(next, renewed)
+      processOf(next, p).revision = 'stored'
+    })
+  }
+  const isAdopted = isOwn || (!rules.renewsOnlyOwn && record.lease !== owner.nobody)
+  if (revision === 'outdated' && isAdopted) {
+    moves.outside(() => `${name} cannot renew its record, and reads that it has a lease`, next => { processOf(next, p).revision = 'stored' })
+  }
+  if (!setting.faults.store || !can) return
+  moves.fault(() => `${name} fails to renew its record, though it is stored`, next => store(next, renewed))
+  if (setting.faults.lateWrites && world.lateWrite === undefined && isCurrent(world, revision)) {
+    moves.fault(() => `${name} fails to renew its record, which may be stored later`, next => {
+      next.lateWrite = { record: renewed, over: 'stored', isConnection: false, callback: -1 }
+    })
+  }
 }
 
 function send (next: World, p: number): void {
