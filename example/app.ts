@@ -23,6 +23,8 @@ export async function buildApp (settings: Settings, { options, webhookAuth, dash
     await close()
   })
 
+  if (dashboard !== undefined) app.decorate('hasLab', true)
+
   // Before the plugin, so that its routes have it too.
   app.setErrorHandler((error: Error, request, reply) => sendProblem(request, reply, error))
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, Object.assign(new Error('There is no such page.'), { statusCode: 404 })))

@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto'
+import type { CloverSimulator } from 'fastify-clover/testing'
+import { openDatabase, prepareDatabase } from '../database.js'
+import { sessionKey } from '../session.js'
+import type { LabSettings } from '../settings.js'
+import { startSimulator } from '../simulator.js'
+import { Callers } from './callers.js'
+import { serverCount } from './deeds.js'
+import { Feed } from './feed.js'
+import { buildFront } from './front.js'
+import { Measures } from './measures.js'
+import type { Pair } from './messages.js'
+import { Servers } from './servers.js'
+import { Shops } from './shops.js'
+import { Stream } from './stream.js'
+import { World } from './world.js'
+
+/** The lab: a simulator, servers on one database, one address in front of them, and what watches them. */
+export interface Lab {
+  /** The simulator's dashboard. */
+  dashboard: string
+  /** Ends all of it. */
+  close (): Promise<void>
+}
+
+/** Starts the lab. Resolves when all servers listen; if something cannot start, nothing is left running. */
+export async function startLab (settings: LabSettings): Promise<Lab> {
+  prepareDatabase(settings.database, { isSimulated: true })
+  const labKey = randomBytes(32).toString('hex')
+  const stop = new AbortController()
+  const closings: Array<() => unknown> = []
+  const close = async () => {
+    stop.abort()
+    for (const close of closings.reverse()) await close()
+  }
+  try {
+    const { simulator, clover } = await startSimulator(settings)
+    closings.push(() => simulator.close())
+    const { database, storage } = openDatabase(settings.database, { isSimulated: true })
+    // A lock that is wanted and not to be had must not stop this process.
+    database.exec('PRAGMA busy_timeout = 0')
+    closings.push(() => database.close())
+
+    const stream = new Stream()
+    const shops = new Shops(storage, simulator)
+    const measures = new Measures(simulator)
+    const feed = new Feed(id => shops.nameOf(id), line => stream.send('line', line))
+    const callers = new Callers({ address: () => front.listeningOrigin, key: labKey, shops, measures })
+    const start = { settings: { ...settings, sessionKey: sessionKey(settings).toString('base64') }, clover, labKey }
+    const servers = new Servers(serverCount, start)
+    closings.push(() => servers.stop())
+    const world = new World({ settings, simulator, database, servers, shops, callers, measures, feed, onOutcome: outcome => stream.send('outcome', outcome) })
+    const front = await buildFront({ settings, servers, shops, measures, feed, world, stream })
+    closings.push(() => front.close(), () => stream.close(), () => world.close())
+
+    listen(servers, shops, feed)
+    await front.listen({ host: settings.host, port: settings.port })
+    await servers.ready()
+    const [first] = servers.list
+    if (first && settings.merchants > 0) servers.send(first, { type: 'adopt', pairs: makeUp(simulator, settings.merchants) })
+
+    let isReading = false
+    const timer = setInterval(async () => {
+      const second = measures.tick()
+      if (!stream.isWatched || isReading) return
+      isReading = true
+      stream.send('tick', { now: Date.now(), second, totals: measures.totals, servers: servers.shown, spans: world.spans, shops: await shops.read().catch(() => []) })
+      isReading = false
+    }, 1_000)
+    stop.signal.addEventListener('abort', () => clearInterval(timer))
+    callers.start(() => stream.isWatched, stop.signal)
+    return { dashboard: simulator.origin, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Hears what the servers tell. */
+function listen (servers: Servers, shops: Shops, feed: Feed): void {
+  servers.on('event', (server, event) => {
+    feed.addEvent(server, event)
+    if (!('merchantId' in event) || event.merchantId === undefined) return
+    const { merchantId } = event
+    if (event.type === 'connected') shops.add(merchantId).catch(() => {})
+    if (event.type === 'disconnected') shops.remove(merchantId)
+    if (event.type === 'refreshed' || event.type === 'recovered') shops.mark(merchantId, event.type)
+    if (event.type === 'refresh-failed' || event.type === 'storage-failed') shops.mark(merchantId, 'failed')
+    if (event.type === 'reauthorization-required') shops.mark(merchantId, 'refused')
+    if (['refreshed', 'recovered', 'pair-written', 'reconnected'].includes(event.type)) shops.renew(merchantId).catch(() => {})
+  })
+  const since = new Map<string, number>()
+  servers.on('died', ({ name }, pid, signal) => {
+    since.set(name, performance.now())
+    feed.add({ by: name, pid, words: `died${signal === null ? '' : ` of ${signal}`}`, tone: 'bad' })
+  })
+  servers.on('ready', ({ name, pid }) => {
+    const died = since.get(name)
+    feed.add({ by: name, pid, words: 'serves', duration: died === undefined ? undefined : performance.now() - died, tone: 'good' })
+  })
+}
+
+/** Merchants who have approved the app, and their pairs. */
+function makeUp (simulator: CloverSimulator, count: number): Pair[] {
+  const names = ['Juniper Hardware', 'Harbor Street Bakery']
+  return Array.from({ length: count }, (_, i) => {
+    const name = names[i]
+    const { id: merchantId } = simulator.addMerchant(name === undefined ? {} : { name })
+    const pair = simulator.connect({ merchantId })
+    return {
+      merchantId,
+      accessToken: pair.access_token,
+      accessTokenExpiration: pair.access_token_expiration,
+      refreshToken: pair.refresh_token,
+      refreshTokenExpiration: pair.refresh_token_expiration
+    }
+  })
+}
