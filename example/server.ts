@@ -14,7 +14,7 @@ async function start (): Promise<void> {
   const settings = readLabSettings(process.env)
   if (!settings.realClover) {
     const lab = await startLab(settings)
-    onStop(() => { lab.close() })
+    onStop(() => { lab.close().finally(() => process.exit()) })
     console.log(`Open ${settings.baseUrl} and connect a shop, or ${settings.baseUrl}/lab to try to lose one.`)
     console.log(`The Clover simulator is at ${lab.dashboard}: its dashboard opens the app as Clover's does.`)
   } else {

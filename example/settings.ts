@@ -81,7 +81,9 @@ export function readLabSettings (env: NodeJS.ProcessEnv): LabSettings {
   const troubleSeconds = wholeNumber(env, check, 'TROUBLE_SECONDS', 30, 1, 300)
   const lockSeconds = wholeNumber(env, check, 'LOCK_SECONDS', 10, 1, 300)
   if (problems.length > 0) throw new BadSettings(problems.join('\n'))
-  return { ...settings, merchants, troubleSeconds, lockSeconds }
+  // The lab's page tells what warnings would.
+  const logLevel = settings.realClover ? settings.logLevel : env.LOG_LEVEL || 'error'
+  return { ...settings, logLevel, merchants, troubleSeconds, lockSeconds }
 }
 
 /** Reads the settings of `migrate.ts` as well. Throws {@link BadSettings}. */

@@ -21,8 +21,9 @@ export const deedNames = [
 ] as const
 export type DeedName = 'callers' | 'end-token' | 'drop-answer' | 'refuse' | 'slow' | 'lock' | `kill-${number}` | 'everything'
 
-/** What each deed is. */
-export function deedOf (name: DeedName, { troubleSeconds, lockSeconds }: Pick<LabSettings, 'troubleSeconds' | 'lockSeconds'>): Deed {
+/** What each deed is; `kill`: those of all servers. */
+export function deedOf (name: DeedName | 'kill', settings: Pick<LabSettings, 'troubleSeconds' | 'lockSeconds'>): Deed {
+  const { troubleSeconds, lockSeconds } = settings
   switch (name) {
     case 'callers': return { title: 'A hundred callers now', says: 'The access token ends, and in the same moment a hundred requests want one, at all servers.' }
     case 'end-token': return { title: 'End the access token', says: 'Clover refuses it from now on, before its time. The next caller finds out.' }
@@ -30,7 +31,8 @@ export function deedOf (name: DeedName, { troubleSeconds, lockSeconds }: Pick<La
     case 'refuse': return { title: `Refuse everything for ${troubleSeconds} s`, says: 'Clover answers 503 to every call of the servers.' }
     case 'slow': return { title: `Answer slowly for ${troubleSeconds} s`, says: `Clover takes ${slowness} s for each answer.` }
     case 'lock': return { title: `Lock the database for ${lockSeconds} s`, says: 'No server can write: no refresh can begin, and no new pair can be stored.' }
+    case 'kill': return { title: 'Kill a server', says: 'In the middle of a refresh: Clover has spent the refresh token, and the process dies (SIGKILL) before it has the answer. Another takes its place.' }
     case 'everything': return { title: 'All at once', says: 'Everything above in one moment, with one of the servers killed.' }
-    default: return { title: `Kill ${name.replace('kill-', 'server ')}`, says: 'In the middle of a refresh: Clover has spent the refresh token, and the process dies (SIGKILL) before it has the answer.' }
+    default: return { title: `Kill ${name.replace('kill-', 'server ')}`, says: deedOf('kill', settings).says }
   }
 }

@@ -1,13 +1,10 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { DiagnosticsEvent } from 'fastify-clover'
 import type { FromServer, Start, ToServer } from './messages.js'
 
-const program = fileURLToPath(new URL('server.ts', import.meta.url))
-
 /** Milliseconds that a server has to close before it is killed. */
-const closeTimeout = 1_200
+const closeTimeout = 800
 
 /** A server process, and what takes its place when it dies. */
 export interface Server {
@@ -34,14 +31,16 @@ interface Happenings {
 /** The server processes: each is started again when it dies, until `stop`. */
 export class Servers extends EventEmitter<Happenings> {
   readonly list: Server[]
+  readonly #program: string
   readonly #start: Start
   #turn = 0
   #isStopping = false
 
-  /** Starts `count` processes. */
-  constructor (count: number, start: Start) {
+  /** Starts `count` processes of a program. */
+  constructor (count: number, program: string, start: Start) {
     super()
     this.setMaxListeners(0)
+    this.#program = program
     this.#start = start
     this.list = Array.from({ length: count }, (_, i) => this.#spawn({ name: `Server ${i + 1}`, pid: undefined, origin: undefined }))
   }
@@ -96,7 +95,7 @@ export class Servers extends EventEmitter<Happenings> {
   }
 
   #spawn (server: Omit<Server, 'child'> & { child?: ChildProcess }): Server {
-    const child = fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = fork(this.#program, { execArgv: ['--disable-warning=ExperimentalWarning'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     const started = Object.assign(server, { child, pid: child.pid, origin: undefined })
     child.on('message', (message: FromServer) => this.#hear(started, message))
     child.on('error', () => {}) // a message to a process that has just ended

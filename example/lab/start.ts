@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CloverSimulator } from 'fastify-clover/testing'
 import { openDatabase, prepareDatabase } from '../database.js'
 import { sessionKey } from '../session.js'
 import type { LabSettings } from '../settings.js'
 import { startSimulator } from '../simulator.js'
+import { bundle } from './bundle.js'
 import { Callers } from './callers.js'
 import { serverCount } from './deeds.js'
 import { Feed } from './feed.js'
@@ -23,6 +25,9 @@ export interface Lab {
   close (): Promise<void>
 }
 
+/** Milliseconds after which what has not closed is left to the end of the process. */
+const closeTimeout = 1_500
+
 /** Starts the lab. Resolves when all servers listen; if something cannot start, nothing is left running. */
 export async function startLab (settings: LabSettings): Promise<Lab> {
   prepareDatabase(settings.database, { isSimulated: true })
@@ -31,14 +36,13 @@ export async function startLab (settings: LabSettings): Promise<Lab> {
   const closings: Array<() => unknown> = []
   const close = async () => {
     stop.abort()
-    for (const close of closings.reverse()) await close()
+    const inOrder = async () => { for (const close of closings.reverse()) await close() }
+    await Promise.race([inOrder(), sleep(closeTimeout)])
   }
   try {
     const { simulator, clover } = await startSimulator(settings)
     closings.push(() => simulator.close())
     const { database, storage } = openDatabase(settings.database, { isSimulated: true })
-    // A lock that is wanted and not to be had must not stop this process.
-    database.exec('PRAGMA busy_timeout = 0')
     closings.push(() => database.close())
 
     const stream = new Stream()
@@ -47,9 +51,9 @@ export async function startLab (settings: LabSettings): Promise<Lab> {
     const feed = new Feed(id => shops.nameOf(id), line => stream.send('line', line))
     const callers = new Callers({ address: () => front.listeningOrigin, key: labKey, shops, measures })
     const start = { settings: { ...settings, sessionKey: sessionKey(settings).toString('base64') }, clover, labKey }
-    const servers = new Servers(serverCount, start)
+    const servers = new Servers(serverCount, await bundle(), start)
     closings.push(() => servers.stop())
-    const world = new World({ settings, simulator, database, servers, shops, callers, measures, feed, onOutcome: outcome => stream.send('outcome', outcome) })
+    const world = new World({ settings, simulator, servers, shops, callers, measures, feed, onOutcome: outcome => stream.send('outcome', outcome) })
     const front = await buildFront({ settings, servers, shops, measures, feed, world, stream })
     closings.push(() => front.close(), () => stream.close(), () => world.close())
 

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { CloverSimulator, Endpoint } from 'fastify-clover/testing'
 import type { LabSettings } from '../settings.js'
 import type { Callers } from './callers.js'
@@ -31,7 +30,6 @@ export interface Span {
 interface Parts {
   settings: LabSettings
   simulator: CloverSimulator
-  database: DatabaseSyncInstance
   servers: Servers
   shops: Shops
   callers: Callers
@@ -172,7 +170,7 @@ export class World {
 
   async #lock (): Promise<string> {
     const end = this.#use.measures.watch()
-    await lockFor(this.#use.database, this.#use.settings.lockSeconds, this.#stop.signal)
+    await lockFor(this.#use.settings.database, this.#use.settings.lockSeconds, this.#stop.signal)
     return `The database can be written again: ${describe(end())}`
   }
 

@@ -18,8 +18,21 @@ ${feedCard()}
 <section class="world" aria-labelledby="world">
 <h2 id="world">What you can do to <span data-chosen>a shop</span> and its world</h2>
 <p class="warning" data-refused role="alert" hidden></p>
-<div class="deeds">${deedNames.map(name => deedCard(name, settings))}</div>
+<div class="deeds">${cards.map(names => deedCard(names, settings))}</div>
 </section>`
+}
+
+/** The deeds of each card. */
+const cards: DeedName[][] = [...deedNames.filter(name => name !== 'everything' && !name.startsWith('kill-')).map(name => [name]), deedNames.filter(name => name.startsWith('kill-')), ['everything']]
+
+const verbs: Partial<Record<DeedName, string>> = {
+  callers: 'Send a hundred callers',
+  'end-token': 'End the access token',
+  'drop-answer': 'Drop the next answer',
+  refuse: 'Refuse everything',
+  slow: 'Answer slowly',
+  lock: 'Lock the database',
+  everything: 'All at once'
 }
 
 function shopsCard (): Html {
@@ -63,12 +76,20 @@ function feedCard (): Html {
 </section>`
 }
 
-function deedCard (name: DeedName, settings: LabSettings): Html {
-  const { title, says } = deedOf(name, settings)
-  const server = name.startsWith('kill-') && name.replace('kill-', 'Server ')
-  return html`<form class="card deed" method="post" action="/lab/world/${name}" data-deed="${name}">
-<button${name === 'everything' && html` class="primary"`} aria-describedby="${name}-says">${title}</button>
-<p class="soft" id="${name}-says">${says}${server && html` Now it is process <span data-pid="${server}">…</span>.`}</p>
+function deedCard (names: readonly DeedName[], settings: LabSettings): Html {
+  const [first = 'everything'] = names
+  const group = names.length === 1 ? first : 'kill'
+  const { title, says } = deedOf(group, settings)
+  return html`<section class="card deed" aria-labelledby="${group}" data-card="${group}">
+<h3 id="${group}">${title}</h3>
+<p class="soft" id="${group}-says">${says}</p>
+<div class="row">${names.map(name => html`<form method="post" action="/lab/world/${name}" data-deed="${name}"><button${name === 'everything' && html` class="primary"`} aria-describedby="${group}-says">${label(name)}</button></form>`)}</div>
 <p class="outcome" role="status" data-outcome></p>
-</form>`
+</section>`
+}
+
+function label (name: DeedName): Html {
+  if (!name.startsWith('kill-')) return html`${verbs[name] ?? 'Do it'}`
+  const server = name.replace('kill-', 'server ')
+  return html`Kill ${server} <small>process <span data-pid="${server.replace('s', 'S')}">…</span></small>`
 }

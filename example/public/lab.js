@@ -82,10 +82,10 @@ function showTable () {
 }
 
 function showOutcome ({ deed, isRunning, until, words }) {
-  const form = find(`[data-deed="${deed}"]`)
-  form.classList.toggle('running', isRunning)
+  const card = find(`[data-deed="${deed}"]`).closest('[data-card]')
+  card.classList.toggle('running', isRunning)
   const seconds = until === null ? '' : ` ${Math.max(0, Math.ceil((until - state.now) / 1000))} s left.`
-  setText(form.querySelector('[data-outcome]'), isRunning ? `Going on.${seconds}` : words)
+  setText(card.querySelector('[data-outcome]'), isRunning ? `Going on.${seconds}` : words)
 }
 
 function newLine ({ at, by, pid, words, duration, tone }) {

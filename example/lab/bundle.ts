@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+/**
+ * Makes one plain file of what a server process runs, and resolves with its path. It starts in a third of the time of the TypeScript sources, so a server
+ * that was killed is back soon.
+ */
+export async function bundle (): Promise<string> {
+  // As deep as the folders of the sources are, from which these find ../public.
+  const outfile = fileURLToPath(new URL('../data/server.mjs', import.meta.url))
+  await build({
+    entryPoints: [fileURLToPath(new URL('server.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'silent'
+  })
+  return outfile
+}
