@@ -25,6 +25,9 @@ export interface Lab {
   close (): Promise<void>
 }
 
+/** The made-up shops that the lab watches; others have names of the simulator's. */
+const names = ['Juniper Hardware', 'Harbor Street Bakery']
+
 /** Milliseconds after which what has not closed is left to the end of the process. */
 const closeTimeout = 1_500
 
@@ -60,8 +63,7 @@ export async function startLab (settings: LabSettings): Promise<Lab> {
     listen(servers, shops, feed)
     await front.listen({ host: settings.host, port: settings.port })
     await servers.ready()
-    const [first] = servers.list
-    if (first && settings.merchants > 0) servers.send(first, { type: 'adopt', pairs: makeUp(simulator, settings.merchants) })
+    connectSome({ servers, simulator, shops, feed }, settings.merchants)
 
     let isReading = false
     const timer = setInterval(async () => {
@@ -83,6 +85,8 @@ export async function startLab (settings: LabSettings): Promise<Lab> {
 /** Hears what the servers tell. */
 function listen (servers: Servers, shops: Shops, feed: Feed): void {
   servers.on('event', (server, event) => {
+    // Whoever was taken over is told of in one line.
+    if (event.type === 'connected' && event.duration === undefined) return
     feed.addEvent(server, event)
     if (!('merchantId' in event) || event.merchantId === undefined) return
     const { merchantId } = event
@@ -104,9 +108,24 @@ function listen (servers: Servers, shops: Shops, feed: Feed): void {
   })
 }
 
+/** Has a server take over the pairs of made-up merchants. Of a hundred, one has uninstalled the app since, of which a refresh finds out. */
+function connectSome ({ servers, simulator, shops, feed }: { servers: Servers, simulator: CloverSimulator, shops: Shops, feed: Feed }, count: number): void {
+  const [first] = servers.list
+  if (first === undefined || count === 0) return
+  const pairs = makeUp(simulator, count)
+  servers.once('adopted', (server, adopted) => {
+    feed.add({ by: server.name, pid: server.pid, words: `took over ${adopted} made-up shops, which had connected elsewhere`, tone: 'good' })
+    for (const { merchantId } of pairs.slice(0, names.length).reverse()) shops.add(merchantId).catch(() => {})
+    for (const { merchantId } of pairs.filter((_, i) => i % 100 === 99)) {
+      simulator.uninstall(merchantId)
+      servers.send(server, { type: 'refresh', merchantId })
+    }
+  })
+  servers.send(first, { type: 'adopt', pairs })
+}
+
 /** Merchants who have approved the app, and their pairs. */
 function makeUp (simulator: CloverSimulator, count: number): Pair[] {
-  const names = ['Juniper Hardware', 'Harbor Street Bakery']
   return Array.from({ length: count }, (_, i) => {
     const name = names[i]
     const { id: merchantId } = simulator.addMerchant(name === undefined ? {} : { name })

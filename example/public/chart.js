@@ -18,7 +18,7 @@ const shapes = {
 }
 
 /** What a deed is called in the row of deeds. */
-const deeds = { refuse: 'refuses', slow: 'slow', lock: 'locked', callers: '100', 'end-token': 'end', 'drop-answer': 'drop', everything: 'all' }
+const deeds = { refuse: 'refuse', slow: 'slow', lock: 'lock', callers: '100', 'end-token': 'end', 'drop-answer': 'drop', everything: 'all at once' }
 
 function make (name, attributes, ...children) {
   const element = document.createElementNS('http://www.w3.org/2000/svg', name)
@@ -51,10 +51,11 @@ export function draw (svg, { now, seconds, shops, spans }) {
   }
 
   /** A row of bars; each series is stacked on the one before. */
-  const bars = (text, height, series, unit) => {
+  const bars = (text, height, series) => {
     const sums = seconds.map(second => series.reduce((sum, [name]) => sum + second[name], 0))
     const most = Math.max(4, ...sums)
-    title(text, `${Math.max(0, ...sums)} ${unit}`)
+    const total = sums.reduce((total, sum) => total + sum, 0)
+    title(text, width < 480 ? String(total) : `${total}, at most ${Math.max(0, ...sums)} a second`)
     const step = width / span
     const floors = seconds.map(() => 0)
     for (const [name, className] of series) {
@@ -72,18 +73,24 @@ export function draw (svg, { now, seconds, shops, spans }) {
     y += gap - 18
   }
 
-  bars('Calls to Clover for tokens', 34, [['exchanges', 'calls'], ['refreshes', 'calls'], ['recoveries', 'calls strong']], 'a second at most')
-  bars('Tokens handed out', 44, [['served', 'served']], 'a second at most')
-  bars('Failures while a token lived', 18, [['failed', 'failed']], 'a second at most')
-  bars('Callers without a token while none lived', 18, [['without', 'without']], 'a second at most')
+  bars('Calls to Clover for tokens', 34, [['exchanges', 'calls'], ['refreshes', 'calls'], ['recoveries', 'calls strong']])
+  bars('Tokens handed out', 44, [['served', 'served']])
+  bars('Failures while a token lived', 18, [['failed', 'failed']])
+  bars('Callers without a token while none lived', 18, [['without', 'without']])
 
   title('What you did')
+  const everything = spans.filter(({ deed }) => deed === 'everything')
+  let free = 0
   for (const { deed, since, until } of spans) {
+    // Whatever is part of "all at once" is not drawn over it.
+    if (deed !== 'everything' && everything.some(all => since >= all.since && since <= all.since + 1_000)) continue
     const left = Math.max(0, x(since))
     const right = Math.max(left + 3, x(until ?? now))
     const name = deeds[deed] ?? deed.replace('kill-', 'kill ')
     parts.push(make('rect', { x: left, y, width: right - left, height: 14, class: 'deed' }, make('title', {}, name)))
-    if (right - left > name.length * 7 + 6) parts.push(make('text', { x: left + 4, y: y + 11, class: 'row ink' }, name))
+    if (left < free || right - left < name.length * 7 + 6) continue
+    parts.push(make('text', { x: left + 4, y: y + 11, class: 'row ink' }, name))
+    free = left + name.length * 7 + 6
   }
   y += 14 + gap - 18
 
