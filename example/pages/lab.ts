@@ -72,7 +72,7 @@ function chartCard (): Html {
 function feedCard (): Html {
   return html`<section class="card feed" aria-labelledby="feed">
 <h2 id="feed">What happens, newest first</h2>
-<ol data-feed tabindex="0" role="log" aria-live="off" aria-labelledby="feed"></ol>
+<div class="log" tabindex="0" role="log" aria-live="off" aria-labelledby="feed"><ol data-feed></ol></div>
 </section>`
 }
 
