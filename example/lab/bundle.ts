@@ -1,3 +1,5 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -8,14 +10,20 @@ import { build } from 'esbuild'
 export async function bundle (): Promise<string> {
   // As deep as the folders of the sources are, from which these find ../public.
   const outfile = fileURLToPath(new URL('../data/server.mjs', import.meta.url))
-  await build({
+  const { outputFiles: [output] } = await build({
     entryPoints: [fileURLToPath(new URL('server.ts', import.meta.url))],
     outfile,
+    write: false,
     bundle: true,
     packages: 'external',
     platform: 'node',
     format: 'esm',
     logLevel: 'silent'
   })
+  // In one step, since another lab may read the file.
+  const temporary = `${outfile}.${process.pid}`
+  await mkdir(dirname(outfile), { recursive: true })
+  await writeFile(temporary, output?.contents ?? '')
+  await rename(temporary, outfile)
   return outfile
 }

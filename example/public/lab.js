@@ -43,8 +43,8 @@ function showShops () {
       row.dataset.id = merchantId
       list.append(row)
     }
-    const lives = until === null ? 'no access token lives' : `access token: ${left(Math.max(0, until - state.now))}`
-    setText(row.lastChild, `${words}; ${lives}`)
+    const lives = until === null ? 'no access token lives' : `access token lives ${left(Math.max(0, until - state.now))}`
+    setText(row.lastChild, `${words}\n${lives}`)
   }
   const chosen = list.querySelector('input:checked') ?? list.querySelector('input')
   if (chosen) chosen.checked = true
