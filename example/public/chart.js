@@ -88,9 +88,11 @@ export function draw (svg, { now, seconds, shops, spans }) {
     const right = Math.max(left + 3, x(until ?? now))
     const name = deeds[deed] ?? deed.replace('kill-', 'kill ')
     parts.push(make('rect', { x: left, y, width: right - left, height: 14, class: 'deed' }, make('title', {}, name)))
-    if (left < free || right - left < name.length * 7 + 6) continue
-    parts.push(make('text', { x: left + 4, y: y + 11, class: 'row ink' }, name))
-    free = left + name.length * 7 + 6
+    const size = name.length * 7 + 4
+    const start = Math.min(left + 2, width - size)
+    if (start < free) continue
+    parts.push(make('text', { x: start, y: y + 11, class: 'row ink' }, name))
+    free = start + size
   }
   y += 14 + gap - 18
 

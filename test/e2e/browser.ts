@@ -28,7 +28,7 @@ export async function startChromium (path: string): Promise<Browser> {
 export async function newPhone (browser: Browser, options: BrowserContextOptions = {}): Promise<{ page: Page, errors: string[] }> {
   const context = await browser.newContext({ viewport: { width: 360, height: 740 }, ...options })
   const page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(60_000)
   const errors: string[] = []
   page.on('pageerror', error => errors.push(String(error)))
   page.on('console', message => {
@@ -60,7 +60,7 @@ export async function newPageWithoutCookies (t: Test, path: string): Promise<Pag
   const context = await chromium.launchPersistentContext(folder, { executablePath: path, args: flags })
   t.teardown(() => context.close())
   const page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(60_000)
   return page
 }
 

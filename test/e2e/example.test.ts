@@ -13,7 +13,7 @@ const { path, skip } = findChromium()
 /** Seconds: half of it must pass before the page's own asking refreshes the token. */
 const accessTokenLifetime = 8
 
-t.test('a merchant\'s days with the example', { skip, timeout: 200_000 }, async t => {
+t.test('a merchant\'s days with the example', { skip, timeout: 400_000 }, async t => {
   const [example, browser] = await Promise.all([
     startExample({ database: join(t.testdir(), 'example.sqlite'), accessTokenLifetime }),
     startChromium(path)

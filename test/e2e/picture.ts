@@ -26,7 +26,7 @@ try {
     await page.getByRole('button', { name }).click()
   }
   await page.waitForTimeout(6_000)
-  await page.mouse.move(0, 0)
+  await page.evaluate('scrollTo(0, 0)')
   const lab = await page.locator('.lab').boundingBox()
   await page.screenshot({ path: file, clip: { x: 0, y: 0, width: 1200, height: Math.ceil((lab?.y ?? 0) + (lab?.height ?? 900) + 20) }, fullPage: true })
   console.log(`${file}: ${(await stat(file)).size} bytes`)
