@@ -1,4 +1,4 @@
-import type { CloverSimulator } from 'fastify-clover/testing'
+import type { CallFilter, CloverSimulator } from 'fastify-clover/testing'
 
 /** What became of a caller: it got a token, or it got none although one lived, or while none lived. */
 export type Fate = 'served' | 'failed' | 'without'
@@ -38,12 +38,7 @@ export class Measures {
 
   /** The numbers since the start. */
   get totals (): Numbers {
-    return {
-      exchanges: this.#simulator.count('token'),
-      refreshes: this.#simulator.count('refresh'),
-      recoveries: this.#simulator.count('recovery'),
-      ...this.#fates
-    }
+    return this.#totalsOf({})
   }
 
   /** Counts a caller. `waited`: milliseconds for its token. */
@@ -62,14 +57,23 @@ export class Measures {
     return second
   }
 
-  /** Begins to watch; the function returned ends it with the numbers since. */
-  watch (): () => Watch {
-    const begin = this.totals
+  /** Begins to watch; the function returned ends it with the numbers since. With a merchant, calls to Clover count for this one only. */
+  watch (about: CallFilter = {}): () => Watch {
+    const begin = this.#totalsOf(about)
     const watch = { slowest: 0 }
     this.#watches.add(watch)
     return () => {
       this.#watches.delete(watch)
-      return { ...since(this.totals, begin), ...watch }
+      return { ...since(this.#totalsOf(about), begin), ...watch }
+    }
+  }
+
+  #totalsOf (about: CallFilter): Numbers {
+    return {
+      exchanges: this.#simulator.count('token', about),
+      refreshes: this.#simulator.count('refresh', about),
+      recoveries: this.#simulator.count('recovery', about),
+      ...this.#fates
     }
   }
 }

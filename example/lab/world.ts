@@ -113,7 +113,7 @@ export class World {
   }
 
   async #callers (merchantId: string): Promise<string> {
-    const end = this.#use.measures.watch()
+    const end = this.#use.measures.watch({ merchantId })
     this.#end(merchantId)
     const all = await Promise.all(Array.from({ length: crowd }, () => this.#use.callers.call(merchantId)))
     const { refreshes, recoveries, exchanges } = end()
@@ -127,7 +127,7 @@ export class World {
   }
 
   async #endToken (merchantId: string): Promise<string> {
-    const end = this.#use.measures.watch()
+    const end = this.#use.measures.watch({ merchantId })
     const start = performance.now()
     this.#end(merchantId)
     const isBack = await this.#newToken(merchantId, undefined)
@@ -139,7 +139,7 @@ export class World {
     const { simulator, servers, shops, measures } = this.#use
     const server = servers.next()
     if (server === undefined) return 'No server listens just now: try again.'
-    const end = measures.watch()
+    const end = measures.watch({ merchantId })
     const start = performance.now()
     const before = await shops.livingToken(merchantId)
     const fault = simulator.fault({ on: 'refresh', merchantId, kind: 'drop-after' })
@@ -178,7 +178,7 @@ export class World {
     const { servers, simulator, measures } = this.#use
     const server = servers.list[index]
     if (server?.origin === undefined) return 'It is starting just now.'
-    const end = measures.watch()
+    const end = measures.watch({ merchantId })
     const { pid } = server
     // Clover handles the refresh, and its answer waits.
     const fault = simulator.fault({ on: 'refresh', merchantId, kind: 'latency', when: 'after', ms: slowness * 1000 })
