@@ -4,7 +4,7 @@
  * Read next: app.ts registers the plugin, routes/shop.ts uses it, shop-data.ts reads Clover's API with its tokens; lab/start.ts starts the lab.
  */
 import { buildApp } from './app.js'
-import { prepareDatabase } from './database.js'
+import { checkDatabase } from './database.js'
 import { startLab } from './lab/start.js'
 import { BadSettings, readLabSettings, type Settings } from './settings.js'
 import { connectToClover } from './simulator.js'
@@ -26,7 +26,7 @@ async function start (): Promise<void> {
 
 /** One server, for the real Clover. */
 async function startServer (settings: Settings): Promise<void> {
-  prepareDatabase(settings.database, { isSimulated: false })
+  checkDatabase(settings.database)
   const app = await buildApp(settings, await connectToClover(settings))
   try {
     await app.listen({ host: settings.host, port: settings.port })

@@ -6,7 +6,7 @@ import { openDatabase } from '../database.js'
  * others of this process can read.
  */
 export async function lockFor (file: string, seconds: number, signal: AbortSignal): Promise<void> {
-  const { database } = openDatabase(file, { isSimulated: true })
+  const { database } = openDatabase(file, {})
   // A statement that waits would stop this process, and everything in it: it is tried again instead.
   database.exec('PRAGMA busy_timeout = 0')
   const begin = () => {

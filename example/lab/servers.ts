@@ -4,7 +4,7 @@ import type { DiagnosticsEvent } from 'fastify-clover'
 import type { FromServer, Start, ToServer } from './messages.js'
 
 /** Milliseconds that a server has to close before it is killed. */
-const closeTimeout = 800
+const closeTimeout = 600
 
 /** A server process, and what takes its place when it dies. */
 export interface Server {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CloverSimulator } from 'fastify-clover/testing'
-import { openDatabase, prepareDatabase } from '../database.js'
+import { checkDatabase, forgetSimulated, openDatabase, simulatorTable } from '../database.js'
 import { sessionKey } from '../session.js'
 import type { LabSettings } from '../settings.js'
 import { startSimulator } from '../simulator.js'
@@ -29,11 +29,11 @@ export interface Lab {
 const names = ['Juniper Hardware', 'Harbor Street Bakery']
 
 /** Milliseconds after which what has not closed is left to the end of the process. */
-const closeTimeout = 1_500
+const closeTimeout = 1_200
 
 /** Starts the lab. Resolves when all servers listen; if something cannot start, nothing is left running. */
 export async function startLab (settings: LabSettings): Promise<Lab> {
-  prepareDatabase(settings.database, { isSimulated: true })
+  checkDatabase(settings.database)
   const labKey = randomBytes(32).toString('hex')
   const stop = new AbortController()
   const closings: Array<() => unknown> = []
@@ -45,7 +45,8 @@ export async function startLab (settings: LabSettings): Promise<Lab> {
   try {
     const { simulator, clover } = await startSimulator(settings)
     closings.push(() => simulator.close())
-    const { database, storage } = openDatabase(settings.database, { isSimulated: true })
+    forgetSimulated(settings)
+    const { database, storage } = openDatabase(settings.database, { simulatorTable: simulatorTable(settings) })
     closings.push(() => database.close())
 
     const stream = new Stream()

@@ -7,8 +7,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
+import { forgetSimulated, openDatabase, simulatorTable } from '../../example/database.js'
 import { proxy } from '../../example/lab/proxy.js'
 import type { Servers } from '../../example/lab/servers.js'
+import { readLabSettings } from '../../example/settings.js'
+import type { Installation } from '../../src/installation.js'
 import { freePort } from '../harness/ports.js'
 
 /*
@@ -76,6 +79,28 @@ t.test('what cannot work is a sentence that says what to do, exit code 1, and no
     t.equal(await example.end(), 1)
     t.notOk(await isLeft(example), 'no process is left')
   }))
+})
+
+t.test('an example that cannot start, or has other ports, leaves the merchants of one that runs alone', async t => {
+  const database = join(t.testdir(), 'example.sqlite')
+  const settings = readLabSettings({ DATABASE: database, SIMULATOR_PORT: String(await freePort()) })
+  const running = openDatabase(database, { simulatorTable: simulatorTable(settings) })
+  t.teardown(() => running.database.close())
+  const simulator = createServer().listen(settings.simulatorPort, 'localhost')
+  await once(simulator, 'listening')
+  t.teardown(() => simulator.close())
+  const record = { merchantId: 'MERCHANT00001', revision: '0'.repeat(32), dueAt: null } as Installation
+  t.ok(await running.storage.put(record, undefined))
+  const [second, third] = await Promise.all([
+    run(t, { DATABASE: database, SIMULATOR_PORT: String(settings.simulatorPort), PORT: String(await freePort()) }),
+    run(t, { DATABASE: database, SIMULATOR_PORT: String(await freePort()), PORT: String(await freePort()) }, /password \S+\n/)
+  ])
+  t.match(second.printed, /^Port \d+ is taken/)
+  third.signal('SIGINT')
+  t.equal(await third.end(), 0)
+  t.match(await running.storage.get('MERCHANT00001'), record)
+  forgetSimulated(settings)
+  t.notOk(await openDatabase(database, { simulatorTable: simulatorTable(settings) }).storage.get('MERCHANT00001'), 'a new simulator on its port does')
 })
 
 t.test('a Node that is too old is told so before anything else runs', async t => {
