@@ -56,10 +56,9 @@ export async function startLab (settings: LabSettings): Promise<Lab> {
     const callers = new Callers({ address: () => front.listeningOrigin, key: labKey, shops, measures })
     const start = { settings: { ...settings, sessionKey: sessionKey(settings).toString('base64') }, clover, labKey }
     const servers = new Servers(serverCount, await bundle(), start)
-    closings.push(() => servers.stop())
     const world = new World({ settings, simulator, servers, shops, callers, measures, feed, onOutcome: outcome => stream.send('outcome', outcome) })
     const front = await buildFront({ settings, servers, shops, measures, feed, world, stream })
-    closings.push(() => front.close(), () => stream.close(), () => world.close())
+    closings.push(() => Promise.all([front.close(), servers.stop()]), () => stream.close(), () => world.close())
 
     listen(servers, shops, feed)
     await front.listen({ host: settings.host, port: settings.port })
