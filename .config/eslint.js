@@ -41,7 +41,7 @@ const commandLine = [['src/*.ts', '^\\./cli/'], ['src/cli/**/*.ts', '^(?:\\.\\./
 }))
 
 export default [
-  ...neostandard({ ts: true, ignores: ['dist/**', 'dist-docs/**', '.tap/**', 'node_modules/**', 'test/benchmark/node_modules/**'] }),
+  ...neostandard({ ts: true, ignores: ['dist/**', 'dist-docs/**', '.tap/**', 'example/data/**', 'node_modules/**', 'test/benchmark/node_modules/**'] }),
   {
     files: ['**/*.ts'],
     rules: {

@@ -3,7 +3,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance } from 'fastify'
 import clover from 'fastify-clover'
-import { openDatabase } from './database.js'
+import { openDatabase, simulatorTable } from './database.js'
 import { sendProblem } from './pages/problem.js'
 import { assetRoutes } from './routes/assets.js'
 import { operatorRoutes } from './routes/operator.js'
@@ -14,7 +14,7 @@ import type { Clover } from './simulator.js'
 
 /** Puts the app together; the caller listens. */
 export async function buildApp (settings: Settings, { options, webhookAuth, dashboard, close }: Clover): Promise<FastifyInstance> {
-  const { database, storage } = openDatabase(settings.database, { isSimulated: dashboard !== undefined })
+  const { database, storage } = openDatabase(settings.database, { simulatorTable: dashboard === undefined ? undefined : simulatorTable(settings) })
   const app = Fastify({ logger: { level: settings.logLevel } })
 
   // Fastify closes in reverse order: this stands before the plugin, so that the plugin can still write while it closes.
@@ -22,6 +22,8 @@ export async function buildApp (settings: Settings, { options, webhookAuth, dash
     database.close()
     await close()
   })
+
+  if (dashboard !== undefined) app.decorate('hasLab', true)
 
   // Before the plugin, so that its routes have it too.
   app.setErrorHandler((error: Error, request, reply) => sendProblem(request, reply, error))

@@ -9,7 +9,7 @@ import { migrationClover, type MigrationClover } from './migration-clover.js'
 
 export default async function (app: FastifyInstance): Promise<void> {
   const { settings, simulator } = await migrationClover()
-  const { database, storage } = openDatabase(settings.database, { isSimulated: simulator !== undefined, simulatorTable: 'simulator_migration' })
+  const { database, storage } = openDatabase(settings.database, simulator === undefined ? {} : { simulatorTable: 'simulator_migration', isTrial: true })
   app.addHook('onClose', async () => {
     database.close()
     await simulator?.close()

@@ -23,6 +23,16 @@ export interface Settings {
   accessTokenLifetime: number
 }
 
+/** The settings, and those of the lab. */
+export interface LabSettings extends Settings {
+  /** How many merchants the simulator makes up and connects at the start. */
+  merchants: number
+  /** Seconds for which Clover refuses everything, or answers slowly. */
+  troubleSeconds: number
+  /** Seconds for which the database is locked. */
+  lockSeconds: number
+}
+
 /** The settings, and those of the migration. */
 export interface MigrationSettings extends Settings {
   /** Requests a second. */
@@ -32,10 +42,11 @@ export interface MigrationSettings extends Settings {
 }
 
 /**
- * When the plugin refreshes an access token: with a fifth of its life left. By default no token is handed out in its last minute either, which is half
- * the life of a simulator's token here; ten seconds are enough for the calls of these pages.
+ * When the plugin refreshes an access token: with three tenths of its life left, which outlasts the half minute for which the lab has Clover refuse
+ * everything. By default no token is handed out in its last minute either, which is half the life of a simulator's token here; ten seconds are enough for
+ * the calls of these pages.
  */
-export const freshness = { minValidity: 10, refreshAhead: 0.2 }
+export const freshness = { minValidity: 10, refreshAhead: 0.3 }
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
@@ -59,6 +70,20 @@ export function readSettings (env: NodeJS.ProcessEnv): Settings {
   const settings = readAll(env, (isRight, problem) => { if (!isRight) problems.push(problem) })
   if (problems.length > 0) throw new BadSettings(problems.join('\n'))
   return settings
+}
+
+/** Reads the settings of the lab as well. Throws {@link BadSettings}. */
+export function readLabSettings (env: NodeJS.ProcessEnv): LabSettings {
+  const problems: string[] = []
+  const check: Check = (isRight, problem) => { if (!isRight) problems.push(problem) }
+  const settings = readAll(env, check)
+  const merchants = wholeNumber(env, check, 'MERCHANTS', 2, 0, 10_000)
+  const troubleSeconds = wholeNumber(env, check, 'TROUBLE_SECONDS', 30, 1, 300)
+  const lockSeconds = wholeNumber(env, check, 'LOCK_SECONDS', 10, 1, 300)
+  if (problems.length > 0) throw new BadSettings(problems.join('\n'))
+  // The lab's page tells what warnings would.
+  const logLevel = settings.realClover ? settings.logLevel : env.LOG_LEVEL || 'error'
+  return { ...settings, logLevel, merchants, troubleSeconds, lockSeconds }
 }
 
 /** Reads the settings of `migrate.ts` as well. Throws {@link BadSettings}. */
@@ -106,7 +131,7 @@ function readAll (env: NodeJS.ProcessEnv, check: Check): Settings {
 }
 
 function wholeNumber (env: NodeJS.ProcessEnv, check: Check, name: string, fallback: number, min: number, max: number): number {
-  const value = Number(env[name] || fallback)
+  const value = Number(env[name] || fallback) // a variable that is set to nothing is not set
   check(Number.isInteger(value) && value >= min && value <= max, `${name} must be a whole number from ${min} to ${max}.`)
   return value
 }

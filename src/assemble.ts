@@ -17,7 +17,7 @@ import { diagnose } from './operations/diagnose.js'
 import type { ResolvedOptions } from './options/resolve-options.js'
 import type { RouteContext } from './routes/context.js'
 import { merchantHook } from './routes/require-merchant.js'
-import { Summaries } from './operations/summary.js'
+import { listed, Summaries } from './operations/summary.js'
 import { States } from './routes/state.js'
 import { Shutdown } from './shutdown.js'
 import { RecordCache } from './tokens/cache.js'
@@ -127,7 +127,7 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
     paginate: (merchantId, path, options) => paginate({ api, environment, clock }, merchantId, path, options),
     ecommercePublicKey: (merchantId, options) => ecommerceKeys.key(merchantId, options),
     installation: merchantId => accessTokens.installation(merchantId),
-    installations: (options => installations(store, options)) as Clover['installations'],
+    installations: (options => installations(store, options, record => listed(record, clock.now()))) as Clover['installations'],
     adopt: tokens => adopt(tokens),
     disconnect: merchantId => disconnects.disconnect(merchantId),
     migrateLegacy: (legacy, options) => migrateLegacy.run(legacy, options),

@@ -3,7 +3,7 @@ import type { KeepAliveOptions, KeepAliveSummary } from './jobs/keep-alive-optio
 import type { DueOptions, DueOutcome } from './jobs/due-options.js'
 import type { LegacyToken, MigrationOptions, MigrationOutcome } from './jobs/migration-types.js'
 import type { MerchantHook, MerchantSource } from './routes/require-merchant.js'
-import type { CloverSummary, SummaryOptions } from './operations/summary.js'
+import type { CloverSummary, ListedInstallation, SummaryOptions } from './operations/summary.js'
 import type { InstallationSummary, UnusableInstallation } from './installation.js'
 import type { AccessTokenOptions } from './tokens/access-tokens.js'
 import type { AdoptedTokens } from './tokens/adoption.js'
@@ -88,15 +88,15 @@ export interface Clover {
   /** The stored record of a merchant without its secrets; undefined if the merchant is not connected. */
   installation (merchantId: string): Promise<InstallationSummary | undefined>
   /**
-   * All merchants, page by page from the store. Any order; a merchant may come twice while records change. Records that cannot be used
-   * are left out.
+   * All merchants, page by page from the store, each with the state in which {@link Clover.summary} counts it. Any order; a merchant may come twice
+   * while records change. Records that cannot be used are left out.
    *
    * @throws FST_CLOVER_STORAGE if the adapter has no `list`
    */
   installations (options?: {
     /** `true` lists records that cannot be used as well. Default: `false`. */
     unusable?: false
-  }): AsyncIterableIterator<InstallationSummary>
+  }): AsyncIterableIterator<ListedInstallation>
   /**
    * The same, with the records that cannot be used: they are damaged, sealed with an unknown key, or of another app or deployment. A damaged or
    * sealed one can be disconnected, and is replaced when its merchant opens the app again.
@@ -106,7 +106,7 @@ export interface Clover {
   installations (options: {
     /** `true` lists records that cannot be used as well. Default: `false`. */
     unusable: true
-  }): AsyncIterableIterator<InstallationSummary | UnusableInstallation>
+  }): AsyncIterableIterator<ListedInstallation | UnusableInstallation>
   /**
    * Takes over a pair of tokens that another integration holds, and which that integration must not use again.
    *

@@ -23,7 +23,7 @@ export {
 } from './clover/wire.js'
 export { diagnosticsSchemas, type DiagnosticsEvent, type DiagnosticsEventType } from './events/table.js'
 export { Installation, InstallationSummary, UnusableInstallation, MerchantId, isMerchantId } from './installation.js'
-export { CloverSummary, type SummaryOptions } from './operations/summary.js'
+export { CloverSummary, type ListedInstallation, type MerchantState, type SummaryOptions } from './operations/summary.js'
 export { AdoptedTokens } from './tokens/adoption.js'
 export type { AccessTokenOptions } from './tokens/access-tokens.js'
 export type { CloverFetchInit } from './api/fetch-init.js'

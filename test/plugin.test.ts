@@ -72,8 +72,8 @@ t.test('installation, installations, adopt and disconnect work through a host', 
   t.equal(await app.clover.adopt(tokens), false)
   t.equal(await app.clover.accessToken(merchantB), pair.access_token)
   const listed: string[] = []
-  for await (const { merchantId } of app.clover.installations()) listed.push(merchantId)
-  t.same(listed.sort(), [merchantA, merchantB])
+  for await (const { merchantId, state } of app.clover.installations()) listed.push(`${merchantId} ${state}`)
+  t.same(listed.sort(), [`${merchantA} connected`, `${merchantB} connected`])
   t.equal(await app.clover.disconnect(merchantA), true)
   t.equal(await app.clover.disconnect(merchantA), false)
   t.equal(await storage.get(merchantA), undefined)

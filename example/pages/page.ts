@@ -9,6 +9,10 @@ export interface Page {
   notice?: string | undefined
   /** Whether the header has a button to log the merchant out. */
   isLoggedIn?: boolean
+  /** The page's script, in `public`. */
+  script?: string
+  /** Whether the page takes the whole width of a desktop. */
+  isWide?: boolean
 }
 
 // Pages load and run what this server serves and nothing else, in no frame.
@@ -19,10 +23,10 @@ export function sendPage (reply: FastifyReply, page: Page): FastifyReply {
   return reply
     .type('text/html; charset=utf-8')
     .headers({ 'content-security-policy': policy, 'cache-control': 'no-store', 'referrer-policy': 'same-origin', 'x-content-type-options': 'nosniff' })
-    .send(render(page).toString())
+    .send(render(page, { path: reply.request.url, hasLab: reply.server.hasDecorator('hasLab') }).toString())
 }
 
-function render ({ title, main, notice, isLoggedIn = false }: Page): Html {
+function render ({ title, main, notice, isLoggedIn = false, script = 'tokens.js', isWide = false }: Page, { path, hasLab }: { path: string, hasLab: boolean }): Html {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -32,11 +36,12 @@ function render ({ title, main, notice, isLoggedIn = false }: Page): Html {
 <title>${title} · Daybook</title>
 <link rel="icon" href="/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/style.css">
-<script src="/tokens.js" type="module"></script>
+<script src="/${script}" type="module"></script>
 </head>
-<body>
+<body${isWide && html` class="wide"`}>
 <header>
 <a class="brand" href="/">Daybook</a>
+<nav aria-label="Pages">${hasLab && html`<a href="/lab"${path.startsWith('/lab') && html` aria-current="page"`}>The lab</a>`}</nav>
 ${isLoggedIn && html`<form method="post" action="/logout"><button class="quiet">Log out</button></form>`}
 </header>
 <main>
@@ -45,7 +50,7 @@ ${main}
 </main>
 <footer>
 <p>An example of fastify-clover</p>
-<nav><a href="/operator">Operator</a> <a href="/documentation">OpenAPI</a></nav>
+<nav aria-label="More"><a href="/operator">Operator</a> <a href="/documentation">OpenAPI</a></nav>
 </footer>
 </body>
 </html>

@@ -19,7 +19,8 @@ const titles: Partial<Record<CloverErrorCode, string>> = {
 /** Answers an error: a browser gets a page that says what to do, any other client gets JSON. */
 export function sendProblem (request: FastifyRequest, reply: FastifyReply, error: Error): FastifyReply {
   const statusCode = 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500
-  if (statusCode >= 500) request.log.error({ err: error }, 'A request failed')
+  // What the plugin says of itself is in its log already.
+  if (statusCode >= 500) request.log[isCloverError(error) ? 'warn' : 'error']({ err: error }, 'A request failed')
   if (isCloverError(error) && error.headers) reply.headers(error.headers)
   reply.code(statusCode)
   if (!String(request.headers.accept).includes('text/html')) {

@@ -7,9 +7,10 @@ import { countdown, expirations, leftAtRefresh, lifeOf } from './token.js'
 /** For a visitor who has not come through Clover yet. */
 export function welcome (dashboard: string | undefined): Html {
   return html`<section class="hero">
-<h1>No shop is connected here</h1>
-<p>Connect one, and this page shows what it sells, its latest orders, and how its tokens are kept alive.</p>
-<p><a class="button primary" href="/clover/launch">Connect with Clover</a></p>
+<h1>A shop that stays connected to Clover</h1>
+<p>Connect a shop once, and Daybook reads its items and orders from then on: fastify-clover keeps its tokens alive.</p>
+<p class="row"><a class="button primary" href="/clover/launch">Connect with Clover</a></p>
+${dashboard !== undefined && html`<p>Or go to <a href="/lab">the lab</a>, and try to lose a shop: kill servers, lock the database, drop Clover's answers.</p>`}
 </section>
 ${dashboard !== undefined && simulatorCard(dashboard)}`
 }

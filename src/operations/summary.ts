@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { checkOptions, optionsOf, Signal } from '../checks/arguments.js'
 import { closing, storageFailed } from '../errors.js'
-import type { Installation } from '../installation.js'
+import { summarize, type Installation, type InstallationSummary } from '../installation.js'
 import { isDue } from '../jobs/due.js'
 import type { Jobs } from '../jobs/jobs.js'
 import { KeepAlivePass } from '../jobs/keep-alive-options.js'
@@ -26,8 +26,14 @@ export const CloverSummary = Type.Object({
 }, { title: 'CloverSummary', description: 'How many merchants are in which state' })
 export type CloverSummary = Static<typeof CloverSummary>
 
-/** @internal The state of a usable record. */
+/** The state of a usable record, as `summary()` counts it. */
 export type MerchantState = 'connected' | 'dueSoon' | 'doubtful' | 'interrupted' | 'reauthorizationRequired'
+
+/** A merchant of `installations()`. */
+export interface ListedInstallation extends InstallationSummary {
+  /** The state in which `summary()` counts the merchant. */
+  state: MerchantState
+}
 
 /** The options of `summary()`. */
 export interface SummaryOptions {
@@ -84,6 +90,11 @@ export class Summaries {
     }
     return summary
   }
+}
+
+/** @internal A record without secrets, with its state; `now` in Unix seconds by Clover's clock. */
+export function listed (record: Installation, now: number): ListedInstallation {
+  return { ...summarize(record), state: stateOf(record, Within.default as number, now) }
 }
 
 /** The state of a record. `within` in seconds, `now` in Unix seconds by Clover's clock. */

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import axe from 'axe-core'
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 
 const places = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome']
@@ -24,10 +25,10 @@ export async function startChromium (path: string): Promise<Browser> {
 }
 
 /** A phone's browser, and what went wrong in it: errors of scripts, of the Content-Security-Policy and of the network. */
-export async function newPhone (browser: Browser, options: { javaScriptEnabled?: boolean } = {}): Promise<{ page: Page, errors: string[] }> {
+export async function newPhone (browser: Browser, options: BrowserContextOptions = {}): Promise<{ page: Page, errors: string[] }> {
   const context = await browser.newContext({ viewport: { width: 360, height: 740 }, ...options })
   const page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(60_000)
   const errors: string[] = []
   page.on('pageerror', error => errors.push(String(error)))
   page.on('console', message => {
@@ -38,6 +39,19 @@ export async function newPhone (browser: Browser, options: { javaScriptEnabled?:
   return { page, errors }
 }
 
+/** What axe finds on a page, in light, and of its colors in dark: a line for each element. See https://github.com/dequelabs/axe-core */
+export async function barriers (page: Page): Promise<string[]> {
+  const found: string[] = []
+  await page.evaluate(axe.source)
+  for (const [colorScheme, run] of [['light', 'axe.run()'], ['dark', 'axe.run({ runOnly: ["color-contrast"] })']] as const) {
+    await page.emulateMedia({ colorScheme })
+    const { violations } = await page.evaluate(run) as axe.AxeResults
+    for (const { id, help, nodes } of violations) for (const { html } of nodes) found.push(`${colorScheme}: ${id}: ${help}: ${html}`)
+  }
+  await page.emulateMedia({ colorScheme: null })
+  return found
+}
+
 /** A page of a Chromium whose settings block all cookies. */
 export async function newPageWithoutCookies (t: Test, path: string): Promise<Page> {
   const folder = t.testdir()
@@ -46,7 +60,7 @@ export async function newPageWithoutCookies (t: Test, path: string): Promise<Pag
   const context = await chromium.launchPersistentContext(folder, { executablePath: path, args: flags })
   t.teardown(() => context.close())
   const page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(60_000)
   return page
 }
 

@@ -15,8 +15,8 @@ export interface ExampleServer {
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Starts the example on free ports. It runs what is built in `dist`, as an app that has installed the package does. */
-export async function startExample (options: { database: string, accessTokenLifetime: number }): Promise<ExampleServer> {
+/** Starts the example on free ports, with three servers. It runs what is built in `dist`, as an app that has installed the package does. */
+export async function startExample (options: { database: string, accessTokenLifetime: number, env?: Record<string, string> }): Promise<ExampleServer> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'example/server.ts'], {
     cwd: root,
     env: {
@@ -27,6 +27,8 @@ export async function startExample (options: { database: string, accessTokenLife
       DATABASE: options.database,
       ACCESS_TOKEN_LIFETIME: String(options.accessTokenLifetime),
       LOG_LEVEL: 'silent',
+      MERCHANTS: '0',
+      ...options.env,
       _TAPJS_PROCESSINFO_COVERAGE_: '0' // what runs here is dist, whose coverage does not add up with that of src
     },
     stdio: ['ignore', 'pipe', 'pipe']
@@ -49,7 +51,7 @@ export async function startExample (options: { database: string, accessTokenLife
     dashboard: find(/simulator is at (\S+):/),
     operatorPassword: find(/password (\S+)/),
     stop: async () => {
-      child.kill('SIGTERM')
+      child.kill('SIGINT')
       const [code] = await closed
       return code
     }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { leftAtRefresh } from '../../example/pages/token.js'
-import { BadSettings, freshness, readMigrationSettings, readSettings } from '../../example/settings.js'
+import { BadSettings, freshness, readLabSettings, readMigrationSettings, readSettings } from '../../example/settings.js'
 import { connect } from '../harness/browser.js'
 import { merchantA, startHost } from '../harness/host.js'
 
@@ -24,13 +24,17 @@ t.test('a setting of the example that cannot be right is a sentence, and none is
     t.ok(refused instanceof BadSettings)
   }
   t.throws(() => readSettings({ BASE_URL: 'https://daybook.example/path' }), { message: /^BASE_URL must be/ })
+  t.throws(() => readLabSettings({ MERCHANTS: '-1', TROUBLE_SECONDS: '0', LOCK_SECONDS: 'long' }), {
+    message: /^MERCHANTS must be a whole number from 0 to 10000\.\nTROUBLE_SECONDS must be .*\nLOCK_SECONDS must be /
+  })
+  t.match(readLabSettings({ MERCHANTS: '0' }), { port: 3000, merchants: 0, troubleSeconds: 30, lockSeconds: 10 })
   t.match(readMigrationSettings({ PORT: '' }), { port: 3000, merchants: 1000, rate: 1000 })
   t.match(readMigrationSettings({ MERCHANTS: '7', RATE: '0.5' }), { merchants: 7, rate: 0.5 })
   t.match(readMigrationSettings({ ...real, CLOVER_LOW_TRUST: '1' }), { rate: 20, realClover: { appSecret: false } })
 })
 
 t.test('an access token of the example is refreshed when its page says so', async t => {
-  for (const [accessTokenLifetime, seconds] of [[120, 24], [1800, 360], [30, 10], [8, 4]] as const) {
+  for (const [accessTokenLifetime, seconds] of [[120, 36], [1800, 540], [30, 10], [8, 4]] as const) {
     t.equal(leftAtRefresh(accessTokenLifetime), seconds)
     const { app, clover, browser, time } = await startHost(t, { simulator: { accessTokenLifetime }, options: freshness })
     await connect(browser(), clover, merchantA)

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Installation } from '../../src/installation.js'
-import { Summaries } from '../../src/operations/summary.js'
+import { listed, Summaries } from '../../src/operations/summary.js'
+import { installations } from '../../src/tokens/installations.js'
 import { day, jobsOf, connectMany, id } from '../jobs/server-jobs.js'
 import { leap, merchantId, startServer, type TestStorage } from '../tokens/one-server.js'
 
@@ -47,6 +48,9 @@ t.test('each merchant counts in one state', async t => {
     unusable: 2,
     nextRefreshTokenExpiration: now + 29 * day
   })
+  const states: string[] = []
+  for await (const merchant of installations(one.store, {}, record => listed(record, one.clock.now()))) if ('state' in merchant) states.push(String(merchant.state))
+  t.same(states.sort(), ['connected', 'connected', 'connected', 'doubtful', 'dueSoon', 'interrupted', 'interrupted', 'reauthorizationRequired', 'reauthorizationRequired'], 'installations() lists them in the same states')
   t.match(await summaries.run({ within: 28 * day }), { dueSoon: 0, connected: 4 })
   t.match(await summaries.run({ within: 170 * day }), { dueSoon: 1 }, 'at most half of a refresh token\'s life')
 })

@@ -191,3 +191,19 @@ t.test('the token endpoints accept only JSON, in its documented form', async t =
   t.equal((await get(clover, '/oauth/token?client_id=SIMULATORAPP1')).status, 400)
   t.equal((await fetch(`${clover.origin}/oauth/token?client_id=a&client_secret=b&code=c`, { method: 'HEAD' })).status, 404)
 })
+
+t.test('access tokens can be ended before their time, and the refresh token lives on', async t => {
+  const clover = await simulator(t)
+  const first = clover.connect({ merchantId })
+  const second = clover.connect({ merchantId })
+  const others = [clover.connect({ merchantId: other }), clover.connect({ merchantId, appId: low.client_id })]
+  t.equal(clover.endAccessTokens(merchantId), 2)
+  for (const { access_token: token } of [first, second]) t.equal((await get(clover, `/v3/merchants/${merchantId}`, token)).status, 401)
+  for (const { access_token: token } of others) t.ok(clover.isLiveAccessToken(token), 'those of another merchant and of another app live')
+  t.equal(clover.endAccessTokens(merchantId, low.client_id), 1)
+  const { body } = await refresh(clover, first.refresh_token)
+  t.ok(clover.isLiveAccessToken(String(body.access_token)))
+  clover.setNow(start + 1_800_000)
+  t.equal(clover.endAccessTokens(merchantId), 0, 'one that has expired does not count')
+  t.equal(clover.endAccessTokens('NEVERSEEN0001'), 0)
+})

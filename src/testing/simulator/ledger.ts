@@ -113,6 +113,11 @@ export class Ledger {
     return this.#valid(this.#access.get(token) ?? this.#legacy.get(token))
   }
 
+  /** Ends the v2 access tokens of a holding. Returns how many were live. */
+  endAccessTokens (holding: Holding): number {
+    return this.#access.remove(access => access.holding === holding)
+  }
+
   clear (): void {
     for (const part of [this.chains, this.#codes, this.#access, this.#legacy]) part.clear()
   }

@@ -44,6 +44,17 @@ export class Shelf<T extends Perishable> {
     return entry
   }
 
+  /** Removes the entries that match. Returns how many of them had not expired. */
+  remove (matches: (entry: T) => boolean): number {
+    let removed = 0
+    for (const [key, entry] of this.#entries) {
+      if (!matches(entry)) continue
+      if (this.#fresh(entry)) removed++
+      this.#entries.delete(key)
+    }
+    return removed
+  }
+
   clear (): void {
     this.#entries.clear()
   }

@@ -237,6 +237,17 @@ export class CloverSimulator {
     return this.#ledger.access(token) !== undefined
   }
 
+  /**
+   * Ends the merchant's v2 access tokens before their time: the REST API answers 401 to them. Refresh tokens live on.
+   *
+   * @returns how many lived
+   */
+  endAccessTokens (merchantId: string, appId?: string): number {
+    const merchant = this.#directory.merchant(merchantId)
+    const holding = merchant && this.#holdings.find(this.#directory.needApp(appId), merchant)
+    return holding === undefined ? 0 : this.#ledger.endAccessTokens(holding)
+  }
+
   /** The live refresh tokens of an app for a merchant, oldest first. */
   liveRefreshTokens (merchantId: string, appId?: string): string[] {
     const merchant = this.#directory.merchant(merchantId)
