@@ -1,7 +1,7 @@
 /*
  * Explores in a process of its own, without coverage, which makes it five times slower. Its parent says what to explore.
  */
-import { exhaust, wander, type Exploration, type Failure } from './explore.js'
+import { exhaust, replay, wander, type Exploration, type Failure } from './explore.js'
 import { sources } from './modules.js'
 import { loadMutant } from './mutant-loader.js'
 import { mutants } from './mutants.js'
@@ -22,7 +22,11 @@ async function exploreScenario (name: string, mutant?: { index: number, folder: 
   const scenario = [...exhaustive, ...thorough].find(scenario => scenario.name === name)
   if (scenario === undefined) throw new Error(`no scenario ${name}`)
   const changed = mutant && mutants[mutant.index]
-  return await exhaust(scenario, mutant && changed ? await loadMutant(changed, mutant.folder) : sources)
+  if (!mutant || !changed) return await exhaust(scenario, sources)
+  const modules = await loadMutant(changed, mutant.folder)
+  const choices = changed.schedule?.split(' ').map(Number)
+  const failure = choices && await replay(scenario, modules, choices)
+  return failure ? { runs: 1, steps: failure.choices.length, states: 0, complete: false, failure } : await exhaust(scenario, modules)
 }
 
 async function exploreAtRandom (from: number, count: number): Promise<Outcome> {

@@ -15,17 +15,27 @@ function mutated ({ file, from, to }: Mutant, source: string): string {
   return source.replace(from, () => to)
 }
 
+/** JavaScript by the TypeScript that it was made of: the mutants have all files in common but one. */
+const compiled = new Map<string, string>()
+
+function compile (source: string): string {
+  const known = compiled.get(source)
+  if (known !== undefined) return known
+  const { outputText } = ts.transpileModule(source, {
+    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
+  })
+  // What is not mutated comes from the sources themselves.
+  const linked = outputText.replace(/from '(\.\.\/[^']+)\.js'/g, (_match, path: string) => `from '${new URL(`${path}.ts`, sourceFolder).href}'`)
+  compiled.set(source, linked)
+  return linked
+}
+
 /** Loads src/tokens with one mutation, from copies written into a folder inside the project. */
 export async function loadMutant (mutant: Mutant, folder: string): Promise<TokenModules> {
   for (const name of await readdir(sourceFolder)) {
+    if (!name.endsWith('.ts')) continue
     const original = await readFile(new URL(name, sourceFolder), 'utf8')
-    const source = name === mutant.file ? mutated(mutant, original) : original
-    const { outputText } = ts.transpileModule(source, {
-      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
-    })
-    // What is not mutated comes from the sources themselves.
-    const linked = outputText.replace(/from '(\.\.\/[^']+)\.js'/g, (_match, path: string) => `from '${new URL(`${path}.ts`, sourceFolder).href}'`)
-    await writeFile(join(folder, name.replace(/\.ts$/, '.js')), linked)
+    await writeFile(join(folder, name.replace(/\.ts$/, '.js')), compile(name === mutant.file ? mutated(mutant, original) : original))
   }
   const load = async (name: string) => await import(pathToFileURL(join(folder, `${name}.js`)).href)
   const parts = ['create-tokens', 'record']

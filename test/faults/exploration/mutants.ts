@@ -8,6 +8,8 @@ export interface Mutant {
   shows: string
   /** The property that breaks first there. */
   breaks: string
+  /** The choices of a schedule that shows it, where the search takes seconds until it comes to one. The search goes on if they no longer show it. */
+  schedule?: string
 }
 
 /** Every rule that is needed, left out once. */
@@ -34,7 +36,8 @@ export const mutants: Mutant[] = [
     from: 'if (current?.refreshLease?.by === by) return { record: current, until: current.refreshLease.until }',
     to: 'if (current && until > 0) return { record: current, until }',
     shows: 'any one fault',
-    breaks: 'P4'
+    breaks: 'P4',
+    schedule: '0 0 0 1 0 0 0 0'
   },
   {
     rule: '3: recovery first, no refresh',
@@ -50,7 +53,8 @@ export const mutants: Mutant[] = [
     from: 'if (refreshed.outcome === \'unclear\') return this.#fail(claim, refreshed)',
     to: 'if (refreshed.outcome === \'unclear\') { const { refreshLease, ...rest } = claim.record; await this.#use.store.put({ ...rest, dueAt: rest.refreshTokenExpiration, revision: this.#use.make.id() }, rest.revision); return this.#fail(claim, refreshed) }',
     shows: 'a merchant whom nobody asks for',
-    breaks: 'P7'
+    breaks: 'P7',
+    schedule: '0 0 1 0 0 1 0 0 2 0'
   },
   {
     rule: '3: recovery only where the header offers it',
@@ -66,7 +70,8 @@ export const mutants: Mutant[] = [
     from: 'const candidates = trust === \'high\' ? [base, start.spentRefreshToken] : []',
     to: 'const candidates = trust === \'high\' ? [base] : []',
     shows: 'two: late request and answer',
-    breaks: 'P1'
+    breaks: 'P1',
+    schedule: '0 0 0 0 2 0 0 0 0 0 0 0 0 3 0 0 0 0 0 0 0 0 0 0'
   },
   {
     rule: '3: the lease is not checked before a recovery',
@@ -186,7 +191,8 @@ export const mutants: Mutant[] = [
     from: 'if (before !== undefined || (placement.isUnknown && !overwriteUnknown)) throw failure ?? recordChanged(merchantId)',
     to: '',
     shows: 'a disconnect and a callback, with a dead pair',
-    breaks: 'P5'
+    breaks: 'P5',
+    schedule: '2 2 2 2 2 2 2 2 2 4 0 1 0 0'
   },
   {
     rule: '9: a returning visit keeps a pair without proof',
@@ -210,7 +216,8 @@ export const mutants: Mutant[] = [
     from: 'this.#delete(merchantId, first, connectedBefore).finally(() => reader.drop(merchantId))',
     to: 'this.#delete(merchantId, first, connectedBefore).finally(() => refreshes.drop(merchantId, () => true))',
     shows: 'a disconnect that fails',
-    breaks: 'P1/P6'
+    breaks: 'P1/P6',
+    schedule: '0 0 0 1 1 1 2 1 0 0'
   },
   {
     rule: '8: a callback drops the unsaved pair of its own connection',
@@ -242,7 +249,8 @@ export const mutants: Mutant[] = [
     from: '(recovered || claim.isDoubtful)',
     to: 'recovered',
     shows: 'a crash with a recovery in progress, and nobody who asks',
-    breaks: 'P7'
+    breaks: 'P7',
+    schedule: '0 0 2 0 4 0 1 0 0 0 0 0'
   },
   {
     rule: '18: a pair written over another attempt\'s lease or mark is not doubtful',
