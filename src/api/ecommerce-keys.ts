@@ -67,7 +67,7 @@ export class EcommerceKeys {
   }
 
   #checked (merchantId: string, body: unknown): EcommerceKeyReply {
-    if (!checks.ecommerceKeyReply.Check(body)) throw badReply(`/pakms/apikey: ${checks.ecommerceKeyReply.Errors(body).First()?.path || '/'}`, merchantId)
+    if (!checks.ecommerceKeyReply.accepts(body)) throw badReply(`/pakms/apikey: ${checks.ecommerceKeyReply.firstError(body).path}`, merchantId)
     if (body.merchantUuid !== merchantId) throw merchantMismatch(merchantId)
     if (body.developerAppUuid !== this.#use.appId) throw badReply('/pakms/apikey: /developerAppUuid is of another app', merchantId)
     return body

@@ -1,5 +1,5 @@
-import type { TypeCheck } from '@sinclair/typebox/compiler'
-import type { TSchema, Static } from '@sinclair/typebox'
+import type { TSchema } from '@sinclair/typebox'
+import type { Compiled } from '../checks/compiled.js'
 import type { Environment } from '../environments.js'
 import type { CloverApp } from './app.js'
 import type { Answer, Refused, Unclear } from './answer.js'
@@ -58,7 +58,7 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
   async function pair (path: string, body: Record<string, string>): Promise<PairAnswer> {
     const response = await post(path, body)
     if (response.outcome !== 'answered') return response
-    if (checks.tokenReply.Check(response.body)) return { outcome: 'ok', value: toPair(response.body) }
+    if (checks.tokenReply.accepts(response.body)) return { outcome: 'ok', value: toPair(response.body) }
     const odd = salvage(response.body)
     const { reason } = misfit(path, checks.tokenReply, response.body)
     return odd ? { outcome: 'odd', value: odd, reason } : { outcome: 'unclear', reason, malformed: true }
@@ -72,9 +72,9 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
       const response = await post(withRefreshToken ? path : `${path}?no_refresh_token=true`, body)
       if (response.outcome !== 'answered') return response
       // For low-trust apps the parameter is not documented: a refresh token that was not asked for is kept too.
-      if (checks.tokenReply.Check(response.body)) return { outcome: 'ok', value: toPair(response.body) }
+      if (checks.tokenReply.accepts(response.body)) return { outcome: 'ok', value: toPair(response.body) }
       if (withRefreshToken) return misfit(path, checks.tokenReply, response.body)
-      return checks.accessTokenReply.Check(response.body)
+      return checks.accessTokenReply.accepts(response.body)
         ? { outcome: 'ok', value: { ...noRefreshToken, accessToken: response.body.access_token, accessTokenExpiration: response.body.access_token_expiration } }
         : misfit(path, checks.accessTokenReply, response.body)
     },
@@ -88,7 +88,7 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
       const proof: Record<string, string> = appSecret === false ? { code_challenge: challengeOf(verifier) } : {}
       const response = await post(path, { merchant_uuid: merchantId, app_uuid: appId, auth_token: legacyToken, ...proof })
       if (response.outcome !== 'answered') return response
-      return checks.migrationReply.Check(response.body)
+      return checks.migrationReply.accepts(response.body)
         ? { outcome: 'ok', value: { code: response.body.authorization_code, expiration: response.body.expiration } }
         : misfit(path, checks.migrationReply, response.body)
     },
@@ -98,7 +98,7 @@ export function createCloverClient (app: CloverApp, http: CloverHttp): CloverCli
       const url = new URL(`/v3/merchants/${encodeURIComponent(merchantId)}`, environment.api)
       const response = judge(endpoint, await http({ endpoint, url, method: 'GET', accessToken }), [...tokenRefusals, 404])
       if (response.outcome !== 'answered') return response
-      return checks.merchantReply.Check(response.body)
+      return checks.merchantReply.accepts(response.body)
         ? { outcome: 'ok', value: response.body.id }
         : misfit(endpoint, checks.merchantReply, response.body)
     }
@@ -113,7 +113,7 @@ async function exchangeLegacy (environment: Environment, http: CloverHttp, query
   const request: CloverRequest = { endpoint: '/oauth/token', url, method: 'GET' }
   const response = judge(request.endpoint, await http(request))
   if (response.outcome !== 'answered') return response
-  return checks.legacyTokenReply.Check(response.body)
+  return checks.legacyTokenReply.accepts(response.body)
     ? { outcome: 'ok', value: { ...noRefreshToken, accessToken: response.body.access_token, accessTokenExpiration: null } }
     : misfit(request.endpoint, checks.legacyTokenReply, response.body)
 }
@@ -158,18 +158,18 @@ function toPair (reply: TokenReply): TokenPair {
 /** The usable fields of a reply that does not have the documented form; undefined without a refresh token, since then nothing must be kept. */
 function salvage (body: unknown): OddPair | undefined {
   const reply = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
-  if (!checks.token.Check(reply.refresh_token)) return undefined
-  const accessTokenFits = checks.token.Check(reply.access_token) && checks.expiration.Check(reply.access_token_expiration)
+  if (!checks.token.accepts(reply.refresh_token)) return undefined
+  const accessTokenFits = checks.token.accepts(reply.access_token) && checks.expiration.accepts(reply.access_token_expiration)
   return {
     refreshToken: reply.refresh_token,
-    refreshTokenExpiration: checks.expiration.Check(reply.refresh_token_expiration) ? reply.refresh_token_expiration : null,
+    refreshTokenExpiration: checks.expiration.accepts(reply.refresh_token_expiration) ? reply.refresh_token_expiration : null,
     ...(accessTokenFits && { accessToken: reply.access_token as string, accessTokenExpiration: reply.access_token_expiration as number })
   }
 }
 
 /** Names the first field that does not fit, never its value. */
-function misfit<T extends TSchema> (endpoint: string, check: TypeCheck<T>, body: unknown): Unclear {
-  const [first] = check.Errors(body as Static<T>)
-  const where = body === undefined ? 'it is not JSON' : `${first?.path || '/'}: ${first?.message}`
+function misfit<T extends TSchema> (endpoint: string, check: Compiled<T>, body: unknown): Unclear {
+  const { path, message } = check.firstError(body)
+  const where = body === undefined ? 'it is not JSON' : `${path}: ${message}`
   return { outcome: 'unclear', reason: `${endpoint}: ${where}`, malformed: true }
 }

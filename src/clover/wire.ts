@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { Compiled } from '../checks/compiled.js'
 
 /*
  * Schemas of Clover's replies. Clover documents no lengths and forbids to rely on any. So a reply is refused only for values that would do
@@ -56,16 +56,16 @@ export const EcommerceKeyReply = Type.Object({
 }, { $id: 'CloverEcommerceKeyReply', description: 'A public key for ecommerce' })
 export type EcommerceKeyReply = Static<typeof EcommerceKeyReply>
 
-/** @internal Compiled checks of the replies that the plugin reads. */
+/** @internal Checks of the replies that the plugin reads. */
 export const checks = {
-  token: TypeCompiler.Compile(Token),
-  expiration: TypeCompiler.Compile(Expiration),
-  tokenReply: TypeCompiler.Compile(TokenReply),
-  accessTokenReply: TypeCompiler.Compile(AccessTokenReply),
-  legacyTokenReply: TypeCompiler.Compile(LegacyTokenReply),
-  migrationReply: TypeCompiler.Compile(MigrationReply),
-  merchantReply: TypeCompiler.Compile(MerchantReply),
-  ecommerceKeyReply: TypeCompiler.Compile(EcommerceKeyReply)
+  token: new Compiled(Token),
+  expiration: new Compiled(Expiration),
+  tokenReply: new Compiled(TokenReply),
+  accessTokenReply: new Compiled(AccessTokenReply),
+  legacyTokenReply: new Compiled(LegacyTokenReply),
+  migrationReply: new Compiled(MigrationReply),
+  merchantReply: new Compiled(MerchantReply),
+  ecommerceKeyReply: new Compiled(EcommerceKeyReply)
 }
 
 /** @internal The tokens of a reply, in the plugin's own names. Expirations in Unix seconds; null: unknown, or there is no such token. */

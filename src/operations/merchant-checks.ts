@@ -102,7 +102,7 @@ async function ecommerceKey ({ app: { appId, environment }, http }: MerchantCont
   const { status, body } = answer
   if ((status === 401 || status === 403) && ecommercePublicKey === undefined) return found('ecommerce-key', 'not-checked', `Clover answers ${status}: the app is not set up for ecommerce. Nothing is missing unless it calls ecommercePublicKey().`)
   if (status !== 200) return found('ecommerce-key', grave, `Clover answers ${status} at ${endpoint}.`, 'Check the ecommerce settings and permissions of the app in Clover\'s developer dashboard.')
-  if (!checks.ecommerceKeyReply.Check(body)) return found('ecommerce-key', grave, `Clover's reply at ${endpoint} does not have the documented form.`, 'Check the ecommerce origin of the environment.')
+  if (!checks.ecommerceKeyReply.accepts(body)) return found('ecommerce-key', grave, `Clover's reply at ${endpoint} does not have the documented form.`, 'Check the ecommerce origin of the environment.')
   if (body.merchantUuid !== merchantId || body.developerAppUuid !== appId) return found('ecommerce-key', 'error', `The key at ${endpoint} is of another merchant or app.`, 'Check the App ID, and the ecommerce origin of the environment.')
   if (!body.active) return found('ecommerce-key', grave, 'Clover has disabled the merchant\'s key.', 'Ask Clover\'s developer support to enable it.')
   if (ecommercePublicKey !== undefined && ecommercePublicKey !== body.apiAccessKey) return found('ecommerce-key', 'error', 'The stored key is not the merchant\'s current one.', `Call clover.ecommercePublicKey('${merchantId}', { renew: true }).`)

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { LRUCache } from 'lru-cache'
+import { LruMap } from 'toad-cache'
 import { badState, denied, invalidOptions, merchantMismatch } from '../errors.js'
 import type { Connections } from '../tokens/connections.js'
 import { checkClientId, redirectToClover, redirectToSelf, type RouteContext } from './context.js'
@@ -30,8 +30,8 @@ export const hostErrors = new WeakSet<object>()
 /** @internal The handlers of the callback route, to which Clover sends a merchant's browser back. `implicit` handles the form of the implicit flow's page. */
 export function callbackHandlers (context: RouteContext) {
   const { app, states, connections, hooks, redirectUri, basePath, onStateRefused } = context
-  /** Used states, kept as long as they would be valid. Across servers a replay fails at Clover, whose codes work once. */
-  const used = new LRUCache<string, { exchange: Promise<Confirmed> | undefined }>({ max: 10_000, ttl: 600_000 })
+  /** The states that were used last. Across servers a replay fails at Clover, whose codes work once. */
+  const used = new LruMap<{ exchange: Promise<Confirmed> | undefined }>(10_000)
 
   return { callback, implicit }
 

@@ -1,5 +1,6 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import type { FastifyInstance } from 'fastify'
+import type { TSchema } from '@sinclair/typebox'
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
 import type { CloverRouteOptions } from '../options/options.js'
 import type { ResolvedRoutes } from '../options/resolve-routes.js'
 import { addRoute, type RouteErrors } from './add-route.js'
@@ -21,7 +22,7 @@ import { webhookRoute } from './webhook.js'
  * breaks the routes or weakens their checks.
  */
 export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, context: RouteContext): void {
-  scope.setValidatorCompiler(TypeBoxValidatorCompiler)
+  scope.setValidatorCompiler(compileLate)
   scope.setSerializerCompiler(() => serialize)
   scope.setReplySerializer(serialize) // a reply serializer of the host would take precedence over the compiler
   scope.setSchemaErrorFormatter((errors, part) => new Error(errors.slice(0, 1).map(({ instancePath, message }) => `${part}${instancePath}: ${message}`).join()))
@@ -37,6 +38,15 @@ export function addRoutes (scope: FastifyInstance, routes: ResolvedRoutes, conte
     const { options, handler } = webhookRoute(routes.webhook, context)
     addRoute(scope, 'POST', forStrangers(options), routeSchemas.webhook, handler)
     if (routes.webhook.auth.length === 0) scope.log.warn('fastify-clover: routes.webhook.auth is not set: until it is, the webhook route answers only Clover\'s verification, and refuses events')
+  }
+}
+
+/** Compiles the check of a route at its first request, so that the registration takes less time. */
+const compileLate: FastifySchemaCompiler<TSchema> = route => {
+  let validate: ReturnType<typeof TypeBoxValidatorCompiler> | undefined
+  return data => {
+    validate ??= TypeBoxValidatorCompiler(route)
+    return validate(data)
   }
 }
 

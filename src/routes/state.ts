@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { parse, serialize } from 'cookie'
+import { parseCookie, stringifySetCookie } from 'cookie'
 import { deriveStateKeys, type StateKeys } from './keys.js'
 
 /**
@@ -171,7 +171,7 @@ export class States {
   #read (cookieHeader: string | undefined): { valid: CookieContent[], invalid: string[] } {
     const valid: CookieContent[] = []
     const invalid: string[] = []
-    for (const [name, value = ''] of Object.entries(parse(cookieHeader ?? ''))) {
+    for (const [name, value = ''] of Object.entries(parseCookie(cookieHeader ?? ''))) {
       if (!name.startsWith(this.#prefix)) continue
       const content = this.#openCookie(name, value)
       if (content) valid.push(content)
@@ -208,9 +208,9 @@ export class States {
 
   /** No `Domain`, so that only this host gets the cookie. Nothing is encoded: a signature has only characters that a cookie may hold. */
   #serialize (name: string, value: string, maxAge: number): string {
-    return serialize(name, value, {
-      path: '/', httpOnly: true, sameSite: 'lax', secure: this.#options.secure, maxAge, encode: (text: string) => text, ...(maxAge === 0 && { expires: new Date(0) })
-    })
+    return stringifySetCookie({
+      name, value, path: '/', httpOnly: true, sameSite: 'lax', secure: this.#options.secure, maxAge, ...(maxAge === 0 && { expires: new Date(0) })
+    }, { encode: text => text })
   }
 }
 

@@ -1,18 +1,18 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { FastifyRequest } from 'fastify'
+import { Compiled } from '../checks/compiled.js'
 import { webhookRefused } from '../errors.js'
 import { WebhookVerification } from './schemas.js'
 
 /** The most bytes that are read of a body without a valid `X-Clover-Auth`: a verification is shorter. */
 const strangersLimit = 1024
 
-const verification = TypeCompiler.Compile(WebhookVerification)
+const verification = new Compiled(WebhookVerification)
 
 /** @internal Whether a body is Clover's verification of the route. */
 export function isVerification (body: unknown): body is WebhookVerification {
-  return verification.Check(body)
+  return verification.accepts(body)
 }
 
 /** @internal Lets only Clover use the webhook route. */

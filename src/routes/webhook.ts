@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { LRUCache } from 'lru-cache'
+import { LruMap } from 'toad-cache'
 import { eventsNotTaken, webhookRefused } from '../errors.js'
 import type { CloverEvent } from '../options/options.js'
 import type { WebhookRoute } from '../options/resolve-routes.js'
@@ -50,7 +50,7 @@ interface Addressed {
 
 function webhookHandler ({ app, disconnects, hooks, notifyHost, onWebhookRefused, onVerification, sleep }: RouteContext, { onVerificationCode, isAwaited }: HandlerOptions) {
   /** Events that the host has although their body got an error: they are not passed again when Clover repeats the body. */
-  const passedOn = new LRUCache<string, true>({ max: mostRemembered })
+  const passedOn = new LruMap<true>(mostRemembered)
 
   return async function webhook (request: FastifyRequest<{ Body: WebhookVerification | WebhookBody }>, reply: FastifyReply): Promise<FastifyReply> {
     setPrivateHeaders(reply)
@@ -75,7 +75,7 @@ function webhookHandler ({ app, disconnects, hooks, notifyHost, onWebhookRefused
       .flatMap(([merchantId, list]) => list.map(event => ({ merchantId, event, key: merchantId + JSON.stringify(event) })))
     const uninstalls = new Map<string, number>()
     for (const { merchantId, event } of events) if (isUninstall(event)) uninstalls.set(merchantId, Math.max(event.ts, uninstalls.get(merchantId) ?? 0))
-    const others = events.filter(({ event, key }) => !isUninstall(event) && !passedOn.has(key))
+    const others = events.filter(({ event, key }) => !isUninstall(event) && passedOn.get(key) === undefined)
     // At once: an event that the host never takes must not keep a merchant from being forgotten.
     const [missed, failed] = await Promise.all([passAll(others), disconnectAll(uninstalls)])
     const missedKeys = new Set([...missed].map(({ key }) => key))

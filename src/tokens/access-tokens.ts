@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { LRUCache } from 'lru-cache'
+import { LruMap } from 'toad-cache'
 import { checkOptions, optionsOf, requireMerchantId, Signal } from '../checks/arguments.js'
 import { badReply, closing, isCloverError, notConnected, unavailable, type CloverError } from '../errors.js'
 import type { RecordCache } from './cache.js'
@@ -57,7 +57,7 @@ const refusalPeriod = 300
 export class AccessTokens {
   readonly #use: AccessTokensOptions
   /** v1 tokens that one endpoint rejected and `/v3/merchants/{mId}` accepted; `until`: how long that result is trusted, in Unix seconds. */
-  readonly #proven = new LRUCache<string, { accessToken: string, until: number }>({ max: 10_000 })
+  readonly #proven = new LruMap<{ accessToken: string, until: number }>(10_000)
   #closed = false
 
   constructor (options: AccessTokensOptions) {

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { LruMap } from 'toad-cache'
 import { remaining, usableUntil } from './freshness.js'
 import type { Installation } from '../installation.js'
 
@@ -28,13 +28,13 @@ interface Entry {
 
 /** @internal Records that were read recently, bounded in number and age. */
 export class RecordCache {
-  readonly #entries: LRUCache<string, Entry>
+  readonly #entries: LruMap<Entry>
   readonly #options: CacheOptions
   #closed = false
 
   constructor (options: CacheOptions) {
     this.#options = options
-    this.#entries = new LRUCache({ max: options.max })
+    this.#entries = new LruMap(options.max)
   }
 
   /** The access token, if neither a read of the store nor a refresh is due. Nearly every call ends here. */
@@ -52,7 +52,7 @@ export class RecordCache {
 
   /** A record whose access token has not expired, however long ago it was read. It serves while the store does not answer. */
   living (merchantId: string): Installation | undefined {
-    const entry = this.#entries.peek(merchantId)
+    const entry = this.#entries.get(merchantId)
     if (entry === undefined) return undefined
     if (remaining(entry.record, this.#options.clock.now()) > 0) return entry.record
     this.#entries.delete(merchantId)

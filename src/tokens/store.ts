@@ -1,4 +1,4 @@
-import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { Compiled } from '../checks/compiled.js'
 import { deploymentOfSealed, isCloverError, otherApp, otherDeployment, reasonOf, recordSealed, recordUnreadable, storageFailed, type CloverError } from '../errors.js'
 import type { CloverStorage, ListPage, ListQuery } from '../storage/contract.js'
 import { durabilityOf, type DurabilityReport } from '../storage/durability.js'
@@ -7,7 +7,7 @@ import { Installation, isMerchantId } from '../installation.js'
 import type { Deployment } from './deployment.js'
 import { storageFailure } from './storage-failure.js'
 
-const fits = TypeCompiler.Compile(Installation)
+const form = new Compiled(Installation)
 
 /** @internal */
 export interface StoreOptions {
@@ -158,7 +158,7 @@ export class Store {
   }
 
   #usable (record: unknown, merchantId: string | undefined): Installation {
-    if (!fits.Check(record)) throw recordUnreadable(merchantId ?? 'without an id', `it does not have the form of an installation at ${fits.Errors(record).First()?.path || '/'}`)
+    if (!form.accepts(record)) throw recordUnreadable(merchantId ?? 'without an id', `it does not have the form of an installation at ${form.firstError(record).path}`)
     const { appId, environment } = this.#options
     if (record.merchantId !== merchantId || record.appId !== appId || record.environment !== environment) throw otherApp(String(merchantId))
     this.#refuseOther(record.deployment, merchantId)

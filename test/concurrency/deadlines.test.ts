@@ -1,10 +1,10 @@
 import { mock } from 'node:test'
 import t from 'tap'
 import { Deadlines } from '../../src/concurrency/deadlines.js'
+import { mockTimers } from '../harness/mock-timers.js'
 
 t.beforeEach(t => {
-  mock.timers.enable({ apis: ['setTimeout'] })
-  t.teardown(() => mock.timers.reset())
+  mockTimers(t)
 })
 
 /** Monotonic milliseconds. */

@@ -1,8 +1,8 @@
-import { mock } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { memoryStorage, type CloverStorage } from '../../src/storage/index.js'
 import { events, highTrust, merchantA, merchantB } from '../harness/host.js'
+import { mockTimers } from '../harness/mock-timers.js'
 import { fakeFetch, genuineReply, ownerOf } from '../security/fake-clover.js'
 import { advance, patiently, sleep } from '../tokens/one-server.js'
 import { startServer } from './server.js'
@@ -126,9 +126,7 @@ function failingStore (): FailingStore {
 
 /** A server with two merchants, in a time that stands still until it is moved. `calls`: whose tokens Clover was asked for. */
 async function start (t: Test, limit: { pluginTimeout?: number } = {}, hooks: Parameters<typeof startServer>[2] = {}) {
-  mock.timers.reset()
-  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
-  t.teardown(() => mock.timers.reset())
+  mockTimers(t, 1_800_000_000_000)
   const now = () => Date.now()
   const calls: string[] = []
   const fetch = fakeFetch(call => {

@@ -1,11 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Test } from 'tap'
+import { bareNode, bundle } from '../harness/bundle.js'
 import type { Commands, Question, Reply } from './worker.js'
-
-const root = join(import.meta.dirname, '../..')
 
 /** A process that is killed, or ended, before it answered. */
 export class WorkerGone extends Error {}
@@ -65,41 +62,16 @@ export class Worker {
  * starts in a tenth of the time.
  */
 export async function workerStarter (t: Test): Promise<() => Promise<Worker>> {
-  const file = await compile(t.testdir())
+  const [file = ''] = await bundle(['test/faults/worker.ts'], t.testdir())
+  const [execPath, ...execArgv] = bareNode
   const workers = new Set<Worker>()
   t.teardown(async () => { await Promise.all([...workers].map(worker => worker.kill())) })
   return async () => {
-    // tap puts its loader into NODE_OPTIONS of every process, so env takes it away again.
-    const process = fork(file, { execPath: '/usr/bin/env', execArgv: ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', globalThis.process.execPath] })
+    const process = fork(file, { execPath, execArgv })
     const worker = new Worker(process)
     workers.add(worker)
     worker.gone.then(() => workers.delete(worker), () => {})
     await Promise.race([once(process, 'message'), worker.gone.then(code => { throw new WorkerGone(`the worker ended with ${code} at its start`) })])
     return worker
   }
-}
-
-/** Makes one JavaScript file of the worker and its sources, which starts sooner than a hundred; without a look at their types. */
-async function compile (folder: string): Promise<string> {
-  const { build } = await import('esbuild')
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-  const outfile = join(folder, 'worker.mjs')
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['test/faults/worker.ts'],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'error',
-    plugins: [{
-      name: 'version',
-      setup ({ onLoad }) {
-        onLoad({ filter: /src[\\/]version\.ts$/ }, () => ({ contents: `export const version = ${JSON.stringify(version)}` }))
-      }
-    }]
-  })
-  return outfile
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mock } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import type { LegacyToken, MigrationOutcome, MigrationProgress } from '../../src/index.js'
 import { realRuntime } from '../../src/runtime.js'
+import { mockTimers } from '../harness/mock-timers.js'
 import { advance, patiently, sleep } from '../tokens/one-server.js'
 import { id } from './server-jobs.js'
 import { all, fast, kinds, legacyWorld } from './legacy.js'
@@ -12,8 +12,7 @@ import { all, fast, kinds, legacyWorld } from './legacy.js'
 const until = async (isTrue: () => unknown) => { while (!isTrue()) await realRuntime.sleep(2) }
 
 t.test('requests are spaced evenly, and at least nine tenths of the rate are used, by Clover\'s own log', async t => {
-  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
-  t.teardown(() => mock.timers.reset())
+  mockTimers(t, 1_800_000_000_000)
   const now = () => Date.now()
   const { host, clover, legacy } = await legacyWorld(t, { now, rateLimits: true })
   const fetch = async (url: URL, { method, body, headers }: RequestInit) => {

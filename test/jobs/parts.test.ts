@@ -1,19 +1,17 @@
-import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { inCompletionOrder } from '../../src/concurrency/in-completion-order.js'
 import { Jobs } from '../../src/jobs/jobs.js'
 import { Migration } from '../../src/jobs/migration.js'
 import { Progress } from '../../src/jobs/progress.js'
 import { RateLimiter } from '../../src/concurrency/rate-limiter.js'
+import { mockTimers } from '../harness/mock-timers.js'
 import { advance, startServer, gate, leap, merchantId, patiently, quiet, sleep } from '../tokens/one-server.js'
 
 const runtime = { monotonic: () => Date.now(), sleep }
 const never = new AbortController().signal
 
 function mockTime (t: Test): void {
-  mock.timers.reset()
-  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
-  t.teardown(() => mock.timers.reset())
+  mockTimers(t, 1_800_000_000_000)
 }
 
 /** A source that counts the items that were read, and notes whether it was left. */

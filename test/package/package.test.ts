@@ -156,6 +156,9 @@ t.test('the packed package works in an empty project, from ESM and by require', 
     // The page about the sources is for a clone, as the tests' is.
     const guides = (await readFile('README.md', 'utf8')).matchAll(/\]\((src\/[^)#]+\/[^)#]+)/g)
     for (const [, guide] of guides) t.ok(files.includes(String(guide)), String(guide))
+    const code = await Promise.all(files.filter(file => file.endsWith('.js')).map(file => readFile(join(project, 'node_modules/fastify-clover', file), 'utf8')))
+    t.notOk(code.some(text => /(?:from|import\() ?["'](?:@sinclair|@fastify\/type-provider)/.test(text)), 'what runs has its part of TypeBox within, and loads no other')
+    t.match(code.find(text => text.includes('Haydn Paterson')), 'The above copyright notice', 'with its licence')
     t.same(files.filter(file => !/^(dist\/.+\.(js|d\.ts)|package\.json|(src\/\w+\/)?README\.md|LICENSE|CHANGELOG\.md|example\/grafana\.json|example\/hosts\/schema\.prisma)$/.test(file)), [])
   })
 })

@@ -2,7 +2,7 @@ import type { EncryptedStorage } from '../../src/storage/index.js'
 import type { Fault, FaultKind } from '../../src/testing/index.js'
 import { connect } from '../harness/browser.js'
 import { merchantA, merchantB } from '../harness/host.js'
-import { askAll, fold, join, must, type Flow } from './flow.js'
+import { askAll, fold, join, joinAtLast, must, type Flow } from './flow.js'
 import { callAll } from './flows-api.js'
 import { legacy, migrate } from './flows-jobs.js'
 import { canary, type Broken, type WatchedHost } from './watched-host.js'
@@ -75,7 +75,7 @@ const apiFails: Flow[] = [...plainFaults.map((fault): Flow => ({
   name: `Clover's API and the migration: ${fault.kind}${'status' in fault ? ` ${fault.status}` : ''}${'when' in fault ? `, ${fault.when}` : ''}`,
   host: { hurries: true, options: { callTimeout: fault.kind === 'latency' ? 100 : 10_000 } },
   run: async host => {
-    await join(host, merchantA)
+    await joinAtLast(host, merchantA)
     host.clover.fault({ on: ['rest', 'pakms', 'migrate'], times: Infinity, ...fault } as Fault)
     await callAll(host)
     await migrate(host, [legacy(host, merchantB)])

@@ -102,7 +102,7 @@ export const jobs: Flow[] = [
   },
   {
     name: 'keepAlive: Clover and the store fail, once and again and again',
-    host: { hurries: true, options: { callTimeout: 150 } },
+    host: { hurries: true, options: { callTimeout: 10_000 } },
     run: async (host, another) => {
       await join(host, merchantA)
       for (const fault of [{ kind: 'drop-after' }, { kind: 'status', status: 500 }, { kind: 'reply', body: { refresh_token: canary('refresh token'), access_token: [canary('access token')] } }] as const) {
@@ -117,7 +117,7 @@ export const jobs: Flow[] = [
         host.time.pass(345 * 86_400_000)
         host.broken = broken
         await pass(host)
-        const server = await another({ ...hurries, beside: host, options: { callTimeout: 150, keepAlive: { every: 1 } } })
+        const server = await another({ ...hurries, beside: host, options: { callTimeout: 10_000, keepAlive: { every: 1 } } })
         server.broken = broken
         await new Promise(resolve => setTimeout(resolve, 20))
         await fold(host, server)

@@ -7,6 +7,7 @@ import { dynamodbStorage, type DynamodbClient } from '../../src/storage/index.js
 import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
 import { uniqueName } from '../harness/services.js'
+import { mockTimers } from '../harness/mock-timers.js'
 import { testReadyAdapter } from './ready-adapter.js'
 
 /*
@@ -88,8 +89,7 @@ t.test('a failure is no answer', async t => {
 })
 
 t.test('a table that does not become active ends setup()', async t => {
-  mock.timers.enable({ apis: ['setTimeout'] })
-  t.teardown(() => mock.timers.reset())
+  mockTimers(t)
   let looks = 0
   const describeTable = async () => {
     looks++

@@ -13,6 +13,7 @@ import { CallSlots } from '../../src/concurrency/call-slots.js'
 import { Store } from '../../src/tokens/store.js'
 import { unreadableNotice } from '../../src/tokens/unreadable.js'
 import { SimulatedClover, type CloverBehaviour } from '../faults/exploration/clover.js'
+import { mockTimers } from '../harness/mock-timers.js'
 
 export const merchantId = 'MERCHANT00001'
 export const otherMerchantId = 'MERCHANT00002'
@@ -128,9 +129,7 @@ export class TestClover {
 
 /** Starts one server: all of src/tokens without HTTP, in mocked time that `advance` and `leap` move. */
 export function startServer (t: { teardown: (fn: () => void) => unknown }, options: ServerOptions = {}) {
-  mock.timers.reset()
-  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
-  t.teardown(() => mock.timers.reset())
+  mockTimers(t, 1_800_000_000_000)
   return anotherServer(options)
 }
 

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { LruMap } from 'toad-cache'
 import type { Holding } from './holdings.js'
 import type { Mint } from './random.js'
 import type { Settings } from './options.js'
@@ -40,7 +40,7 @@ export class Chains {
   readonly #live = new Map<string, Chain>()
   readonly #spent = new Map<string, Chain>()
   readonly #ofHolding = new Map<Holding, Set<Chain>>()
-  readonly #owners = new LRUCache<string, Holding>({ max: ownersKept })
+  readonly #owners = new LruMap<Holding>(ownersKept)
 
   /** @param unixNow the time in Unix seconds, with fractions */
   constructor (settings: Settings, mint: Mint, unixNow: () => number) {

@@ -1,11 +1,11 @@
-import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { Compiled } from '../../checks/compiled.js'
 import { isMerchantId } from '../../installation.js'
 import { SimulatorMisuse } from './errors.js'
 import { AppOptions, check, checkUrl, MerchantOptions, type Employee, type Permissions } from './options.js'
 import type { Mint } from './random.js'
 import { defaultCharges, defaultItems, defaultMerchants, defaultOrders } from './seed.js'
 
-const fits = TypeCompiler.Compile(MerchantOptions)
+const fits = new Compiled(MerchantOptions)
 
 /** An app of the simulator. */
 export interface SimulatedApp {
@@ -94,7 +94,7 @@ export class Directory {
   /** Throws a {@link SimulatorMisuse} for malformed data or a known id. */
   addMerchant (options: MerchantOptions): SimulatedMerchant {
     // The compiled check is fast enough for a hundred thousand merchants; the other one names the wrong field.
-    if (!fits.Check(options)) check(MerchantOptions, options, 'merchant')
+    if (!fits.accepts(options)) check(MerchantOptions, options, 'merchant')
     const id = options.id ?? this.#mint.id()
     if (this.#merchants.has(id)) throw new SimulatorMisuse(`There are two merchants with the id ${id}.`)
     const [first = { id: this.#mint.id(), name: 'Owner' }, ...others] = options.employees ?? []

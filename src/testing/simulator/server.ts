@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { authorizeRoutes } from './authorize-routes.js'
+import { shareCompilers } from './compilers.js'
 import { dashboardRoutes } from './dashboard-routes.js'
 import type { Pauses } from './pauses.js'
 import { restRoutes } from './rest-routes.js'
@@ -32,6 +33,11 @@ export function buildServer (world: World, pauses: Pauses): App {
     done()
   })
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'Not Found' }))
-  for (const routes of [authorizeRoutes, tokenRoutes, restRoutes, dashboardRoutes]) app.register(routes, world)
+  for (const routes of [authorizeRoutes, tokenRoutes, restRoutes, dashboardRoutes]) {
+    app.register(async scope => {
+      shareCompilers(scope)
+      await routes(scope, world)
+    })
+  }
   return app
 }

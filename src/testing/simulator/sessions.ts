@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify'
-import { LRUCache } from 'lru-cache'
+import { LruMap } from 'toad-cache'
 import type { Mint } from './random.js'
 
 /** The log-ins of browsers, each by a session cookie. */
 export class Sessions {
   readonly #mint: Mint
-  readonly #people = new LRUCache<string, string>({ max: 1000 })
+  readonly #people = new LruMap<string>(1000)
 
   constructor (mint: Mint) {
     this.#mint = mint

@@ -5,7 +5,7 @@ import { cpus, release, totalmem, type } from 'node:os'
 /*
  * What a workload hands back:
  *
- * { title, setup: [sentence], tables: [{ caption, columns: [name], rows: [[cell]] }], targets: [{ target, value, reached }], unfair: [sentence] }
+ * { title, setup: [sentence], tables: [{ caption, columns: [name], rows: [[cell]] }], targets: [{ target, value, reached }], unfair: [sentence], tried: [sentence] }
  *
  * `reached` is true, false, or undefined where it could not be measured; `isCertain` is false where the interval lies on both sides.
  */
@@ -33,7 +33,7 @@ export function rateText ({ median, spread }) {
 }
 
 /** A section of the results, in Markdown. */
-export function toMarkdown (id, { title, setup = [], tables = [], targets = [], unfair = [] }, context) {
+export function toMarkdown (id, { title, setup = [], tables = [], targets = [], unfair = [], tried = [] }, context) {
   const lines = [`## ${id}. ${title}`, '', `Run on ${context.date}: ${context.how}.`, '']
   for (const sentence of setup) lines.push(sentence, '')
   for (const { caption, columns, rows } of tables) {
@@ -48,6 +48,7 @@ export function toMarkdown (id, { title, setup = [], tables = [], targets = [], 
       }), '')
   }
   if (unfair.length > 0) lines.push('What is unfair here:', '', ...unfair.map(sentence => `- ${sentence}`), '')
+  if (tried.length > 0) lines.push('What was tried:', '', ...tried.map(sentence => `- ${sentence}`), '')
   return lines.join('\n').trimEnd() + '\n'
 }
 

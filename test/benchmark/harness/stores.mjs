@@ -6,7 +6,7 @@ import { memoryStorage, postgresStorage, redisStorage, sqliteStorage } from '../
 
 /*
  * The stores of the benchmarks: each with the adapter over the host's client, and with `bare`, which reads the same record with the same
- * client, written by hand and as well as it can be.
+ * client, written by hand and as well as it can be. `place` is where a host that is started anew finds the records.
  */
 
 const postgresUrl = process.env.PG_URL ?? 'postgres://postgres@127.0.0.1:5432/test'
@@ -35,13 +35,15 @@ function memory () {
 async function sqlite () {
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite') ?? await import('@photostructure/sqlite')
   const folder = mkdtempSync(join(tmpdir(), 'clover-benchmark-'))
-  const database = new DatabaseSync(join(folder, 'store.db'))
+  const file = join(folder, 'store.db')
+  const database = new DatabaseSync(file)
   database.exec('PRAGMA journal_mode = WAL')
   const storage = sqliteStorage(database)
   await storage.setup()
   const statement = database.prepare('SELECT document FROM clover_installations WHERE merchant_id = ?')
   return {
     storage,
+    place: { address: file, table: 'clover_installations' },
     bare: async merchantId => JSON.parse(statement.get(merchantId).document),
     async close () {
       database.close()
@@ -59,6 +61,7 @@ async function postgres ({ table = uniqueName(), isOwner = true } = {}) {
   return {
     storage,
     address: { kind: 'postgres', table, isOwner: false },
+    place: { address: postgresUrl, table },
     bare: async merchantId => JSON.parse((await pool.query(text, [merchantId])).rows[0].document),
     async close () {
       if (isOwner) await pool.query(`DROP TABLE IF EXISTS ${table}`)

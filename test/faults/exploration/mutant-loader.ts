@@ -37,33 +37,27 @@ const harmless = new Set([6133, 6192, 6196, 6198, 7027])
 
 /**
  * What the compiler says of each mutant, for those of which it says something: one that throws a TypeError would count as seen, whatever it leaves out.
+ * Each mutant is a file of its own beside the sources, so the compiler looks at all of them at once.
  */
 export function checkTypes (mutants: readonly Mutant[]): Array<{ rule: string, errors: string[] }> {
-  const texts = new Map<string, string>()
-  const pathOf = (file: string) => fileURLToPath(new URL(file, sourceFolder))
   const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile).config, ts.sys, root)
-  let version = 0
-  const service = ts.createLanguageService({
-    getCompilationSettings: () => options,
-    getCurrentDirectory: () => root,
-    getScriptFileNames: () => [...new Set(mutants.map(({ file }) => pathOf(file)))],
-    getScriptVersion: path => texts.has(path) ? String(version) : '0',
-    getScriptSnapshot: path => {
-      const text = texts.get(path) ?? ts.sys.readFile(path)
-      return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text)
-    },
-    getDefaultLibFileName: ts.getDefaultLibFilePath,
-    fileExists: ts.sys.fileExists,
-    readFile: ts.sys.readFile
+  const host = ts.createCompilerHost(options)
+  const texts = new Map(mutants.map((mutant, index) => {
+    const path = fileURLToPath(new URL(mutant.file, sourceFolder))
+    return [path.replace(/\.ts$/, `.mutant-${index}.ts`), mutated(mutant, host.readFile(path) ?? '')]
+  }))
+  const program = ts.createProgram([...texts.keys()], options, {
+    ...host,
+    fileExists: path => texts.has(path) || host.fileExists(path),
+    getSourceFile: (path, languageVersion) => {
+      const text = texts.get(path)
+      return text === undefined ? host.getSourceFile(path, languageVersion) : ts.createSourceFile(path, text, languageVersion)
+    }
   })
-  return mutants.flatMap(mutant => {
-    const path = pathOf(mutant.file)
-    texts.clear()
-    texts.set(path, mutated(mutant, ts.sys.readFile(path) ?? ''))
-    version++
-    const errors = service.getSemanticDiagnostics(path)
+  return [...texts.keys()].flatMap((path, index) => {
+    const errors = program.getSemanticDiagnostics(program.getSourceFile(path))
       .filter(({ code, category }) => category === ts.DiagnosticCategory.Error && !harmless.has(code))
       .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '))
-    return errors.length > 0 ? [{ rule: mutant.rule, errors }] : []
+    return errors.length > 0 ? [{ rule: String(mutants[index]?.rule), errors }] : []
   })
 }
