@@ -41,9 +41,8 @@ export const exhaustive: Scenario[] = [
   scenario('a disconnect and a refresh with heartbeats', { processes: [['disconnect'], ['call']], heartbeats: 1 }),
   scenario('a silent attempt, with heartbeats', { processes: two, heartbeats: 0, faults: ['silence'] }),
   scenario('a silent attempt that renews its record, with heartbeats', { ...large, processes: two, heartbeats: 1, faults: ['silence'] }),
-  scenario('any one fault, with heartbeats', { ...large, processes: two, heartbeats: 1, faults: everyFaultOfHeartbeats }),
-  scenario('any one fault, once, with heartbeats', { ...large, ...once, processes: two, heartbeats: 1, faults: ['lost', 'orphan', 'silence', 'refuse', 'put', 'ghost'] }),
-  scenario('a silent attempt that Clover answers late, with heartbeats', { ...large, processes: two, heartbeats: 0, faults: ['silence', 'orphan'], budget: 2 }),
+  scenario('writes that fail, with heartbeats', { processes: [['call']], heartbeats: 1, faults: ['put', 'ghost'] }),
+  scenario('an attempt that dies, with heartbeats', { processes: [['call']], heartbeats: 1, faults: ['lost', 'crash'] }),
   scenario('a disconnect, a callback and a refresh', { processes: [['disconnect'], ['connect'], ['call']] })
 ]
 
@@ -62,6 +61,9 @@ export const thorough: Scenario[] = [
   scenario('two: crash and lease', { processes: two, faults: ['crash', 'expire'], budget: 2 }),
   scenario('three servers, a lease that expires', { ...once, processes: three, faults: ['expire'] }),
   scenario('any two faults, one server', { processes: [['call']], faults: everyFault, budget: 2 }),
+  scenario('any one fault, with heartbeats', { processes: two, heartbeats: 1, faults: everyFaultOfHeartbeats }),
+  scenario('any one fault, once, with heartbeats', { ...once, processes: two, heartbeats: 1, faults: ['lost', 'orphan', 'silence', 'refuse', 'put', 'ghost'] }),
+  scenario('a silent attempt that Clover answers late, with heartbeats', { processes: two, heartbeats: 0, faults: ['silence', 'orphan'], budget: 2 }),
   scenario('any two faults, one server, with heartbeats', { processes: [['call']], heartbeats: 2, faults: everyFaultOfHeartbeats, budget: 2 }),
   scenario('two: writes and silence, with heartbeats', { processes: two, heartbeats: 1, faults: ['put', 'ghost', 'silence'], budget: 2 }),
   scenario('any three faults, one server, once', { ...once, processes: [['call']], faults: everyFault, budget: 3 }),
