@@ -12,7 +12,7 @@ import { memoryStorage } from '../../src/storage/index.js'
 import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
 import { diagnosticsSchemas, type DiagnosticsEvent } from '../../src/events/table.js'
 import { isMerchantId } from '../../src/installation.js'
-import type { Runtime } from '../../src/runtime.js'
+import { realRuntime, type Runtime } from '../../src/runtime.js'
 import { Browser } from './browser.js'
 import { Time } from './time.js'
 
@@ -103,7 +103,7 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
   t.teardown(() => app.close())
   app.addHook('onRequest', async request => { noteQuery(request.url, secrets) })
   await before?.(app)
-  const register = async (scope: FastifyInstance) => { await scope.register(plugin, { ...all, storage, [kRuntime]: { wallClock: time.now, visitRate: Infinity, ...runtime } } as CloverOptions) }
+  const register = async (scope: FastifyInstance) => { await scope.register(plugin, { ...all, storage, [kRuntime]: { wallClock: time.now, visitRate: Infinity, ...runtime, ...(runtime?.sleep && { sleep: exceptHeartbeats(runtime.sleep) }) } } as CloverOptions) }
   if (prefix === undefined) await register(app)
   else app.register(register, { prefix })
   await after?.(app)
@@ -114,6 +114,11 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
     return made
   }
   return { app, clover, storage, time, logs, messages, browser, leaks }
+}
+
+/** A test's own sleep, but for the pauses between two heartbeats of a refresh: where every pause ends at once, one would follow the other. */
+function exceptHeartbeats (sleep: Runtime['sleep']): Runtime['sleep'] {
+  return (milliseconds, signal, options) => options?.ref === false ? realRuntime.sleep(milliseconds, signal, options) : sleep(milliseconds, signal, options)
 }
 
 /** Subscribes to every diagnostics channel until the test ends. */

@@ -6,6 +6,8 @@ import t, { type Test } from 'tap'
 import { memoryStorage, encryptedStorage, type CloverStorage } from '../../src/storage/index.js'
 import type { CloverOptions } from '../../src/options/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
+import { realRuntime } from '../../src/runtime.js'
+import { heartbeatOf } from '../../src/tokens/heartbeat.js'
 import { lineStream, merchantA, ordinaryOptions, startClover } from '../harness/host.js'
 import { Time } from '../harness/time.js'
 import { gate, quiet } from '../tokens/one-server.js'
@@ -92,6 +94,7 @@ async function start (t: Test, options: Partial<CloverOptions> = {}, { boots = t
   t.teardown(() => app.close())
   const pauses: Pause[] = []
   const sleep = async (milliseconds: number, signal?: AbortSignal, options?: { ref: boolean }) => {
+    if (milliseconds <= heartbeatOf(realRuntime.storageTimeout).every) return await realRuntime.sleep(milliseconds, signal, options)
     const { promise, open } = gate()
     signal?.addEventListener('abort', () => open())
     pauses.push({ seconds: milliseconds / 1000, ref: options?.ref, signal, end: open })
