@@ -154,13 +154,13 @@ t.test('signals, however many arrive, stop a migration cleanly, and the next run
 })
 
 t.test('a list may come through a pipe, and a stop does not wait for its end', async t => {
-  const { clover, app, list, env } = await world(t)
-  const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env)
+  const { clover, app, list, env } = await world(t, { code: sources })
+  const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, sources)
   whole.child.stdin.end(list(3))
   t.same(await whole.ended, [0, null], whole.err())
   t.match(whole.reports().at(-1), { total: 3, migrated: 3 })
 
-  const cut = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env)
+  const cut = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, sources)
   cut.child.stdin.write(`${list(4)}${id(5)},unknown\n`)
   await printed(cut, /"type":"reject"/)
   await during(cut, () => clover.count('token') === 4)
@@ -201,7 +201,7 @@ t.test('an app that leaves something open, such as a server that it started itse
     'open.mjs': 'export default async fastify => { setInterval(() => {}, 1000); fastify.decorate("clover", { summary: async () => ({ connected: 1 }) }) }',
     'server.mjs': 'import Fastify from "fastify"; const app = Fastify(); await app.listen({ port: 0 })'
   })
-  const open = start(t, ['status', join(folder, 'open.mjs')])
+  const open = start(t, ['status', join(folder, 'open.mjs')], {}, sources)
   t.same(await open.ended, [0, null])
   t.same(open.reports(), [{ type: 'summary', connected: 1 }])
   t.match(open.err(), /^fastify-clover: the app left something open, .* Close it in a hook onClose\.\n$/)
@@ -219,7 +219,7 @@ t.test('an app that ends the process, or waits for what never comes, is exit cod
   })
   const sentence = 'fastify-clover: the command is not done: the app ended the process, by process.exit() or an error, or waits for something that never comes.\n'
   for (const file of ['ends.mjs', 'never.mjs']) {
-    const job = start(t, ['keep-alive', join(folder, file)])
+    const job = start(t, ['keep-alive', join(folder, file)], {}, file === 'ends.mjs' ? sources : bundled)
     t.same(await job.ended, [1, null])
     t.equal(job.err(), sentence)
   }
