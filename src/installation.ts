@@ -54,7 +54,7 @@ export const Installation = Type.Object({
     by: Type.String({ description: 'Random for each attempt' }),
     until: Type.Number({ description: 'Unix seconds' }),
     deadAfter: Type.Optional(Type.Number({
-      minimum: 0, description: 'Seconds: while the attempt lives, the record is written anew more often than that. Absent: the lease lasts until its end'
+      minimum: 0, description: 'Seconds: while the attempt lives, the record is written again more often than that. Absent: the lease lasts until its end'
     }))
   }, { description: 'A refresh that is in progress, or that may have happened' })),
   confirmAt: Type.Optional(Type.Number({

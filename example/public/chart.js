@@ -33,7 +33,7 @@ export function mark (kind, attributes = {}) {
 }
 
 /**
- * Draws the chart anew.
+ * Draws the chart again.
  *
  * @param svg the element
  * @param state `now` in milliseconds, `seconds` (the numbers of each, oldest first), `shops`, `spans` of deeds

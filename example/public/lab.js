@@ -2,7 +2,7 @@
 
 /*
  * The lab: shows what the server tells by server-sent events, and sends what a person does. The browser connects again by itself if the stream ends, and
- * gets everything anew.
+ * gets everything again.
  */
 import { draw, mark } from './chart.js'
 

@@ -1,8 +1,9 @@
+import { LruMap } from 'toad-cache'
 import type { Installation } from '../installation.js'
 
 /** A lease as it was seen in a record. */
 interface Sight {
-  /** Changes whenever the lease is written anew; with a heartbeat, whenever the record is. */
+  /** Changes whenever the lease is written again; with a heartbeat, whenever the record is. */
   version: string
   /** When this version was first seen, and when it was last seen, in monotonic milliseconds. */
   since: number
@@ -21,10 +22,10 @@ export class LeaseWatch {
   readonly #longestGap: number
   readonly #monotonic: () => number
   /** By merchant. It outlasts the callers: one who waits for a second at a time must see the end as well. */
-  readonly #sights = new Map<string, Sight>()
+  readonly #sights = new LruMap<Sight>(mostSights)
 
   /**
-   * @param longest milliseconds after which a lease has ended that nobody wrote anew
+   * @param longest milliseconds after which a lease has ended that nobody wrote again
    * @param longestGap milliseconds: with a heartbeat, two sights further apart count as two watches. Otherwise the first sight after an outage of
    * the store would end the lease of an attempt that is about to store its pair
    * @param monotonic a clock in milliseconds that is never set back
@@ -42,7 +43,6 @@ export class LeaseWatch {
     const seen = this.#sights.get(merchantId)
     const goesOn = seen?.version === version && (deadAfter === undefined || now - seen.last <= this.#longestGap)
     const { since } = goesOn ? seen : { since: now }
-    if (!goesOn && this.#sights.size >= mostSights) this.#sights.clear()
     this.#sights.set(merchantId, { version, since, last: now })
     const limit = deadAfter === undefined ? this.#longest : Math.min(this.#longest, deadAfter * 1000)
     return now - since >= limit

@@ -1,3 +1,4 @@
+import { LruMap } from 'toad-cache'
 import { unclearError, type Unclear } from '../clover/answer.js'
 import type { PairAnswer } from '../clover/client.js'
 import { backoff } from '../concurrency/backoff.js'
@@ -32,7 +33,7 @@ const maxRounds = 50
 export class RefreshProtocol {
   readonly #use: RefreshDependencies
   /** By merchant: the lease of an attempt of this process that ended without an answer. The next attempt may continue it until it expires. */
-  readonly #own = new Map<string, string>()
+  readonly #own = new LruMap<string>(mostOwn)
   readonly #watch: LeaseWatch
 
   constructor (dependencies: RefreshDependencies) {
@@ -175,7 +176,7 @@ export class RefreshProtocol {
     } catch (error) {
       // The outcome is unknown. Only a lease that is seen in the record allows a call to Clover. If this read fails too, the next attempt
       // continues the lease instead of waiting for its end.
-      this.#remember(record.merchantId, by)
+      this.#own.set(record.merchantId, by)
       const current = await store.get(record.merchantId)
       if (current?.refreshLease?.by === by) return { record: current, until: current.refreshLease.until }
       if (isLastTry && current?.revision === record.revision) throw error
@@ -194,15 +195,9 @@ export class RefreshProtocol {
 
   /** Ends an attempt without a usable answer. The lease stays: it is the trace of a refresh that may have happened. */
   #fail ({ by, began, record: { merchantId } }: Claim, answer: Unclear): never {
-    this.#remember(merchantId, by)
+    this.#own.set(merchantId, by)
     this.#use.notify({ type: 'refresh-failed', merchantId, duration: durationSince(this.#use.runtime, began), reason: answer.reason })
     throw unclearError(answer, merchantId)
-  }
-
-  /** Remembers a lease, so that the next attempt of this process can continue it. */
-  #remember (merchantId: string, by: string): void {
-    if (this.#own.size >= mostOwn) this.#own.clear()
-    this.#own.set(merchantId, by)
   }
 
   /** Writes a new pair; resolves with undefined if it was dropped. If the write fails, the unsaved pair serves callers meanwhile. */

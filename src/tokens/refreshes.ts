@@ -1,5 +1,5 @@
 import { backoff } from '../concurrency/backoff.js'
-import { badReply, closing, isCloverError, reasonOf, unavailable } from '../errors.js'
+import { badReply, closing, isCloverError, reasonOf, unavailable, type CloverError } from '../errors.js'
 import type { Installation } from '../installation.js'
 import type { Runtime } from '../runtime.js'
 import type { RefreshProtocol } from './refresh-protocol.js'
@@ -171,8 +171,8 @@ export class Refreshes {
     if (longest === undefined) return
     const { monotonic, jitter } = this.#options.runtime
     const count = (this.#failures.get(merchantId)?.count ?? 0) + 1
-    const asked = isCloverError(error) ? Math.min(longestRetryAfter, (error.retryAfter ?? 0) * 1000) : 0
-    const wait = Math.max(asked, backoff({ first: 1_000, longest }, count - 1, jitter))
+    const { retryAfter = 0 } = error as CloverError
+    const wait = Math.max(Math.min(longestRetryAfter, retryAfter * 1000), backoff({ first: 1_000, longest }, count - 1, jitter))
     this.#failures.delete(merchantId)
     this.#failures.set(merchantId, { count, until: monotonic() + wait, error })
     if (this.#failures.size > mostFailures) this.#failures.delete(this.#failures.keys().next().value as string)

@@ -163,6 +163,13 @@ t.test('a server that begins to close does not end the listing as if it were com
   t.equal(count, 30)
 })
 
+t.test('due() needs the adapter\'s list', async t => {
+  const one = startServer(t)
+  const { due } = jobsOf(one)
+  Object.defineProperty(one.storage, 'list', { value: undefined })
+  await t.rejects(due.list().next(), { code: 'FST_CLOVER_STORAGE', cause: { message: /due\(\) needs it/ } })
+})
+
 t.test('unusable records are passed over', async t => {
   const one = startServer(t)
   const { storage } = one

@@ -119,6 +119,16 @@ t.test('a merchant who leaves or is refreshed elsewhere at the last moment is sk
   t.equal(one.clover.count('refresh'), 0)
 })
 
+t.test('a merchant whose refresh a closing server does not begin is skipped, and not counted as failed', async t => {
+  let isClosing = false
+  const one = startServer(t, { isClosing: () => isClosing })
+  await one.connect()
+  await days(340)
+  isClosing = true
+  t.match(await patiently(jobsOf(one).keepAlive.run()), { due: 1, skipped: 1, failed: 0 })
+  t.equal(one.clover.count('refresh'), 0)
+})
+
 t.test('a stopped pass begins no further refresh, and finishes those in progress', async t => {
   const one = startServer(t)
   await connectMany(one, 30)

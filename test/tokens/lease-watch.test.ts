@@ -23,7 +23,7 @@ t.test('with a heartbeat, a lease has ended once its record was unchanged for so
   t.same([27_000, 32_000, 34_001].map(now => see(now, { deadAfter, revision: 'renewed' })), [false, false, true])
 })
 
-t.test('without one, it has ended as long after it was written anew as a lease lasts, however seldom it was seen', async t => {
+t.test('without one, it has ended as long after it was written again as a lease lasts, however seldom it was seen', async t => {
   const { see } = watchAt()
   t.equal(see(0), false)
   t.equal(see(39_999, { revision: 'changed by something else' }), false)
@@ -38,7 +38,7 @@ t.test('no heartbeat makes a lease last longer', async t => {
   t.equal(see(40_000, { deadAfter: 1e9 }), true)
 })
 
-t.test('what is forgotten is watched anew, and the memory has a limit', async t => {
+t.test('what is forgotten is watched from the beginning, and the memory has a limit', async t => {
   const { watch, see } = watchAt()
   see(0)
   watch.forget('M')

@@ -6,7 +6,7 @@ import { memoryStorage, postgresStorage, redisStorage, sqliteStorage } from '../
 
 /*
  * The stores of the benchmarks: each with the adapter over the host's client, and with `bare`, which reads the same record with the same
- * client, written by hand and as well as it can be. `place` is where a host that is started anew finds the records.
+ * client, written by hand and as well as it can be. `place` is where a host that is started again finds the records.
  */
 
 const postgresUrl = process.env.PG_URL ?? 'postgres://postgres@127.0.0.1:5432/test'
