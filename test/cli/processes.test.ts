@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import { kRuntime, plugin } from '../../src/plugin.js'
 import { sqliteStorage } from '../../src/storage/index.js'
 import { version } from '../../src/version.js'
+import { bareNode, bundle } from '../harness/bundle.js'
 import { ordinaryOptions, startClover } from '../harness/host.js'
 import { openSqlite } from '../harness/sqlite.js'
 import { Time } from '../harness/time.js'
@@ -28,8 +29,23 @@ interface Child {
   ended: Promise<[code: number | null, signal: string | null]>
 }
 
-function start (t: Test, args: string[], env: Record<string, string> = {}): Child {
-  const child = spawn(process.execPath, [...process.execArgv, 'src/cli/main.ts', ...args], { env: { ...process.env, ...env } })
+/** The code that a process runs. */
+interface Code {
+  /** Starts the command line. */
+  command: string[]
+  /** The modules of an app: the plugin, the adapters, and what opens an SQLite file. */
+  modules: string[]
+}
+
+const [main, ...modules] = ['src/cli/main.ts', 'src/plugin.ts', 'src/storage/index.ts', 'test/harness/sqlite.ts'] as const
+const [bundledMain = '', ...bundledModules] = await bundle([main, ...modules], t.testdir())
+/** The sources, whose coverage counts. */
+const sources: Code = { command: [process.execPath, ...process.execArgv, main], modules: modules.map(file => join(process.cwd(), file)) }
+/** The same, which starts in a fraction of the time. */
+const bundled: Code = { command: [...bareNode, '--disable-warning=ExperimentalWarning', bundledMain], modules: bundledModules }
+
+function start (t: Test, args: string[], env: Record<string, string> = {}, { command: [file = '', ...before] }: Code = bundled): Child {
+  const child = spawn(file, [...before, ...args], { env: { ...process.env, ...env } })
   t.teardown(() => { child.kill('SIGKILL') })
   const printed = { out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => { printed.out += chunk })
@@ -55,13 +71,13 @@ async function during ({ out, err, ended }: Child, isSo: () => boolean): Promise
 /** Waits until a process has printed something. */
 const printed = (child: Child, pattern: RegExp) => during(child, () => pattern.test(child.out()))
 
-const url = (file: string) => JSON.stringify(pathToFileURL(join(process.cwd(), file)).href)
-
 /** A module whose app has its store in an SQLite file, and lives 340 days later. */
-const source = `
-import { kRuntime, plugin } from ${url('src/plugin.ts')}
-import { sqliteStorage } from ${url('src/storage/index.ts')}
-import { openSqlite } from ${url('test/harness/sqlite.ts')}
+function appModule ({ modules }: Code): string {
+  const [plugin, storage, sqlite] = modules.map(file => JSON.stringify(pathToFileURL(file).href))
+  return `
+import { kRuntime, plugin } from ${plugin}
+import { sqliteStorage } from ${storage}
+import { openSqlite } from ${sqlite}
 
 export default async function (fastify) {
   const { options, file, ahead } = JSON.parse(process.env.TEST_APP)
@@ -70,13 +86,14 @@ export default async function (fastify) {
   await fastify.register(plugin, { ...options, storage: sqliteStorage(database), routes: false, [kRuntime]: { wallClock: () => Date.now() + ahead } })
 }
 `
+}
 
 /** A Clover in this process, an app's module for other processes, and merchants whose refresh tokens are due. */
-async function world (t: Test, { due = 0 } = {}) {
+async function world (t: Test, { due = 0, code = bundled } = {}) {
   const time = new Time()
   const began = time.now()
   const clover = await startClover(t, time)
-  const folder = t.testdir({ 'app.mjs': source })
+  const folder = t.testdir({ 'app.mjs': appModule(code) })
   const file = join(folder, 'clover.sqlite')
   const { storage, ...options } = ordinaryOptions(clover)
   const database = openSqlite(file)
@@ -96,8 +113,8 @@ async function world (t: Test, { due = 0 } = {}) {
 }
 
 t.test('a cron job makes a pass, prints JSON lines and ends by itself with exit code 0', async t => {
-  const { clover, app, env } = await world(t, { due: 3 })
-  const job = start(t, ['keep-alive', app, '--rate', '100'], env)
+  const { clover, app, env } = await world(t, { due: 3, code: sources })
+  const job = start(t, ['keep-alive', app, '--rate', '100'], env, sources)
   t.same(await job.ended, [0, null], job.err())
   t.equal(job.err(), '', 'nothing was left open')
   t.match(job.reports().at(-1), { type: 'summary', due: 3, refreshed: 3, isComplete: true })
@@ -105,8 +122,8 @@ t.test('a cron job makes a pass, prints JSON lines and ends by itself with exit 
 })
 
 t.test('SIGTERM finishes what is in progress, and ends a pass with exit code 1', async t => {
-  const { clover, app, env } = await world(t, { due: 40 })
-  const job = start(t, ['keep-alive', app, '--rate', '2'], env)
+  const { clover, app, env } = await world(t, { due: 40, code: sources })
+  const job = start(t, ['keep-alive', app, '--rate', '2'], env, sources)
   await printed(job, /"refreshed":[1-9]/)
   job.child.kill('SIGTERM')
   t.same(await job.ended, [1, null], job.err())
@@ -137,13 +154,13 @@ t.test('signals, however many arrive, stop a migration cleanly, and the next run
 })
 
 t.test('a list may come through a pipe, and a stop does not wait for its end', async t => {
-  const { clover, app, list, env } = await world(t)
-  const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env)
+  const { clover, app, list, env } = await world(t, { code: sources })
+  const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, sources)
   whole.child.stdin.end(list(3))
   t.same(await whole.ended, [0, null], whole.err())
   t.match(whole.reports().at(-1), { total: 3, migrated: 3 })
 
-  const cut = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env)
+  const cut = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, sources)
   cut.child.stdin.write(`${list(4)}${id(5)},unknown\n`)
   await printed(cut, /"type":"reject"/)
   await during(cut, () => clover.count('token') === 4)
@@ -184,7 +201,7 @@ t.test('an app that leaves something open, such as a server that it started itse
     'open.mjs': 'export default async fastify => { setInterval(() => {}, 1000); fastify.decorate("clover", { summary: async () => ({ connected: 1 }) }) }',
     'server.mjs': 'import Fastify from "fastify"; const app = Fastify(); await app.listen({ port: 0 })'
   })
-  const open = start(t, ['status', join(folder, 'open.mjs')])
+  const open = start(t, ['status', join(folder, 'open.mjs')], {}, sources)
   t.same(await open.ended, [0, null])
   t.same(open.reports(), [{ type: 'summary', connected: 1 }])
   t.match(open.err(), /^fastify-clover: the app left something open, .* Close it in a hook onClose\.\n$/)
@@ -202,7 +219,7 @@ t.test('an app that ends the process, or waits for what never comes, is exit cod
   })
   const sentence = 'fastify-clover: the command is not done: the app ended the process, by process.exit() or an error, or waits for something that never comes.\n'
   for (const file of ['ends.mjs', 'never.mjs']) {
-    const job = start(t, ['keep-alive', join(folder, file)])
+    const job = start(t, ['keep-alive', join(folder, file)], {}, file === 'ends.mjs' ? sources : bundled)
     t.same(await job.ended, [1, null])
     t.equal(job.err(), sentence)
   }
@@ -236,7 +253,7 @@ t.test('in a terminal a migration has a bar, and ends with sentences', { skip: !
   const { app, folder, list, env } = await world(t)
   const file = join(folder, 'legacy.csv')
   writeFileSync(file, list(3))
-  const command = [process.execPath, ...process.execArgv, 'src/cli/main.ts', 'migrate', app, file, '--rate', '1000'].map(part => `'${part}'`).join(' ')
+  const command = [...bundled.command, 'migrate', app, file, '--rate', '1000'].map(part => `'${part}'`).join(' ')
   const child = spawn(terminal, ['-qec', command, '/dev/null'], { env: { ...process.env, ...env } })
   let text = ''
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
