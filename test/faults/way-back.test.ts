@@ -8,7 +8,7 @@ import { workerStarter } from './workers.js'
 
 /*
  * How soon another server has a token after a process was killed in the worst moment, in real time: with the default options in the full share, and
- * with a shorter timeout of the store otherwise. test/tokens/heartbeat.test.ts holds the bound of fifteen seconds, in virtual time.
+ * with a shorter timeout of the store otherwise. test/tokens/killed-server.test.ts holds the bound of fifteen seconds, in virtual time.
  */
 
 const settings = isLong ? {} : { storageTimeout: 1_000 }

@@ -3,6 +3,12 @@ import { basename, join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
+/** What stands for `src/version.ts` in compiled code, which cannot look for `package.json` beside itself. */
+export function versionModule (): string {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  return `export const version = ${JSON.stringify(version)}`
+}
+
 /**
  * Compiles TypeScript files of this project, each with its sources, into one JavaScript file each, without a look at their types. What several use is
  * shared between them. A process starts with such a file in a fraction of the time that a hundred files take.
@@ -13,7 +19,6 @@ const root = join(import.meta.dirname, '../..')
  */
 export async function bundle (files: readonly string[], folder: string): Promise<string[]> {
   const { build } = await import('esbuild')
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   await build({
     absWorkingDir: root,
     entryPoints: [...files],
@@ -30,7 +35,7 @@ export async function bundle (files: readonly string[], folder: string): Promise
     plugins: [{
       name: 'version',
       setup ({ onLoad }) {
-        onLoad({ filter: /src[\\/]version\.ts$/ }, () => ({ contents: `export const version = ${JSON.stringify(version)}` }))
+        onLoad({ filter: /src[\\/]version\.ts$/ }, () => ({ contents: versionModule() }))
       }
     }]
   })

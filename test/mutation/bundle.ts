@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { build } from 'esbuild'
+import { versionModule } from '../harness/bundle.js'
 import { instrument, type Mutant } from './mutants.js'
 
 export const project = join(import.meta.dirname, '../..')
@@ -17,7 +18,6 @@ export async function load (file: string, firstId: number) {
 export async function bundle (tests: string[], instrumented: Array<{ file: string, code: string, mutants: Mutant[] }>, folder: string): Promise<Map<string, string>> {
   const codes = new Map(instrumented.map(({ file, code }) => [file, code]))
   const runners = ['test/mutation/child.ts', 'test/mutation/sweeper.ts']
-  const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8')) as { version: string }
   await build({
     absWorkingDir: project,
     entryPoints: [...tests, ...runners],
@@ -37,7 +37,7 @@ export async function bundle (tests: string[], instrumented: Array<{ file: strin
       setup ({ onLoad }) {
         onLoad({ filter: /\.ts$/, namespace: 'file' }, async ({ path }) => {
           const file = relative(project, path).split(sep).join('/')
-          if (file === 'src/version.ts') return { contents: `export const version = ${JSON.stringify(version)}`, loader: 'ts' }
+          if (file === 'src/version.ts') return { contents: versionModule(), loader: 'ts' }
           const contents = codes.get(file) ?? await readFile(path, 'utf8')
           const isTest = file.endsWith('.test.ts')
           return { contents: isTest ? contents.replace(/^import t(?:, (\{.*\}))? from 'tap'$/m, withOwnTest) : contents, loader: 'ts' }
