@@ -8,13 +8,12 @@ import type { CloverSimulator } from '../src/testing/index.js'
 import { connect } from './harness/browser.js'
 import { events, lowTrust, merchantA, merchantB, ordinaryOptions, startClover, startHost } from './harness/host.js'
 import { Time } from './harness/time.js'
+import { adoptable } from './harness/pairs.js'
 
 /** Gives a host a merchant that is connected at Clover. */
 async function adopt (app: FastifyInstance, clover: CloverSimulator, merchantId: string): Promise<void> {
   const pair = clover.connect({ merchantId })
-  await app.clover.adopt({
-    merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-  })
+  await app.clover.adopt(adoptable(merchantId, pair))
 }
 
 t.test('request.clover and app.clover are the same object, which cannot be changed', async t => {
@@ -63,9 +62,7 @@ t.test('installation, installations, adopt and disconnect work through a host', 
   await connect(browser(), clover, merchantA)
   t.match(await app.clover.installation(merchantA), { merchantId: merchantA, appId: 'SIMULATORAPP1', environment: 'simulator', flow: 'v2' })
   const pair = clover.connect({ merchantId: merchantB })
-  const tokens = {
-    merchantId: merchantB, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-  }
+  const tokens = adoptable(merchantB, pair)
   await t.rejects(app.clover.adopt({ ...tokens, merchantId: merchantA.toLowerCase() }), { code: 'FST_CLOVER_INVALID_MERCHANT_ID' })
   await t.rejects(app.clover.adopt({ ...tokens, refreshToken: '' }), { code: 'FST_CLOVER_INVALID_OPTIONS', message: /refreshToken is wrong/ })
   t.equal(await app.clover.adopt(tokens), true)
@@ -208,9 +205,7 @@ t.test('routes: false has the decorators and no routes', async t => {
     for (const path of ['launch', 'callback', 'refresh']) t.equal((await app.inject({ method, url: `/clover/${path}` })).statusCode, 404)
   }
   const pair = clover.connect({ merchantId: merchantA })
-  t.equal(await app.clover.adopt({
-    merchantId: merchantA, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-  }), true)
+  t.equal(await app.clover.adopt(adoptable(merchantA, pair)), true)
   t.equal(await app.clover.accessToken(merchantA), pair.access_token)
 })
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { merchantA, startHost, type Host, type HostOptions } from '../harness/host.js'
+import { adoptable } from '../harness/pairs.js'
 
 /** A host whose waits only move the test's clock. `waits`: each wait in milliseconds. */
 export interface ApiHost extends Host {
@@ -23,13 +24,7 @@ export async function apiHost (t: Test, options: HostOptions = {}): Promise<ApiH
   const { app, clover } = host
   const connect = async (merchantId = merchantA) => {
     const pair = clover.connect({ merchantId })
-    await app.clover.adopt({
-      merchantId,
-      accessToken: pair.access_token,
-      accessTokenExpiration: pair.access_token_expiration,
-      refreshToken: pair.refresh_token,
-      refreshTokenExpiration: pair.refresh_token_expiration
-    })
+    await app.clover.adopt(adoptable(merchantId, pair))
     return pair.access_token
   }
   return { ...host, waits, connect }

@@ -13,6 +13,7 @@ import { bareNode, bundle } from '../harness/bundle.js'
 import { ordinaryOptions, startClover } from '../harness/host.js'
 import { openSqlite } from '../harness/sqlite.js'
 import { Time } from '../harness/time.js'
+import { adoptable } from '../harness/pairs.js'
 import { id } from '../jobs/server-jobs.js'
 
 /*
@@ -101,9 +102,7 @@ async function world (t: Test, { due = 0, code = bundled } = {}) {
   await app.register(plugin, { ...options, routes: false, keepAlive: false, storage: sqliteStorage(database), [kRuntime]: { wallClock: time.now } } as never)
   for (let i = 0; i < due; i++) {
     const pair = clover.connect({ merchantId: id(i) })
-    await app.clover.adopt({
-      merchantId: id(i), accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-    })
+    await app.clover.adopt(adoptable(id(i), pair))
   }
   await app.close()
   database.close()

@@ -8,6 +8,7 @@ import type { CloverOptions } from '../../src/options/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
 import { realRuntime } from '../../src/runtime.js'
 import { ordinaryOptions } from '../harness/host.js'
+import { adoptable } from '../harness/pairs.js'
 import { legacyWorld, type LegacyWorld } from '../jobs/legacy.js'
 import { id } from '../jobs/server-jobs.js'
 
@@ -77,9 +78,7 @@ export async function connectDue ({ clover, host, time }: LegacyWorld, count: nu
   const { app } = await host()
   for (let i = 0; i < count; i++) {
     const pair = clover.connect({ merchantId: id(i) })
-    await app.clover.adopt({
-      merchantId: id(i), accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-    })
+    await app.clover.adopt(adoptable(id(i), pair))
   }
   time.pass(340 * 86_400_000)
 }

@@ -12,6 +12,7 @@ import { eventTable, eventTypes, type TokenEvent } from '../../src/events/table.
 import { unreadableNotice } from '../../src/tokens/unreadable.js'
 import { collectMessages, merchantA, startHost } from '../harness/host.js'
 import { openSqlite } from '../harness/sqlite.js'
+import { adoptable } from '../harness/pairs.js'
 import type { Plan, Report } from './throwing-host.js'
 
 const identity = { appId: 'APP0000000001', environment: 'sandbox' }
@@ -83,9 +84,7 @@ t.test('a log that throws, as when its disk is full, loses no unsaved pair', asy
   const failing = { ...storage, put: (...args: Parameters<typeof storage.put>) => isFull && args[0].spentRefreshToken !== undefined ? Promise.reject(new Error('ENOSPC')) : storage.put(...args) }
   const { app, clover, messages } = await startHost(t, { options: { storage: failing, onDisconnect: () => { throw new Error('the host\'s own') } } })
   const pair = clover.connect({ merchantId: merchantA })
-  await app.clover.adopt({
-    merchantId: merchantA, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-  })
+  await app.clover.adopt(adoptable(merchantA, pair))
   const throwing = () => { throw new Error('ENOSPC') }
   Object.assign(app.log, { debug: throwing, info: throwing, warn: throwing, error: throwing })
   isFull = true

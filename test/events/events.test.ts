@@ -5,6 +5,7 @@ import { encryptedStorage, memoryStorage } from '../../src/storage/index.js'
 import { eventTypes, type DiagnosticsEvent, type DiagnosticsEventType } from '../../src/events/table.js'
 import { approve, connect } from '../harness/browser.js'
 import { events, highTrust, lowTrust, merchantA, merchantB, ordinaryOptions, startHost, type Host, type HostOptions } from '../harness/host.js'
+import { adoptable } from '../harness/pairs.js'
 
 /*
  * Every event is caused for real, at a host with a simulated Clover. The time of these hosts passes by 40 ms with each call to Clover, and at
@@ -61,9 +62,7 @@ t.test('connected: merchant, first time or not, and milliseconds from the exchan
   t.same(single('connected'), { type: 'connected', ...about, isNew: false, duration: 120 }, 'with the check of the stored pair, which comes after the exchange')
   messages.length = 0
   const pair = clover.connect({ merchantId: merchantB })
-  await app.clover.adopt({
-    merchantId: merchantB, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-  })
+  await app.clover.adopt(adoptable(merchantB, pair))
   t.same(single('connected'), { type: 'connected', ...about, merchantId: merchantB, isNew: true }, 'an adopted pair took no exchange')
 })
 

@@ -7,6 +7,7 @@ import Fastify from 'fastify'
 import plugin, { diagnosticsChannels, type Environment, type TokenReply } from '../../src/index.js'
 import { sqliteStorage } from '../../src/storage/index.js'
 import { openSqlite } from '../harness/sqlite.js'
+import { adoptable } from '../harness/pairs.js'
 
 export interface Plan {
   environment: Environment
@@ -32,9 +33,7 @@ const storage = sqliteStorage(openSqlite(file))
 const slow = { ...storage, put: async (...args: Parameters<typeof storage.put>) => { await setTimeout(50); return storage.put(...args) } }
 await app.register(plugin, { environment, appId, appSecret, storage: slow, routes: false })
 await app.ready()
-await app.clover.adopt({
-  merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-})
+await app.clover.adopt(adoptable(merchantId, pair))
 const { accessTokenExpiration } = await app.clover.refresh(merchantId)
 report({ refreshed: accessTokenExpiration !== null })
 await app.close()

@@ -7,6 +7,7 @@ import { approve } from '../harness/browser.js'
 import { highTrust, lowTrust, merchantA, merchantB, startClover, startHost, type Host } from '../harness/host.js'
 import { Time } from '../harness/time.js'
 import { share } from '../harness/share.js'
+import { adoptable } from '../harness/pairs.js'
 
 /*
  * Every public operation, with the server told to close before and after each of its calls to the store and to Clover, one after another. Closing
@@ -30,13 +31,7 @@ async function all (items: AsyncIterable<unknown>): Promise<void> {
 
 const pairOf = ({ clover }: Host, merchantId: string, appId: string) => {
   const pair = clover.connect({ merchantId, appId })
-  return {
-    merchantId,
-    accessToken: pair.access_token,
-    accessTokenExpiration: pair.access_token_expiration,
-    refreshToken: pair.refresh_token,
-    refreshTokenExpiration: pair.refresh_token_expiration
-  }
+  return adoptable(merchantId, pair)
 }
 
 async function callback (host: Host, merchantId: string): Promise<void> {

@@ -5,6 +5,7 @@ import { events } from '../harness/host.js'
 import { Answers } from './answers.js'
 import { connectMerchants, highTrust, lowTrust, planFor } from './merchants.js'
 import { until } from '../harness/waiting.js'
+import { adoptable } from '../harness/pairs.js'
 import { findPrivateServers } from './private-servers.js'
 import { startServer } from './server.js'
 import { openStore } from './stores.js'
@@ -50,9 +51,7 @@ for (const appId of [highTrust, lowTrust]) {
     t.equal(await one.admin.dbsize(), 0, 'nothing was written back')
     const [merchantId = ''] = one.merchants
     const pair = one.clover.connect({ merchantId, appId })
-    t.equal(await one.app.clover.adopt({
-      merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-    }), true)
+    t.equal(await one.app.clover.adopt(adoptable(merchantId, pair)), true)
     t.equal(await one.token(merchantId), 'token')
   })
 }

@@ -10,6 +10,7 @@ import { realRuntime } from '../../src/runtime.js'
 import { heartbeatOf } from '../../src/tokens/heartbeat.js'
 import { lineStream, merchantA, ordinaryOptions, startClover } from '../harness/host.js'
 import { Time } from '../harness/time.js'
+import { adoptable } from '../harness/pairs.js'
 import { gate, quiet } from '../tokens/one-server.js'
 import { day } from './server-jobs.js'
 
@@ -20,9 +21,7 @@ import { day } from './server-jobs.js'
 t.test('a merchant whom nobody asks for is refreshed without a call of the host\'s, until the server closes', async t => {
   const { app, clover, time, storage, pauses } = await start(t)
   const pair = clover.connect({ merchantId: merchantA })
-  await app.clover.adopt({
-    merchantId: merchantA, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration
-  })
+  await app.clover.adopt(adoptable(merchantA, pair))
   t.match(pauses, [{ seconds: 225, ref: false }], 'at the boot no pass is made')
   time.pass(340 * day * 1000)
   pauses[0]?.end()

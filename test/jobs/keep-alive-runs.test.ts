@@ -4,6 +4,7 @@ import { KeepAliveSchedule } from '../../src/jobs/keep-alive-options.js'
 import type { ListQuery } from '../../src/storage/contract.js'
 import { realRuntime, type Runtime } from '../../src/runtime.js'
 import { events, merchantA, startHost } from '../harness/host.js'
+import { adoptable } from '../harness/pairs.js'
 import { advance, startServer, gate, patiently, quiet, sleep, unclear } from '../tokens/one-server.js'
 import { installations } from '../../src/tokens/installations.js'
 import { connectMany, days, jobsOf } from './server-jobs.js'
@@ -267,7 +268,7 @@ t.test('a server refreshes by its own HTTP calls, and stops when it is closed', 
   const { app, clover, time, storage, logs } = await startHost(t, { options: { routes: false } })
   const adopt = (merchantId: string) => {
     const pair = clover.connect({ merchantId })
-    return app.clover.adopt({ merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration })
+    return app.clover.adopt(adoptable(merchantId, pair))
   }
   await adopt(merchantA)
   t.match(await app.clover.keepAlive(), { candidates: 1, due: 0 }, 'every record is read')

@@ -8,6 +8,7 @@ import type { CloverOptions, CloverRoutes } from '../../src/options/options.js'
 import { merchantA, startHost, type Host, type HostOptions } from '../harness/host.js'
 import { freePort } from '../harness/ports.js'
 import { authOf } from '../harness/webhook.js'
+import { adoptable } from '../harness/pairs.js'
 import { startProxy, trustingFetch, type Manners, type ReverseProxy } from './reverse-proxy.js'
 
 /** The guard's password: a canary. */
@@ -74,13 +75,7 @@ export async function startDoctorHost (t: Test, { options, routes, proxy: manner
   }
   const connect = async (merchantId = merchantA) => {
     const pair = clover.connect({ merchantId, ...(more.appId !== undefined && { appId: more.appId }) })
-    await app.clover.adopt({
-      merchantId,
-      accessToken: pair.access_token,
-      accessTokenExpiration: pair.access_token_expiration,
-      refreshToken: pair.refresh_token,
-      refreshTokenExpiration: pair.refresh_token_expiration
-    })
+    await app.clover.adopt(adoptable(merchantId, pair))
   }
   return { ...host, baseUrl, proxy, diagnose, connect }
 }

@@ -4,6 +4,7 @@ import type { CloverStorage } from '../../src/storage/contract.js'
 import { connect } from '../harness/browser.js'
 import { events, highTrust, merchantA, merchantB, type Host } from '../harness/host.js'
 import { appEvent, startWebhookHost } from '../harness/webhook.js'
+import { adoptable } from '../harness/pairs.js'
 import { gate } from '../tokens/one-server.js'
 
 const merchantC = 'MERCHANT0000C'
@@ -278,7 +279,7 @@ t.test('a body with many uninstalls disconnects all merchants, a few at a time',
   const ids = Array.from({ length: 60 }, (_value, index) => `MANY${String(index).padStart(9, '0')}`)
   for (const merchantId of ids) {
     const pair = clover.connect({ merchantId })
-    await app.clover.adopt({ merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration })
+    await app.clover.adopt(adoptable(merchantId, pair))
   }
   time.pass(60_000)
   let open = 0

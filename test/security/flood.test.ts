@@ -7,6 +7,7 @@ import fastifyClover, { type CloverOptions } from '../../src/index.js'
 import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
 import { merchantA, merchantB, ordinaryOptions } from '../harness/host.js'
 import { numberOf, share } from '../harness/share.js'
+import { adoptable } from '../harness/pairs.js'
 
 /*
  * Strangers send launches and callbacks with made-up codes, as many as they like. Each exchange costs a call to Clover, so they wait for each other, and
@@ -22,13 +23,7 @@ async function startFlooded (t: Test, simulator: SimulatorOptions = {}, options:
   await app.register(fastifyClover, { ...ordinaryOptions(clover), baseUrl: 'http://localhost:3000', ...options })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const pair = clover.connect({ merchantId: merchantA })
-  await app.clover.adopt({
-    merchantId: merchantA,
-    accessToken: pair.access_token,
-    accessTokenExpiration: pair.access_token_expiration,
-    refreshToken: pair.refresh_token,
-    refreshTokenExpiration: pair.refresh_token_expiration
-  })
+  await app.clover.adopt(adoptable(merchantA, pair))
   return { app, clover, url }
 }
 

@@ -1,5 +1,6 @@
 import { connect } from '../harness/browser.js'
 import { until } from '../harness/waiting.js'
+import { adoptable } from '../harness/pairs.js'
 import { canary, startWatchedHost, type WatchedHost, type WatchedHostOptions } from './watched-host.js'
 
 /** One thing that happens on a host of its own, at the end of which everything that came out is searched. */
@@ -42,7 +43,7 @@ export async function askAll (host: WatchedHost, merchantId: string): Promise<vo
 /** The tokens of a merchant, as another integration would hand them over. */
 export function pairOf (host: WatchedHost, merchantId: string) {
   const pair = host.clover.connect({ merchantId })
-  return { merchantId, accessToken: pair.access_token, accessTokenExpiration: pair.access_token_expiration, refreshToken: pair.refresh_token, refreshTokenExpiration: pair.refresh_token_expiration }
+  return adoptable(merchantId, pair)
 }
 
 /** Another server's findings become the host's own. */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { merchantA, startClover, startHost } from '../harness/host.js'
 import { Time } from '../harness/time.js'
+import { adoptable } from '../harness/pairs.js'
 
 const hour = 3_600_000
 
@@ -10,13 +11,7 @@ t.test('a clock that is set back makes a server neither serve an expired token, 
   const { app, clover, storage, time } = await startHost(t, { simulator, runtime: { monotonic: elapsed.now, sleep: async () => {} } })
   const pass = (milliseconds: number) => { time.pass(milliseconds); elapsed.pass(milliseconds) }
   const pair = clover.connect({ merchantId: merchantA })
-  await app.clover.adopt({
-    merchantId: merchantA,
-    accessToken: pair.access_token,
-    accessTokenExpiration: pair.access_token_expiration,
-    refreshToken: pair.refresh_token,
-    refreshTokenExpiration: pair.refresh_token_expiration
-  })
+  await app.clover.adopt(adoptable(merchantA, pair))
   t.equal(await app.clover.accessToken(merchantA), pair.access_token)
 
   pass(hour)
