@@ -2,12 +2,14 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { onlyLong } from '../harness/share.js'
 import { barriers, findChromium, newPhone, startChromium } from './browser.js'
 import { startExample } from './example-server.js'
 
 /*
  * The lab of the example in a real browser, with three servers that are killed for real. The steps follow one another: each begins where the last one
- * ended. With SCREENSHOTS set to a folder, what the browser shows is kept there.
+ * ended. Only the full share has it; how the lab starts, and the address in front of its servers, are in test/hosts/example-lab.test.ts. With
+ * SCREENSHOTS set to a folder, what the browser shows is kept there.
  */
 
 const { path, skip } = findChromium()
@@ -15,7 +17,7 @@ const { SCREENSHOTS } = process.env
 /** Milliseconds for a step on a busy machine. */
 const patience = 120_000
 
-t.test('nobody in the lab is lost', { skip, timeout: 400_000 }, async t => {
+t.test('nobody in the lab is lost', { skip: onlyLong || skip, timeout: 400_000 }, async t => {
   const [example, browser] = await Promise.all([
     startExample({
       database: join(t.testdir(), 'example.sqlite'),

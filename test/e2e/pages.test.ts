@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { join } from 'node:path'
-import type { Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import type { CloverOptions } from '../../src/options/options.js'
 import { plugin } from '../../src/plugin.js'
@@ -14,6 +14,9 @@ import { freePort } from '../harness/ports.js'
  */
 
 const { path, skip } = findChromium()
+/** Each test has a context of its own in it: cookies and pages are not shared. */
+const browser = (skip ? undefined : await startChromium(path)) as Browser
+if (!skip) t.teardown(() => browser.close())
 const { SCREENSHOTS } = process.env
 
 interface Site { url: string, clover: CloverSimulator, app: FastifyInstance }
@@ -44,8 +47,6 @@ async function look (page: Page, name: string): Promise<void> {
 
 t.test('a merchant who did not approve finds the app in the App Market', { skip, timeout: 60_000 }, async t => {
   const { url, clover } = await startSite(t, ({ origin }) => ({ appMarketUrl: `${origin}/appmarket/apps/SIMULATORAPP1` }))
-  const browser = await startChromium(path)
-  t.teardown(() => browser.close())
   const { page, errors } = await newPhone(browser)
   await page.goto(`${url}/clover/launch`)
   await page.getByRole('button', { name: 'Robin Reyes' }).click()
@@ -70,8 +71,6 @@ t.test('without an Alternate Launch Path a merchant may leave the approval page,
   const { url, clover, app } = await startSite(t, () => ({ onConnect: () => '/orders' }), { alwaysAsk: true }, app => {
     app.get('/orders', (_request, reply) => reply.type('text/html').send('<!doctype html><title>Orders</title><link rel="icon" href="data:,"><h1>Your orders</h1>'))
   })
-  const browser = await startChromium(path)
-  t.teardown(() => browser.close())
   const { page, errors } = await newPhone(browser)
   await page.goto(openByOldFlow(clover, url))
   await page.getByRole('button', { name: 'Robin Reyes' }).click()
@@ -91,8 +90,6 @@ t.test('without an Alternate Launch Path a merchant may leave the approval page,
 
 t.test('a callback that this server did not ask for leads to Clover each time that it is opened', { skip, timeout: 60_000 }, async t => {
   const { url, clover } = await startSite(t, () => ({}))
-  const browser = await startChromium(path)
-  t.teardown(() => browser.close())
   const { page, errors } = await newPhone(browser)
   for (let visit = 1; visit <= 3; visit++) {
     await page.goto(`${url}/clover/callback?code=abc&state=xyz`)
@@ -115,8 +112,6 @@ t.test('a browser that is set to keep no cookies sees how to help itself', { ski
 
 t.test('a browser whose state is lost on the way is not sent round without end', { skip, timeout: 60_000 }, async t => {
   const { url } = await startSite(t, () => ({}), { unknowns: { echoState: false } })
-  const browser = await startChromium(path)
-  t.teardown(() => browser.close())
   const { page, errors } = await newPhone(browser)
   await page.goto(`${url}/clover/launch`)
   await page.getByRole('button', { name: 'Robin Reyes' }).click()
@@ -130,8 +125,6 @@ t.test('a browser whose state is lost on the way is not sent round without end',
 })
 
 t.test('the implicit flow connects a merchant in a real browser, wherever Clover puts what is not the token', { skip, timeout: 120_000 }, async t => {
-  const browser = await startChromium(path)
-  t.teardown(() => browser.close())
   for (const implicitParameters of ['query', 'fragment'] as const) {
     const requests: string[] = []
     const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true, onConnect: () => '/orders' }), { unknowns: { implicitParameters } }, app => {
@@ -163,8 +156,6 @@ t.test('the implicit flow connects a merchant in a real browser, wherever Clover
 })
 
 t.test('in the implicit flow a denial, another merchant\'s token and a missing script are told', { skip, timeout: 120_000 }, async t => {
-  const browser = await startChromium(path)
-  t.teardown(() => browser.close())
   const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true }), { unknowns: { implicitParameters: 'fragment' }, alwaysAsk: true })
   const { page, errors } = await newPhone(browser)
   await page.goto(`${url}/clover/launch?merchant_id=LARKSTREET001`)
@@ -192,8 +183,6 @@ t.test('in the implicit flow a denial, another merchant\'s token and a missing s
 })
 
 t.test('a form on another site cannot plant a token, though the browser has a launch under way', { skip, timeout: 60_000 }, async t => {
-  const browser = await startChromium(path)
-  t.teardown(() => browser.close())
   const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true }))
   const { page } = await newPhone(browser)
   await page.goto(`${url}/clover/launch?merchant_id=LARKSTREET001`)

@@ -7,6 +7,9 @@
 /** Whether this run is the full share. */
 export const isLong = process.env.FASTIFY_CLOVER_LONG === '1'
 
+/** Why a test is skipped that belongs to the full share only; false in the full share, where it runs. For tap's option `skip`. */
+export const onlyLong = !isLong && 'a part of npm run test:long'
+
 /** How much of a search this run does. */
 export function share<T> (short: T, full: T): T {
   return isLong ? full : short

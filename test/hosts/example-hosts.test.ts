@@ -13,6 +13,8 @@ import { CookieJar, type Cookie } from 'tough-cookie'
 import { cloverSimulator } from '../../src/testing/index.js'
 import { freePort } from '../harness/ports.js'
 import { findMariadb, findPostgres, findRedis, uniqueName } from '../harness/services.js'
+import { onlyLong } from '../harness/share.js'
+import { compileHosts } from './compiled-hosts.js'
 
 /*
  * The hosts in example/hosts, each a process of its own that runs what is built in `dist`, as an app that has installed the package does.
@@ -21,6 +23,11 @@ import { findMariadb, findPostgres, findRedis, uniqueName } from '../harness/ser
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const merchantId = `HOSTS${Math.random().toString(36).slice(2).padEnd(8, '0').slice(0, 8).toUpperCase()}`
 const [postgres, redis, mariadb] = await Promise.all([findPostgres(), findRedis(), findMariadb()])
+
+const inTypeScript = ['bullmq.ts', 'mariadb.ts', 'pg-boss.ts', 'postgres.ts', 'redis.ts']
+const scripts = await compileHosts(t, inTypeScript)
+/** What runs in place of a host in TypeScript. */
+const compiled = new Map(inTypeScript.map((file, index) => [file, scripts[index] ?? '']))
 
 interface Host {
   url: string
@@ -32,11 +39,10 @@ interface Host {
 
 /** Starts a host and waits until it listens. */
 async function startHost (t: Test, file: string, env: Record<string, string>): Promise<Host> {
-  const child = spawn(process.execPath, [...(file.endsWith('.ts') ? ['--import', 'tsx'] : []), join('example/hosts', file)], {
+  const child = spawn(process.execPath, [compiled.get(file) ?? join('example/hosts', file)], {
     cwd: root,
     env: {
       PATH: process.env.PATH,
-      TSX_TSCONFIG_PATH: 'example/tsconfig.json',
       ...env,
       _TAPJS_PROCESSINFO_COVERAGE_: '0' // what runs here is dist, whose coverage does not add up with that of src
     },
@@ -130,7 +136,7 @@ t.test('the CommonJS host works, with the plugin by require() (security 42)', as
   await works(t, 'commonjs.cjs', { DATABASE: join(t.testdir(), 'clover.sqlite') })
 })
 
-t.test('the host in plain JavaScript works (security 42)', async t => {
+t.test('the host in plain JavaScript works (security 42)', { skip: onlyLong }, async t => {
   await works(t, 'javascript.mjs', { DATABASE: join(t.testdir(), 'clover.sqlite') })
 })
 
@@ -151,7 +157,7 @@ async function newDatabase (t: Test): Promise<string> {
   return Object.assign(new URL(postgres.url), { pathname: database }).href
 }
 
-t.test('the host with @fastify/redis works (security 42)', { skip: redis.skip }, async t => {
+t.test('the host with @fastify/redis works (security 42)', { skip: redis.skip || onlyLong }, async t => {
   const client = new Redis(redis.url)
   t.teardown(async () => {
     await client.del(`clover:${merchantId}`)
@@ -161,7 +167,7 @@ t.test('the host with @fastify/redis works (security 42)', { skip: redis.skip },
   t.equal(await client.exists(`clover:${merchantId}`), 1, 'the record is in Redis')
 })
 
-t.test('the web process with BullMQ works (security 42)', { skip: redis.skip }, async t => {
+t.test('the web process with BullMQ works (security 42)', { skip: redis.skip || onlyLong }, async t => {
   const client = new Redis(redis.url)
   t.teardown(async () => {
     await client.del(`clover:${merchantId}`, ...await client.keys('bull:clover-*'))
@@ -170,11 +176,11 @@ t.test('the web process with BullMQ works (security 42)', { skip: redis.skip }, 
   await works(t, 'bullmq.ts', { REDIS_URL: redis.url })
 })
 
-t.test('the web process with pg-boss works (security 42)', { skip: postgres.skip }, async t => {
+t.test('the web process with pg-boss works (security 42)', { skip: postgres.skip || onlyLong }, async t => {
   await works(t, 'pg-boss.ts', { PG_URL: await newDatabase(t) })
 })
 
-t.test('the host with @fastify/mysql works (security 42)', { skip: mariadb.skip }, async t => {
+t.test('the host with @fastify/mysql works (security 42)', { skip: mariadb.skip || onlyLong }, async t => {
   const connection = await mysql.createConnection(mariadb.url)
   const database = uniqueName('host')
   await connection.query(`create database ${database}`)
@@ -185,7 +191,7 @@ t.test('the host with @fastify/mysql works (security 42)', { skip: mariadb.skip 
   await works(t, 'mariadb.ts', { MARIADB_URL: Object.assign(new URL(mariadb.url), { pathname: database }).href })
 })
 
-t.test('the host with Prisma works (security 42)', { skip: postgres.skip }, async t => {
+t.test('the host with Prisma works (security 42)', { skip: postgres.skip || onlyLong }, async t => {
   // The engine is for migrations only; without this, Prisma would load it from the network.
   const env = { ...process.env, NODE_OPTIONS: '', PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: '1' }
   await promisify(execFile)(process.execPath, ['node_modules/prisma/build/index.js', 'generate', '--schema', 'example/hosts/schema.prisma'], { cwd: root, env })

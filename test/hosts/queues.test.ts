@@ -1,14 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { CloverStorage, Installation } from '../../src/storage/contract.js'
 import { cloverSimulator, type CloverSimulator } from '../../src/testing/index.js'
 import { connectMerchants, highTrust } from '../faults/merchants.js'
 import { freePort } from '../harness/ports.js'
-import { share } from '../harness/share.js'
+import { onlyLong, share } from '../harness/share.js'
 import { until } from '../harness/waiting.js'
+import { compileHosts } from './compiled-hosts.js'
 import { engines, type Queues } from './queue-engines.js'
 
 /*
@@ -21,7 +21,7 @@ const webhookAuth = 'the webhook auth of a test'.replaceAll(' ', '-')
 const [tokenLife, age] = [3600, { updated: -7200 }]
 
 /** How many merchants the workers share: the kill of a worker must come while many wait. */
-const many = share(150, 1000)
+const many = share(100, 1000)
 
 /** A process of a host. */
 interface HostProcess {
@@ -35,9 +35,9 @@ interface HostProcess {
 t.setTimeout(600_000)
 
 for (const { name, file, skip, start } of engines) {
-  t.test(name, { skip }, async t => {
+  t.test(name, { skip: skip || (name !== 'BullMQ' && onlyLong) }, async t => {
     const { server, newDatabase } = await start(t)
-    const script = await compile(t, file)
+    const [script = ''] = await compileHosts(t, [file])
     const processes = new Set<ChildProcess>()
     t.teardown(async () => {
       for (const child of processes) child.kill('SIGKILL')
@@ -189,14 +189,6 @@ for (const { name, file, skip, start } of engines) {
       t.equal(await web.stop(), 0)
     })
   })
-}
-
-/** Makes JavaScript of a host, without a look at its types: it starts in half the time. Resolves with the file. */
-async function compile (t: Test, file: string): Promise<string> {
-  const { build } = await import('esbuild')
-  const outfile = join(t.testdir(), 'host.mjs')
-  await build({ entryPoints: [join(root, 'example/hosts', file)], outfile, format: 'esm', platform: 'node', target: 'node20', logLevel: 'error' })
-  return outfile
 }
 
 /** A Clover, and the settings of a host that is to talk to it. Nothing in them waits for long. */
