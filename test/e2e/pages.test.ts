@@ -1,13 +1,10 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import t, { type Test } from 'tap'
-import type { CloverOptions } from '../../src/options/options.js'
-import { plugin } from '../../src/plugin.js'
-import { memoryStorage } from '../../src/storage/index.js'
-import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
+import t from 'tap'
+import type { CloverSimulator } from '../../src/testing/index.js'
+import { startHost } from '../harness/host.js'
 import { findChromium, newPageWithoutCookies, newPhone, startChromium } from './browser.js'
-import { freePort } from '../harness/ports.js'
 
 /*
  * The plugin's own pages in a real browser on a phone's screen. With SCREENSHOTS set to a folder, what it shows is kept there.
@@ -18,26 +15,11 @@ const { path, skip } = findChromium()
 const browser = (skip ? undefined : await startChromium(path)) as Browser
 if (!skip) t.teardown(() => browser.close())
 const { SCREENSHOTS } = process.env
+const listens = 'localhost'
+const implicit = { flow: 'v1', dangerouslyUseImplicitFlow: true } as const
 
-interface Site { url: string, clover: CloverSimulator, app: FastifyInstance }
-
-/** A host at an address of its own, and a Clover for it. */
-async function startSite (
-  t: Test, options: (clover: CloverSimulator) => Partial<CloverOptions>, simulator: SimulatorOptions = {}, before?: (app: FastifyInstance) => void
-): Promise<Site> {
-  const clover = await cloverSimulator(simulator)
-  t.teardown(() => clover.close())
-  const port = await freePort()
-  const url = `http://localhost:${port}`
-  const app = Fastify()
-  t.teardown(() => app.close())
-  before?.(app)
-  const [simulated] = clover.apps
-  await app.register(plugin, {
-    environment: clover.environment, appId: simulated?.id, appSecret: simulated?.secret, storage: memoryStorage(), cookieSecret: 'x'.repeat(32), baseUrl: url, routes: { refresh: false }, ...options(clover)
-  })
-  await app.listen({ port, host: 'localhost' })
-  return { url, clover, app }
+function addOrders (app: FastifyInstance): void {
+  app.get('/orders', (_request, reply) => reply.type('text/html').send('<!doctype html><title>Orders</title><link rel="icon" href="data:,"><h1>Your orders</h1>'))
 }
 
 /** Keeps what the browser shows, for somebody to look at. */
@@ -46,7 +28,7 @@ async function look (page: Page, name: string): Promise<void> {
 }
 
 t.test('a merchant who did not approve finds the app in the App Market', { skip, timeout: 60_000 }, async t => {
-  const { url, clover } = await startSite(t, ({ origin }) => ({ appMarketUrl: `${origin}/appmarket/apps/SIMULATORAPP1` }))
+  const { url, clover } = await startHost(t, { listens, options: ({ origin }) => ({ appMarketUrl: `${origin}/appmarket/apps/SIMULATORAPP1` }) })
   const { page, errors } = await newPhone(browser)
   await page.goto(`${url}/clover/launch`)
   await page.getByRole('button', { name: 'Robin Reyes' }).click()
@@ -68,9 +50,7 @@ function openByOldFlow (clover: CloverSimulator, url: string): string {
 }
 
 t.test('without an Alternate Launch Path a merchant may leave the approval page, open the app again, and again, and then approve', { skip, timeout: 60_000 }, async t => {
-  const { url, clover, app } = await startSite(t, () => ({ onConnect: () => '/orders' }), { alwaysAsk: true }, app => {
-    app.get('/orders', (_request, reply) => reply.type('text/html').send('<!doctype html><title>Orders</title><link rel="icon" href="data:,"><h1>Your orders</h1>'))
-  })
+  const { url, clover, app } = await startHost(t, { listens, options: { onConnect: () => '/orders' }, simulator: { alwaysAsk: true }, before: addOrders })
   const { page, errors } = await newPhone(browser)
   await page.goto(openByOldFlow(clover, url))
   await page.getByRole('button', { name: 'Robin Reyes' }).click()
@@ -89,7 +69,7 @@ t.test('without an Alternate Launch Path a merchant may leave the approval page,
 })
 
 t.test('a callback that this server did not ask for leads to Clover each time that it is opened', { skip, timeout: 60_000 }, async t => {
-  const { url, clover } = await startSite(t, () => ({}))
+  const { url, clover } = await startHost(t, { listens })
   const { page, errors } = await newPhone(browser)
   for (let visit = 1; visit <= 3; visit++) {
     await page.goto(`${url}/clover/callback?code=abc&state=xyz`)
@@ -100,7 +80,7 @@ t.test('a callback that this server did not ask for leads to Clover each time th
 })
 
 t.test('a browser that is set to keep no cookies sees how to help itself', { skip, timeout: 60_000 }, async t => {
-  const { url, clover } = await startSite(t, () => ({}))
+  const { url, clover } = await startHost(t, { listens })
   const page = await newPageWithoutCookies(t, path)
   for (const address of [openByOldFlow(clover, url), `${url}/clover/callback?code=abc&state=xyz`]) {
     await page.goto(address)
@@ -111,7 +91,7 @@ t.test('a browser that is set to keep no cookies sees how to help itself', { ski
 })
 
 t.test('a browser whose state is lost on the way is not sent round without end', { skip, timeout: 60_000 }, async t => {
-  const { url } = await startSite(t, () => ({}), { unknowns: { echoState: false } })
+  const { url } = await startHost(t, { listens, simulator: { unknowns: { echoState: false } } })
   const { page, errors } = await newPhone(browser)
   await page.goto(`${url}/clover/launch`)
   await page.getByRole('button', { name: 'Robin Reyes' }).click()
@@ -127,9 +107,14 @@ t.test('a browser whose state is lost on the way is not sent round without end',
 t.test('the implicit flow connects a merchant in a real browser, wherever Clover puts what is not the token', { skip, timeout: 120_000 }, async t => {
   for (const implicitParameters of ['query', 'fragment'] as const) {
     const requests: string[] = []
-    const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true, onConnect: () => '/orders' }), { unknowns: { implicitParameters } }, app => {
-      app.addHook('onRequest', async request => { requests.push(`${request.method} ${request.url} ${String(request.headers.referer)}`) })
-      app.get('/orders', (_request, reply) => reply.type('text/html').send('<!doctype html><title>Orders</title><link rel="icon" href="data:,"><h1>Your orders</h1>'))
+    const { url, clover, app } = await startHost(t, {
+      listens,
+      options: { ...implicit, onConnect: () => '/orders' },
+      simulator: { unknowns: { implicitParameters } },
+      before: app => {
+        app.addHook('onRequest', async request => { requests.push(`${request.method} ${request.url} ${String(request.headers.referer)}`) })
+        addOrders(app)
+      }
     })
     const { page, errors } = await newPhone(browser)
     // Every address that the browser ever showed.
@@ -156,7 +141,7 @@ t.test('the implicit flow connects a merchant in a real browser, wherever Clover
 })
 
 t.test('in the implicit flow a denial, another merchant\'s token and a missing script are told', { skip, timeout: 120_000 }, async t => {
-  const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true }), { unknowns: { implicitParameters: 'fragment' }, alwaysAsk: true })
+  const { url, clover, app } = await startHost(t, { listens, options: implicit, simulator: { unknowns: { implicitParameters: 'fragment' }, alwaysAsk: true } })
   const { page, errors } = await newPhone(browser)
   await page.goto(`${url}/clover/launch?merchant_id=LARKSTREET001`)
   await page.getByRole('button', { name: 'Robin Reyes' }).click()
@@ -183,7 +168,7 @@ t.test('in the implicit flow a denial, another merchant\'s token and a missing s
 })
 
 t.test('a form on another site cannot plant a token, though the browser has a launch under way', { skip, timeout: 60_000 }, async t => {
-  const { url, clover, app } = await startSite(t, () => ({ flow: 'v1', dangerouslyUseImplicitFlow: true }))
+  const { url, clover, app } = await startHost(t, { listens, options: implicit })
   const { page } = await newPhone(browser)
   await page.goto(`${url}/clover/launch?merchant_id=LARKSTREET001`)
   const state = String(new URL(page.url()).searchParams.get('state'))

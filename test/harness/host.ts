@@ -14,6 +14,7 @@ import { diagnosticsSchemas, type DiagnosticsEvent } from '../../src/events/tabl
 import { isMerchantId } from '../../src/installation.js'
 import { realRuntime, type Runtime } from '../../src/runtime.js'
 import { Browser } from './browser.js'
+import { freePort } from './ports.js'
 import { Time } from './time.js'
 
 export const merchantA = 'MERCHANT0000A'
@@ -35,6 +36,8 @@ export interface HostOptions {
   runtime?: Partial<Runtime>
   /** The scope that the plugin is registered in. */
   prefix?: string
+  /** The name or address that it listens on, at a free port; `baseUrl` leads there, unless the options say otherwise. Default: nothing listens. */
+  listens?: 'localhost' | '127.0.0.1'
   before?: (app: FastifyInstance) => unknown
   after?: (app: FastifyInstance) => unknown
 }
@@ -42,6 +45,8 @@ export interface HostOptions {
 /** A host with the plugin, its simulated Clover, and its log at level trace. */
 export interface Host {
   app: FastifyInstance
+  /** Where it listens: `http://localhost:20001`, say. Empty if nothing does. */
+  url: string
   clover: CloverSimulator
   storage: CloverStorage
   time: Time
@@ -79,7 +84,7 @@ export async function startClover (t: Test, time: Time, options: SimulatorOption
 }
 
 /** Starts a host with the plugin. At the test's end, its log and diagnostics messages must have no secret, and the messages must fit their schemas. */
-export async function startHost (t: Test, { simulator = {}, fastify, appId, options = {}, runtime, prefix, before, after }: HostOptions = {}): Promise<Host> {
+export async function startHost (t: Test, { simulator = {}, fastify, appId, options = {}, runtime, prefix, listens, before, after }: HostOptions = {}): Promise<Host> {
   const time = new Time()
   const logs: string[] = []
   const browsers: Browser[] = []
@@ -95,8 +100,10 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
   })
   const messages = collectMessages(t)
   const clover = 'environment' in simulator ? simulator : await startClover(t, time, simulator)
+  const port = listens && await freePort()
+  const url = listens ? `${fastify && 'https' in fastify ? 'https' : 'http'}://${listens}:${port}` : ''
   // If a test's sleep ends at once, passes of keep-alive would follow each other endlessly.
-  const all = { ...ordinaryOptions(clover, appId), ...(runtime?.sleep && { keepAlive: false as const }), ...(typeof options === 'function' ? options(clover) : options) }
+  const all = { ...ordinaryOptions(clover, appId), ...(listens && { baseUrl: url }), ...(runtime?.sleep && { keepAlive: false as const }), ...(typeof options === 'function' ? options(clover) : options) }
   secrets.add(cookieSecret).add(String(all.appSecret))
   const storage = noting(all.storage, secrets)
   const app = Fastify({ schemaController, ...(!fastify?.loggerInstance && { logger: { level: 'trace', stream: lineStream(logs) } }), ...fastify })
@@ -107,13 +114,14 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
   if (prefix === undefined) await register(app)
   else app.register(register, { prefix })
   await after?.(app)
-  await app.ready()
+  if (listens) await app.listen({ port, host: listens })
+  else await app.ready()
   const browser = () => {
     const made = new Browser(app, all.baseUrl)
     browsers.push(made)
     return made
   }
-  return { app, clover, storage, time, logs, messages, browser, leaks }
+  return { app, url, clover, storage, time, logs, messages, browser, leaks }
 }
 
 /** A test's own sleep, but for the pauses between two heartbeats of a refresh: where every pause ends at once, one would follow the other. */

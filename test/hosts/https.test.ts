@@ -2,13 +2,10 @@ import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import Fastify from 'fastify'
+import type { FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
-import { plugin } from '../../src/plugin.js'
 import { cert, key } from '../harness/certificate.js'
-import { merchantA, ordinaryOptions, startClover } from '../harness/host.js'
-import { Time } from '../harness/time.js'
+import { merchantA, startHost } from '../harness/host.js'
 
 /*
  * A host that ends https itself, with HTTP/2 and with HTTP/1.1: a merchant connects, and is served.
@@ -47,14 +44,13 @@ const cookiesOf = ({ headers }: Reply) => [headers['set-cookie']].flat().map(coo
 
 for (const [name, over] of [['HTTP/2', overHttp2], ['HTTP/1.1', overHttp1]] as const) {
   t.test(`https with ${name}: a merchant connects, the cookie is secure, and the handler has a token`, async t => {
-    const clover = await startClover(t, new Time())
-    const app = Fastify({ http2: true, https: { cert, key, allowHTTP1: true }, forceCloseConnections: true })
-    t.teardown(() => app.close())
-    const options = { ...ordinaryOptions(clover), baseUrl: 'https://shop.example' }
-    await app.register(plugin, options)
-    app.get('/token', async request => await request.clover.accessToken(merchantA))
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    const get = over(t, `https://localhost:${(app.server.address() as AddressInfo).port}`)
+    const { url, clover } = await startHost(t, {
+      listens: 'localhost',
+      fastify: { http2: true, https: { cert, key, allowHTTP1: true }, forceCloseConnections: true } as FastifyServerOptions,
+      options: { baseUrl: 'https://shop.example' },
+      after: app => { app.get('/token', async request => await request.clover.accessToken(merchantA)) }
+    })
+    const get = over(t, url)
 
     t.match(await get('/token'), { status: 409, body: /FST_CLOVER_NOT_CONNECTED/ })
     const launch = await get(`/clover/launch?merchant_id=${merchantA}&return_to=/orders`)
