@@ -21,7 +21,7 @@ const webhookAuth = 'the webhook auth of a test'.replaceAll(' ', '-')
 const [tokenLife, age] = [3600, { updated: -7200 }]
 
 /** How many merchants the workers share: the kill of a worker must come while many wait. */
-const many = share(100, 1000)
+const many = share(100, 500)
 
 /** A process of a host. */
 interface HostProcess {
