@@ -52,10 +52,10 @@ async function live (host: WatchedHost): Promise<void> {
 }
 
 /**
- * Whether a host has an odd reply at an endpoint. In the short share each reply comes at an endpoint of an ordinary host and at another of one that
- * logs all it can, and each endpoint of either answers with several of the replies.
+ * Whether a host has an odd reply at an endpoint. In the full share those that log all they can have each reply at each endpoint, and ordinary ones half
+ * of them. In the short share each reply comes at an endpoint of either kind of host, and each endpoint of either answers with several of the replies.
  */
-const hasReply = ({ verbose }: Variant, reply: number, endpoint: number) => isLong || (reply + endpoint) % 4 === (verbose ? 2 : 0)
+const hasReply = ({ verbose }: Variant, reply: number, endpoint: number) => isLong ? verbose || (reply + endpoint) % 2 === 0 : (reply + endpoint) % 4 === (verbose ? 2 : 0)
 
 /** Whether a host has a fault. In the short share ordinary hosts have every second one, and those that log all they can have the others. */
 const hasFault = ({ verbose }: Variant, fault: number) => isLong || fault % 2 === Number(verbose)
@@ -109,7 +109,7 @@ const apiFails = (variant: Variant): Flow[] => [...plainFaults.map((fault): Flow
       await callAll(host)
       host.clover.clearFaults()
       for (const on of ['migrate', 'token'] as const) {
-        host.clover.fault({ on, times: 1, ...others[index] } as Fault)
+        host.clover.fault({ on, times: 9, ...others[index] } as Fault) // more often than it asks
         await migrate(host, [legacy(host, merchantB)])
         host.clover.clearFaults()
         await host.try('disconnect()', async () => await host.app.clover.disconnect(merchantB))
@@ -253,9 +253,6 @@ const closing: Flow[] = [
 
 /** Faults of the store, of the network, and of the end. */
 export const ownFaults: Flow[] = [network, ...storeFails, records, moved, ...held, ...closing]
-
-/** In the short share, those of them that hosts of one kind have where tokens are stored as they are. */
-export const ownFaultsOf = (variant: Variant): Flow[] => ownFaults.filter((_, index) => hasFault(variant, index))
 
 /** Faults of Clover. */
 export const cloverFaultsOf = (variant: Variant): Flow[] => [...cloverFails(variant), ...apiFails(variant)].filter((flow, index) => isOdd(flow) || hasFault(variant, index))
