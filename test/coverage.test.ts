@@ -5,7 +5,7 @@ import t from 'tap'
 t.test('every source file is loaded, so that the coverage counts them all', async t => {
   const files = (await readdir('src', { recursive: true })).filter(name => name.endsWith('.ts')).map(name => name.split(sep).join('/'))
   // The command line runs when it is loaded: test/cli starts it.
-  for (const file of files.filter(file => file !== 'cli/main.ts')) t.type(await import(`../src/${file.replace(/\.ts$/, '.js')}`), 'object', file)
+  for (const file of files.filter(file => file !== 'cli/main.ts')) await import(`../src/${file.replace(/\.ts$/, '.js')}`)
   t.ok(files.includes(join('index.ts')))
 })
 

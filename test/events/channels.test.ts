@@ -10,6 +10,7 @@ import { memoryStorage, sqliteStorage } from '../../src/storage/index.js'
 import { cloverSimulator } from '../../src/testing/index.js'
 import { eventTable, eventTypes, type TokenEvent } from '../../src/events/table.js'
 import { unreadableNotice } from '../../src/tokens/unreadable.js'
+import { bareEnvironment, bundle } from '../harness/bundle.js'
 import { collectMessages, merchantA, startHost } from '../harness/host.js'
 import { openSqlite } from '../harness/sqlite.js'
 import { adoptable } from '../harness/pairs.js'
@@ -101,11 +102,13 @@ t.test('a subscriber that throws does not break a refresh', async t => {
   const clover = await cloverSimulator()
   t.teardown(() => clover.close())
   const [app] = clover.apps
+  const folder = t.testdir()
+  const [program = ''] = await bundle(['test/events/throwing-host.ts'], folder)
   const run = async (name: string, handles: boolean) => {
     const plan: Plan = {
-      environment: clover.environment, appId: app?.id ?? '', appSecret: app?.secret ?? '', file: join(t.testdir(), name), handles, merchantId: merchantA, pair: clover.connect({ merchantId: merchantA })
+      environment: clover.environment, appId: app?.id ?? '', appSecret: app?.secret ?? '', file: join(folder, name), handles, merchantId: merchantA, pair: clover.connect({ merchantId: merchantA })
     }
-    const child = fork(join(import.meta.dirname, 'throwing-host.ts'), [JSON.stringify(plan)], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+    const child = fork(program, [JSON.stringify(plan)], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], execArgv: [], env: bareEnvironment })
     const reports: Report[] = []
     child.on('message', report => { reports.push(report as Report) })
     let stderr = ''

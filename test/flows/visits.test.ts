@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { memoryStorage } from '../../src/storage/index.js'
 import { approve, authorizeRequest, Browser, connect } from '../harness/browser.js'
 import { highTrust, lowTrust, merchantA, startClover, startHost, type Host } from '../harness/host.js'
+import { share } from '../harness/share.js'
 import { Time } from '../harness/time.js'
 
 /*
@@ -9,6 +10,7 @@ import { Time } from '../harness/time.js'
  */
 
 const people = 8
+const inARow = share(12, 50)
 
 /** Servers on one store, with the simulator in Clover's place. */
 async function startServers (t: Test, count: number, { appId = highTrust, trustMerchantId = false } = {}): Promise<{ hosts: Host[], time: Time }> {
@@ -60,8 +62,10 @@ for (const [appId, kind] of [[highTrust, 'high trust'], [lowTrust, 'low trust']]
         t.equal(clover.count('token', { ok: true }), exchanges + people, 'nobody goes through Clover twice')
         await checkConnected(t, hosts, 'returning')
 
-        for (let i = 0; i < 50; i++) t.equal(await open(hosts[i % count] as Host), 302)
-        await checkConnected(t, hosts, '50 visits in a row')
+        const statuses: number[] = []
+        for (let i = 0; i < inARow; i++) statuses.push(await open(hosts[i % count] as Host))
+        t.same(new Set(statuses), new Set([302]))
+        await checkConnected(t, hosts, `${inARow} visits in a row`)
         t.equal(clover.liveRefreshTokens(merchantA, appId).length <= 3, true)
       })
     }

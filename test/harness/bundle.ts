@@ -47,3 +47,6 @@ export async function bundle (files: readonly string[], folder: string): Promise
  * `env` takes it away again. A process that is killed reports no coverage anyway.
  */
 export const bareNode = ['/usr/bin/env', '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath] as const
+
+/** The environment of a process that is started in the same way by `fork`. */
+export const bareEnvironment: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: undefined, NODE_V8_COVERAGE: undefined }

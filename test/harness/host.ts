@@ -24,7 +24,7 @@ export const lowTrust = 'SIMULATORAPP2'
 export const cookieSecret = 'canary-cookie-secret-0123456789abcdef'
 
 /** Compiles each schema once for all hosts of a process. Fastify would do so for each host, which takes most of its start. */
-const schemaController = { compilersFactory: { buildValidator: AjvCompiler() } }
+export const schemaController = { compilersFactory: { buildValidator: AjvCompiler() } }
 
 /** The differences from an ordinary host. */
 export interface HostOptions {

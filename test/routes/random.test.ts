@@ -9,7 +9,7 @@ import { numberOf, share } from '../harness/share.js'
  * FC_SEED repeats a run, FC_RUNS makes it longer.
  */
 
-const numRuns = numberOf('FC_RUNS', share(150, 400))
+const numRuns = numberOf('FC_RUNS', share(80, 400))
 const seed = numberOf('FC_SEED', process.env.FC_RUNS === undefined ? 1 : Date.now() % 2 ** 31)
 const parameters = { seed, numRuns }
 t.comment(`FC_SEED=${seed} FC_RUNS=${numRuns}`)

@@ -9,11 +9,12 @@ t.test('a return_to that could lead to another host is refused (security 2)', as
     '/%2f%2fevil.example', '/%2Fevil.example', '/%5cevil.example', '/%5C%5Cevil.example', '/a%5cb', '/\tevil', '/\t/evil.example', '/\n/evil.example', '/\r\nSet-Cookie: a=b', '/\u0000', '/\u0001/evil', '/\u007f',
     '/\u0085/evil', '/%09/evil.example', '/%0a/evil.example', '/%0d%0aSet-Cookie:%20a=b', '/%00', '/%c2%85', '/%', '/%zz', '/%e0%a4%a', ' /x', '/\ud800%', `/${'x'.repeat(256)}`, `/${'é'.repeat(43)}`, `/a/../${'x'.repeat(251)}`,
     '//', '//@evil.example', '/\\/evil.example', '/%2f', '/%2f..%2f..']
+  const replies: unknown[] = []
   for (const path of evil) {
     const reply = await browser().visit(`/clover/launch?return_to=${encodeURIComponent(path.replace('\ud800', ''))}`, { headers: { accept: '*/*' } })
-    t.equal(reply.statusCode, 400, JSON.stringify(path))
-    t.same(setCookies(reply), [])
+    replies.push([path, reply.statusCode, setCookies(reply)])
   }
+  t.same(replies, evil.map(path => [path, 400, []]))
 })
 
 t.test('a return_to that is a path of this app reaches the callback as a browser normalizes it (security 2)', async t => {

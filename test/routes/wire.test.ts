@@ -36,16 +36,17 @@ async function approved ({ browser, clover }: Host): Promise<{ search: string, c
 t.test('only GET spends a code, and no method that Fastify knows logs or echoes it (security 33)', async t => {
   const host = await listen(t)
   const { search, code, cookie, visit } = await approved(host)
+  const wrong: string[] = []
   for (const method of METHODS.filter(method => method !== 'GET' && method !== 'CONNECT')) {
     const isKnown = host.app.supportedMethods.includes(method)
     for (const path of ['/clover/callback', '/clover/callback/', '/clover/launch', '//clover/callback']) {
       if (!isKnown && path !== '/clover/callback') continue
       const reply = await host.send(method, `${path}${isKnown ? search : '?code=unknown'}`, [cookie])
-      t.equal(reply.statusCode, isKnown && !path.startsWith('//') ? 405 : 404, `${method} ${path}`)
-      t.same(reply.values('set-cookie'), [])
-      t.notMatch(reply.text, code)
+      const isRight = reply.statusCode === (isKnown && !path.startsWith('//') ? 405 : 404) && reply.values('set-cookie').length === 0 && !reply.text.includes(code)
+      if (!isRight) wrong.push(`${method} ${path}: ${reply.text}`)
     }
   }
+  t.same(wrong, [], 'a 405 or a 404, without a cookie and the code')
   t.notOk((await host.send('CONNECT', `/clover/callback${search}`, [cookie])).text, 'CONNECT is not answered at all')
   for (const method of ['get', 'GETS', 'G\u0000T', '']) t.equal((await host.send(method, `/clover/callback${search}`, [cookie])).statusCode, 400, `Node refuses ${JSON.stringify(method)}`)
   t.notMatch(host.logs.filter(line => !line.includes('"rawPacket"')).join(''), code)
@@ -59,17 +60,17 @@ t.test('a doubled slash is a 404 of the plugin, which neither logs nor echoes th
     let found404 = 0
     const host = await listen(t, { ...options, fastify, before: app => { app.setNotFoundHandler((_request, reply) => { found404++; reply.code(404).send('the host\'s') }) } })
     const code = 'canary-code-0123456789'
+    const wrong: string[] = []
     const prefix = options.prefix ?? ''
     for (const path of ['//clover/callback', '/clover//callback', '/clover/callback//', '//clover/callback/', '/clover//callback/', '//clover/launch', '/clover/launch//']) {
       for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS']) {
         const reply = await host.send(method, `${prefix}${path}?code=${code}&state=canary-state.0.x`)
-        t.equal(reply.statusCode, 404, `${method} ${path}`)
-        t.match(reply.values('cache-control'), ['no-store'])
-        t.same(reply.values('set-cookie'), [])
-        t.notMatch(reply.text, 'canary')
-        if (method === 'GET') t.match(JSON.parse(reply.body), { statusCode: 404, error: 'Not Found', message: /a doubled slash/ })
+        const isRight = reply.statusCode === 404 && reply.values('cache-control').join() === 'no-store' && reply.values('set-cookie').length === 0 && !reply.text.includes('canary') &&
+          (method !== 'GET' || /^\{(?=.*"statusCode":404)(?=.*"error":"Not Found")(?=.*"message":"[^"]*a doubled slash).*\}$/s.test(reply.body))
+        if (!isRight) wrong.push(`${method} ${path}: ${reply.text}`)
       }
     }
+    t.same(wrong, [], 'a 404 of the plugin')
     t.equal((await host.send('POST', `${prefix}//clover/refresh`, [['content-type', 'application/json'], ['content-length', '31']], `{"merchant_id":"${merchantA}"}`)).statusCode, 404, 'a guard by path cannot be gone around')
     t.equal(found404, 0)
     t.notMatch(host.logs.join(''), 'canary')
@@ -128,17 +129,19 @@ t.test('no address in a request changes the redirect URI or the cookies, however
   ]
   for (const trustProxy of [true, false, '127.0.0.1']) {
     const { port } = await listen(t, { fastify: { trustProxy } })
+    const wrong: string[] = []
     for (const headers of forged) {
       for (const [target, host] of [['/clover/launch', 'evil.example'], ['/clover/launch', ''], ['/clover/launch', 'evil.example:1@x'], ['http://evil.example:81/clover/launch', 'shop.example'], ['/clover/callback', 'evil.example']] as const) {
         const reply = await sendRaw(port, `GET ${target}?merchant_id=${merchantA} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
-        t.equal(reply.statusCode, 302)
         const location = new URL(reply.values('location')[0] ?? '')
-        if (target === '/clover/callback') t.equal(location.origin + location.pathname, 'https://shop.example/clover/callback')
-        else t.equal(location.searchParams.get('redirect_uri'), 'https://shop.example/clover/callback')
-        t.match(reply.values('set-cookie'), [/^__Host-[^;]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/])
-        t.notMatch(reply.text, 'evil')
+        const callback = target === '/clover/callback' ? location.origin + location.pathname : location.searchParams.get('redirect_uri')
+        const [cookie = '', ...others] = reply.values('set-cookie')
+        const isRight = reply.statusCode === 302 && callback === 'https://shop.example/clover/callback' && others.length === 0 && !reply.text.includes('evil') &&
+          /^__Host-[^;]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/.test(cookie)
+        if (!isRight) wrong.push(`${target}, host: ${host}, ${headers.join(' ')}: ${reply.text}`)
       }
     }
+    t.same(wrong, [])
     const two = await sendRaw(port, 'GET /clover/launch HTTP/1.1\r\nhost: shop.example\r\nhost: evil.example\r\nconnection: close\r\n\r\n')
     t.notMatch(two.text, 'evil')
   }
@@ -245,16 +248,17 @@ t.test('after a flood of cookies a reply has less than 4 KiB of headers, and fiv
     'all the other way': [...valid, ...odd, ...expired, ...forged].reverse(),
     'the same name a hundred times': Array.from({ length: 100 }, () => `${valid[0]}`)
   }
+  const wrong: string[] = []
   for (const [name, cookies] of Object.entries(floods)) {
     for (const path of [longest, '/clover/callback?code=x&state=y', `/clover/callback?code=x&merchant_id=${merchantA}`]) {
       const reply = await send('GET', path, [['cookie', cookies.join('; ')]])
-      t.equal(reply.statusCode, 302, name)
-      t.ok(reply.headerBytes < 4096, `${name}: ${reply.headerBytes} bytes of headers`)
-      t.ok(reply.values('set-cookie').length <= 14, `${name}: ${reply.values('set-cookie').length} Set-Cookie`)
-      t.ok(lineOf(reply).every(line => line.length <= 512), `${name}: ${lineOf(reply)[0]?.length} bytes`)
-      t.notMatch(reply.text, 'aaaaaaaa', 'no name of a stranger\'s is sent back')
+      const set = reply.values('set-cookie').length
+      // And no name of a stranger's is sent back.
+      const isRight = reply.statusCode === 302 && reply.headerBytes < 4096 && set <= 14 && lineOf(reply).every(line => line.length <= 512) && !reply.text.includes('aaaaaaaa')
+      if (!isRight) wrong.push(`${name}: ${reply.statusCode}, ${reply.headerBytes} bytes of headers, ${set} Set-Cookie of ${lineOf(reply)[0]?.length} bytes`)
     }
   }
+  t.same(wrong, [])
   // The next launches delete the cookies that one launch cannot delete, oldest first.
   let jar = new Map([...valid, ...forged].map(line => [line.slice(0, line.indexOf('=')), line]))
   for (let launch = 0; launch < 20; launch++) {

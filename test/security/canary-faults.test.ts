@@ -1,5 +1,5 @@
 import t from 'tap'
-import { cloverFaults } from './faults.js'
+import { cloverFaultsOf } from './faults.js'
 import { runFlows } from './run-flows.js'
 
 /*
@@ -8,5 +8,6 @@ import { runFlows } from './run-flows.js'
  */
 
 t.test('no secret comes out while Clover fails, whatever it answers (security 21, security 22, security 33)', async t => {
-  await runFlows(t, { verbose: false, sealed: false }, cloverFaults)
+  const variant = { verbose: false, sealed: false }
+  await runFlows(t, variant, cloverFaultsOf(variant))
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { cloverFaults } from './faults.js'
+import { cloverFaultsOf } from './faults.js'
 import { runFlows } from './run-flows.js'
 
 /*
@@ -8,5 +8,6 @@ import { runFlows } from './run-flows.js'
  */
 
 t.test('no secret comes out of a host that logs all it can while Clover fails (security 21, security 22, security 33)', async t => {
-  await runFlows(t, { verbose: true, sealed: true }, cloverFaults)
+  const variant = { verbose: true, sealed: true }
+  await runFlows(t, variant, cloverFaultsOf(variant))
 })

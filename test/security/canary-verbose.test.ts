@@ -1,6 +1,7 @@
 import t from 'tap'
+import { isLong, share } from '../harness/share.js'
 import { ownFaults } from './faults.js'
-import { flows } from './flows.js'
+import { flows, verboseFlows } from './flows.js'
 import { runFlows, runAllFlows } from './run-flows.js'
 
 /*
@@ -9,9 +10,11 @@ import { runFlows, runAllFlows } from './run-flows.js'
  */
 
 t.test('no secret comes out of a host that logs all it can (security 21, security 22, security 33)', async t => {
-  await runAllFlows(t, { verbose: true, sealed: true }, [...flows, ...ownFaults])
+  const variant = { verbose: true, sealed: true }
+  if (isLong) await runAllFlows(t, variant, [...flows, ...ownFaults])
+  else await runFlows(t, variant, verboseFlows)
 })
 
 t.test('nor of the faults of its store where tokens are stored as they are (security 33)', async t => {
-  await runFlows(t, { verbose: true, sealed: false }, ownFaults)
+  await runFlows(t, { verbose: true, sealed: false }, share(ownFaults.filter((_, index) => index % 2 === 1), ownFaults))
 })

@@ -2,10 +2,11 @@ import type { EncryptedStorage } from '../../src/storage/index.js'
 import type { Fault, FaultKind } from '../../src/testing/index.js'
 import { connect } from '../harness/browser.js'
 import { merchantA, merchantB } from '../harness/host.js'
+import { isLong } from '../harness/share.js'
 import { askAll, fold, join, joinAtLast, must, type Flow } from './flow.js'
 import { callAll } from './flows-api.js'
 import { legacy, migrate } from './flows-jobs.js'
-import { canary, type Broken, type WatchedHost } from './watched-host.js'
+import { canary, type Broken, type Variant, type WatchedHost } from './watched-host.js'
 
 const endpoints = ['token', 'merchant', 'refresh', 'recovery', 'legacyToken'] as const
 
@@ -50,15 +51,28 @@ async function live (host: WatchedHost): Promise<void> {
   await connect(host.browser(), host.clover, merchantA)
 }
 
-const cloverFails: Flow[] = (['v2', 'v1'] as const).flatMap(flow => [
+/**
+ * Whether a host has an odd reply at an endpoint. In the full share those that log all they can have each reply at each endpoint, and ordinary ones half
+ * of them. In the short share each reply comes at an endpoint of either kind of host, and each endpoint of either answers with several of the replies.
+ */
+const hasReply = ({ verbose }: Variant, reply: number, endpoint: number) => isLong ? verbose || (reply + endpoint) % 2 === 0 : (reply + endpoint) % 4 === (verbose ? 2 : 0)
+
+/** Whether a host has a fault. In the short share ordinary hosts have every second one, and those that log all they can have the others. */
+const hasFault = ({ verbose }: Variant, fault: number) => isLong || fault % 2 === Number(verbose)
+
+const isOdd = (flow: Flow) => flow.name.endsWith(': odd replies')
+
+const cloverFails = (variant: Variant): Flow[] => (['v2', 'v1'] as const).flatMap(flow => [
   ...plainFaults.map(fault => [`${fault.kind}${'status' in fault ? ` ${fault.status}` : ''}${'when' in fault ? `, ${fault.when}` : ''}`, () => [fault]] as const),
   ['odd replies', oddReplies] as const
 ].map(([name, faults]): Flow => ({
   name: `Clover, ${flow}: ${name}`,
   host: { options: { flow, callTimeout: name.startsWith('latency') ? 150 : 10_000 } },
   run: async host => {
-    for (const on of endpoints.filter(on => (on === 'token' || on === 'refresh' || on === 'recovery') === (flow === 'v2') || on === 'merchant')) {
-      for (const fault of faults()) {
+    const own = endpoints.filter(on => (on === 'token' || on === 'refresh' || on === 'recovery') === (flow === 'v2') || on === 'merchant')
+    for (const [endpoint, on] of own.entries()) {
+      for (const [index, fault] of faults().entries()) {
+        if (faults === oddReplies && !hasReply(variant, index, endpoint)) continue
         host.clover.clearFaults()
         if (fault.kind === 'latency') await connect(host.browser(), host.clover, merchantA)
         else await join(host, merchantA)
@@ -71,7 +85,7 @@ const cloverFails: Flow[] = (['v2', 'v1'] as const).flatMap(flow => [
   }
 })))
 
-const apiFails: Flow[] = [...plainFaults.map((fault): Flow => ({
+const apiFails = (variant: Variant): Flow[] => [...plainFaults.map((fault): Flow => ({
   name: `Clover's API and the migration: ${fault.kind}${'status' in fault ? ` ${fault.status}` : ''}${'when' in fault ? `, ${fault.when}` : ''}`,
   host: { hurries: true, options: { callTimeout: fault.kind === 'latency' ? 100 : 10_000 } },
   run: async host => {
@@ -88,12 +102,14 @@ const apiFails: Flow[] = [...plainFaults.map((fault): Flow => ({
   host: { hurries: true },
   run: async host => {
     await join(host, merchantA)
-    for (const [fault, other] of [...oddReplies().entries()].map(([index, fault]) => [fault, oddReplies()[index]] as const)) {
+    const others = oddReplies()
+    for (const [index, fault] of oddReplies().entries()) {
+      if (!hasFault(variant, index)) continue
       host.clover.fault({ on: ['rest', 'pakms'], times: Infinity, ...fault } as Fault)
       await callAll(host)
       host.clover.clearFaults()
       for (const on of ['migrate', 'token'] as const) {
-        host.clover.fault({ on, times: 1, ...other } as Fault)
+        host.clover.fault({ on, times: 9, ...others[index] } as Fault) // more often than it asks
         await migrate(host, [legacy(host, merchantB)])
         host.clover.clearFaults()
         await host.try('disconnect()', async () => await host.app.clover.disconnect(merchantB))
@@ -239,4 +255,4 @@ const closing: Flow[] = [
 export const ownFaults: Flow[] = [network, ...storeFails, records, moved, ...held, ...closing]
 
 /** Faults of Clover. */
-export const cloverFaults: Flow[] = [...cloverFails, ...apiFails]
+export const cloverFaultsOf = (variant: Variant): Flow[] => [...cloverFails(variant), ...apiFails(variant)].filter((flow, index) => isOdd(flow) || hasFault(variant, index))

@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
 import type { CloverOptions } from '../../src/options/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
 import type { CloverStorage } from '../../src/storage/contract.js'
@@ -12,10 +12,8 @@ import { Random } from './random.js'
 import { usedHeap, watchProcess } from './fuzz-checks.js'
 import { numberOf, share } from '../harness/share.js'
 
-export const cases = numberOf('FASTIFY_CLOVER_FUZZ', share(400, 1_000))
+export const cases = numberOf('FASTIFY_CLOVER_FUZZ', share(200, 1_000))
 export const seed = numberOf('FASTIFY_CLOVER_FUZZ_SEED', process.env.FASTIFY_CLOVER_FUZZ === undefined ? 1 : Date.now() % 2 ** 31)
-t.comment(`FASTIFY_CLOVER_FUZZ_SEED=${seed} FASTIFY_CLOVER_FUZZ=${cases}`)
-t.setTimeout(0)
 
 export const merchants = Array.from({ length: 50 }, (_, index) => `MERCHANT${String(index).padStart(5, '0')}`)
 export const names = ['merchant_id', 'merchantId', 'employee_id', 'client_id', 'code', 'return_to', 'state', 'error', 'error_description', 'code[]', 'state[x]', '__proto__', 'constructor']
@@ -58,6 +56,8 @@ export async function startFuzzHost (t: Test, answer: (call: FakeCall) => Respon
 
 /** Runs every case, names the one that fails, and holds the heap to what it was after the first fifth. */
 export async function fuzz (t: Test, problems: string[], one: (random: Random) => Promise<string>): Promise<Map<string, number>> {
+  t.comment(`FASTIFY_CLOVER_FUZZ_SEED=${seed} FASTIFY_CLOVER_FUZZ=${cases}`)
+  t.setTimeout(0)
   const seen = new Map<string, number>()
   const warm = Math.floor(cases / 5)
   let before = 0

@@ -15,7 +15,7 @@ import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '..
 import { Mint } from '../../src/testing/simulator/random.js'
 import { realRuntime, type Runtime } from '../../src/runtime.js'
 import { Browser } from '../harness/browser.js'
-import { highTrust, lineStream, lowTrust, ordinaryOptions } from '../harness/host.js'
+import { highTrust, lineStream, lowTrust, ordinaryOptions, schemaController } from '../harness/host.js'
 import { FastTime, Time } from '../harness/time.js'
 import { Canaries, type SecretKind } from './canaries.js'
 import { addVerboseHooks, verboseSerializers, shown } from './log-everything.js'
@@ -72,6 +72,8 @@ export function channelNames (exported: object = everything): string[] {
   const named = JSON.stringify(Object.values(exported)).match(/(?:tracing:)?fastify-clover:[\w:-]+/g) ?? []
   return [...new Set([...Object.values(everything.diagnosticsChannels), ...named])]
 }
+
+const allChannels = channelNames()
 
 /** A host with the plugin and a simulator, and all their output: logs, replies, errors, notices, messages and calls to Clover. */
 export class WatchedHost {
@@ -217,7 +219,7 @@ export async function startWatchedHost (t: Test, variant: Variant, { appId = hig
   host.inner = beside?.inner ?? (variant.sealed ? encryptedStorage(host.raw, { keys }) : host.raw)
   host.storage = quoting(host)
   const logger = { level: 'trace', stream: lineStream(host.logs), ...(variant.verbose && { serializers: verboseSerializers }) }
-  host.app = Fastify({ logger } as FastifyServerOptions)
+  host.app = Fastify({ schemaController, logger } as FastifyServerOptions)
   t.teardown(() => host.app.close())
   if (variant.verbose) addVerboseHooks(host.app)
   await host.app.register(swagger, { openapi: { openapi: '3.1.0', info: { title: 'A host', version: '1' } } })
@@ -225,7 +227,7 @@ export async function startWatchedHost (t: Test, variant: Variant, { appId = hig
     host.heard.add(String(channel))
     host.sawObject('a diagnostics message', message)
   }
-  for (const name of channelNames()) {
+  for (const name of allChannels) {
     subscribe(name, listener)
     t.teardown(() => unsubscribe(name, listener))
   }

@@ -1,3 +1,3 @@
 import { runTogether } from '../harness/together.js'
 
-await runTogether(['events', 'flows', '.'])
+await runTogether(['events', 'flows', 'routes', 'api', '.'])

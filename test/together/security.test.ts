@@ -1,3 +1,3 @@
 import { runTogether } from '../harness/together.js'
 
-await runTogether(['security'], ['fuzz.test.ts', 'fuzz-replies.test.ts', 'flood.test.ts'])
+await runTogether(['security'])
