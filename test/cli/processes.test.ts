@@ -40,8 +40,7 @@ function folderOf (files: Record<string, string>): string {
   return folder
 }
 
-function start (t: Test, args: string[], env: Record<string, string> = {}): Child {
-  const [file = '', ...before] = bundled.command
+function start (t: Test, args: string[], env: Record<string, string> = {}, [file = '', ...before] = bundled.command): Child {
   const child = spawn(file, [...before, ...args], { env: { ...process.env, ...env } })
   t.teardown(() => { child.kill('SIGKILL') })
   const printed = { out: '', err: '' }
@@ -149,7 +148,7 @@ t.test('signals, however many arrive, stop a migration cleanly, and the next run
 
 t.test('a list may come through a pipe, and a stop does not wait for its end', async t => {
   const { clover, app, list, env } = await world(t)
-  const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env)
+  const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, bundled.counted)
   whole.child.stdin.end(list(3))
   t.same(await whole.ended, [0, null], whole.err())
   t.match(whole.reports().at(-1), { total: 3, migrated: 3 })
@@ -195,7 +194,7 @@ t.test('an app that leaves something open, such as a server that it started itse
     'open.mjs': 'export default async fastify => { setInterval(() => {}, 1000); fastify.decorate("clover", { summary: async () => ({ connected: 1 }) }) }',
     'server.mjs': 'import Fastify from "fastify"; const app = Fastify(); await app.listen({ port: 0 })'
   })
-  const open = start(t, ['status', join(folder, 'open.mjs')])
+  const open = start(t, ['status', join(folder, 'open.mjs')], {}, bundled.counted)
   t.same(await open.ended, [0, null])
   t.same(open.reports(), [{ type: 'summary', connected: 1 }])
   t.match(open.err(), /^fastify-clover: the app left something open, .* Close it in a hook onClose\.\n$/)
@@ -213,7 +212,7 @@ t.test('an app that ends the process, or waits for what never comes, is exit cod
   })
   const sentence = 'fastify-clover: the command is not done: the app ended the process, by process.exit() or an error, or waits for something that never comes.\n'
   for (const file of ['ends.mjs', 'never.mjs']) {
-    const job = start(t, ['keep-alive', join(folder, file)])
+    const job = start(t, ['keep-alive', join(folder, file)], {}, file === 'ends.mjs' ? bundled.counted : bundled.command)
     t.same(await job.ended, [1, null])
     t.equal(job.err(), sentence)
   }
