@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
@@ -9,12 +9,12 @@ import t, { type Test } from 'tap'
 import { kRuntime, plugin } from '../../src/plugin.js'
 import { sqliteStorage } from '../../src/storage/index.js'
 import { version } from '../../src/version.js'
-import { bareNode, bundle } from '../harness/bundle.js'
 import { ordinaryOptions, startClover } from '../harness/host.js'
 import { openSqlite } from '../harness/sqlite.js'
 import { Time } from '../harness/time.js'
 import { adoptable } from '../harness/pairs.js'
 import { id } from '../jobs/server-jobs.js'
+import { bundleCommand } from './bundled-command.js'
 
 /*
  * The command line as a shell or Kubernetes runs it: a process with pipes, signals and an exit code.
@@ -30,22 +30,17 @@ interface Child {
   ended: Promise<[code: number | null, signal: string | null]>
 }
 
-/** The code that a process runs. */
-interface Code {
-  /** Starts the command line. */
-  command: string[]
-  /** The modules of an app: the plugin, the adapters, and what opens an SQLite file. */
-  modules: string[]
+const home = t.testdir({})
+const bundled = await bundleCommand(home)
+
+/** A folder with the modules of apps, beside the bundled Fastify. */
+function folderOf (files: Record<string, string>): string {
+  const folder = mkdtempSync(join(home, 'apps-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  return folder
 }
 
-const [main, ...modules] = ['src/cli/main.ts', 'src/plugin.ts', 'src/storage/index.ts', 'test/harness/sqlite.ts'] as const
-const [bundledMain = '', ...bundledModules] = await bundle([main, ...modules], t.testdir())
-/** The sources, whose coverage counts. */
-const sources: Code = { command: [process.execPath, ...process.execArgv, main], modules: modules.map(file => join(process.cwd(), file)) }
-/** The same, which starts in a fraction of the time. */
-const bundled: Code = { command: [...bareNode, '--disable-warning=ExperimentalWarning', bundledMain], modules: bundledModules }
-
-function start (t: Test, args: string[], env: Record<string, string> = {}, { command: [file = '', ...before] }: Code = bundled): Child {
+function start (t: Test, args: string[], env: Record<string, string> = {}, [file = '', ...before] = bundled.command): Child {
   const child = spawn(file, [...before, ...args], { env: { ...process.env, ...env } })
   t.teardown(() => { child.kill('SIGKILL') })
   const printed = { out: '', err: '' }
@@ -72,13 +67,13 @@ async function during ({ out, err, ended }: Child, isSo: () => boolean): Promise
 /** Waits until a process has printed something. */
 const printed = (child: Child, pattern: RegExp) => during(child, () => pattern.test(child.out()))
 
+const url = (file: string) => JSON.stringify(pathToFileURL(file).href)
+
 /** A module whose app has its store in an SQLite file, and lives 340 days later. */
-function appModule ({ modules }: Code): string {
-  const [plugin, storage, sqlite] = modules.map(file => JSON.stringify(pathToFileURL(file).href))
-  return `
-import { kRuntime, plugin } from ${plugin}
-import { sqliteStorage } from ${storage}
-import { openSqlite } from ${sqlite}
+const appModule = `
+import { kRuntime, plugin } from ${url(bundled.plugin)}
+import { sqliteStorage } from ${url(bundled.storage)}
+import { openSqlite } from ${url(bundled.sqlite)}
 
 export default async function (fastify) {
   const { options, file, ahead } = JSON.parse(process.env.TEST_APP)
@@ -87,14 +82,13 @@ export default async function (fastify) {
   await fastify.register(plugin, { ...options, storage: sqliteStorage(database), routes: false, [kRuntime]: { wallClock: () => Date.now() + ahead } })
 }
 `
-}
 
 /** A Clover in this process, an app's module for other processes, and merchants whose refresh tokens are due. */
-async function world (t: Test, { due = 0, code = bundled } = {}) {
+async function world (t: Test, { due = 0 } = {}) {
   const time = new Time()
   const began = time.now()
   const clover = await startClover(t, time)
-  const folder = t.testdir({ 'app.mjs': appModule(code) })
+  const folder = folderOf({ 'app.mjs': appModule })
   const file = join(folder, 'clover.sqlite')
   const { storage, ...options } = ordinaryOptions(clover)
   const database = openSqlite(file)
@@ -112,8 +106,8 @@ async function world (t: Test, { due = 0, code = bundled } = {}) {
 }
 
 t.test('a cron job makes a pass, prints JSON lines and ends by itself with exit code 0', async t => {
-  const { clover, app, env } = await world(t, { due: 3, code: sources })
-  const job = start(t, ['keep-alive', app, '--rate', '100'], env, sources)
+  const { clover, app, env } = await world(t, { due: 3 })
+  const job = start(t, ['keep-alive', app, '--rate', '100'], env)
   t.same(await job.ended, [0, null], job.err())
   t.equal(job.err(), '', 'nothing was left open')
   t.match(job.reports().at(-1), { type: 'summary', due: 3, refreshed: 3, isComplete: true })
@@ -121,8 +115,8 @@ t.test('a cron job makes a pass, prints JSON lines and ends by itself with exit 
 })
 
 t.test('SIGTERM finishes what is in progress, and ends a pass with exit code 1', async t => {
-  const { clover, app, env } = await world(t, { due: 40, code: sources })
-  const job = start(t, ['keep-alive', app, '--rate', '2'], env, sources)
+  const { clover, app, env } = await world(t, { due: 40 })
+  const job = start(t, ['keep-alive', app, '--rate', '2'], env)
   await printed(job, /"refreshed":[1-9]/)
   job.child.kill('SIGTERM')
   t.same(await job.ended, [1, null], job.err())
@@ -153,13 +147,13 @@ t.test('signals, however many arrive, stop a migration cleanly, and the next run
 })
 
 t.test('a list may come through a pipe, and a stop does not wait for its end', async t => {
-  const { clover, app, list, env } = await world(t, { code: sources })
-  const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, sources)
+  const { clover, app, list, env } = await world(t)
+  const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, bundled.counted)
   whole.child.stdin.end(list(3))
   t.same(await whole.ended, [0, null], whole.err())
   t.match(whole.reports().at(-1), { total: 3, migrated: 3 })
 
-  const cut = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, sources)
+  const cut = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env)
   cut.child.stdin.write(`${list(4)}${id(5)},unknown\n`)
   await printed(cut, /"type":"reject"/)
   await during(cut, () => clover.count('token') === 4)
@@ -180,7 +174,7 @@ t.test('who reads the output may leave', async t => {
 })
 
 t.test('wrong usage is one sentence and exit code 2, without a stack trace', async t => {
-  const folder = t.testdir({ 'app.mjs': 'throw new Error("DATABASE_URL is not set")' })
+  const folder = folderOf({ 'app.mjs': 'throw new Error("DATABASE_URL is not set")' })
   for (const [args, says] of [
     [['stats'], /^fastify-clover: stats is no command: did you mean status\?\n$/],
     [['status', join(folder, 'app.mjs')], /^fastify-clover: \S+app\.mjs cannot be loaded: DATABASE_URL is not set\n$/]
@@ -196,11 +190,11 @@ t.test('wrong usage is one sentence and exit code 2, without a stack trace', asy
 })
 
 t.test('an app that leaves something open, such as a server that it started itself, does not keep the command running', async t => {
-  const folder = t.testdir({
+  const folder = folderOf({
     'open.mjs': 'export default async fastify => { setInterval(() => {}, 1000); fastify.decorate("clover", { summary: async () => ({ connected: 1 }) }) }',
     'server.mjs': 'import Fastify from "fastify"; const app = Fastify(); await app.listen({ port: 0 })'
   })
-  const open = start(t, ['status', join(folder, 'open.mjs')], {}, sources)
+  const open = start(t, ['status', join(folder, 'open.mjs')], {}, bundled.counted)
   t.same(await open.ended, [0, null])
   t.same(open.reports(), [{ type: 'summary', connected: 1 }])
   t.match(open.err(), /^fastify-clover: the app left something open, .* Close it in a hook onClose\.\n$/)
@@ -210,7 +204,7 @@ t.test('an app that leaves something open, such as a server that it started itse
 })
 
 t.test('an app that ends the process, or waits for what never comes, is exit code 1 and a sentence', async t => {
-  const folder = t.testdir({
+  const folder = folderOf({
     'ends.mjs': 'export default async () => { process.exit(0) }',
     'never.mjs': 'await new Promise(() => {}); export default async () => {}',
     'later.mjs': 'export default async fastify => { setInterval(() => process.exit(0)); fastify.decorate("clover", { keepAlive: async () => ({ failed: 1, isComplete: true }) }) }',
@@ -218,7 +212,7 @@ t.test('an app that ends the process, or waits for what never comes, is exit cod
   })
   const sentence = 'fastify-clover: the command is not done: the app ended the process, by process.exit() or an error, or waits for something that never comes.\n'
   for (const file of ['ends.mjs', 'never.mjs']) {
-    const job = start(t, ['keep-alive', join(folder, file)], {}, file === 'ends.mjs' ? sources : bundled)
+    const job = start(t, ['keep-alive', join(folder, file)], {}, file === 'ends.mjs' ? bundled.counted : bundled.command)
     t.same(await job.ended, [1, null])
     t.equal(job.err(), sentence)
   }
@@ -232,7 +226,7 @@ t.test('an app that ends the process, or waits for what never comes, is exit cod
 })
 
 t.test('a signal ends a command whose app does not get ready', async t => {
-  const folder = t.testdir({
+  const folder = folderOf({
     'module.mjs': 'setInterval(() => {}, 1000); process.stdout.write("it is loading"); await new Promise(() => {})',
     'plugin.mjs': 'export default async () => { setInterval(() => {}, 1000); process.stdout.write("it is loading"); await new Promise(() => {}) }; export const options = { pluginTimeout: 0 }'
   })

@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { memoryStorage, encryptedStorage, type CloverStorage } from '../../src/storage/index.js'
@@ -8,6 +7,7 @@ import type { CloverOptions } from '../../src/options/options.js'
 import { kRuntime, plugin } from '../../src/plugin.js'
 import { realRuntime } from '../../src/runtime.js'
 import { heartbeatOf } from '../../src/tokens/heartbeat.js'
+import { bundle } from '../harness/bundle.js'
 import { lineStream, merchantA, ordinaryOptions, startClover } from '../harness/host.js'
 import { Time } from '../harness/time.js'
 import { adoptable } from '../harness/pairs.js'
@@ -68,7 +68,9 @@ t.test('an adapter without list gets one warning, which names the consequence an
 })
 
 t.test('a cron job that does not close its server ends by itself, and its store gets no call that it did not ask for', async t => {
-  const job = fork(join(import.meta.dirname, 'cron-job.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const [file = ''] = await bundle(['test/jobs/cron-job.ts'], t.testdir({}))
+  const { NODE_OPTIONS, NODE_V8_COVERAGE, ...env } = process.env
+  const job = fork(file, { execArgv: ['--disable-warning=ExperimentalWarning'], env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   t.teardown(() => job.kill())
   const reports: unknown[] = []
   job.on('message', report => reports.push(report))

@@ -9,8 +9,10 @@ import { createClient, RESP_TYPES } from 'redis'
 import t, { type Test } from 'tap'
 import { encryptedStorage, mysqlStorage, postgresStorage, redisStorage, sqliteStorage, sqlStorage, type CloverStorage } from '../../src/storage/index.js'
 import { findPrivateServers } from '../faults/private-servers.js'
+import { startClover } from '../harness/host.js'
 import { findPostgres, findRedis, uniqueName } from '../harness/services.js'
 import { sqliteClients } from '../harness/sqlite.js'
+import { Time } from '../harness/time.js'
 import { collect, startDoctorHost } from './doctor-host.js'
 import { startStandby } from './postgres-standby.js'
 
@@ -22,12 +24,20 @@ const postgres = await findPostgres()
 const redis = await findRedis()
 const [privatePostgres, privateRedis, privateMariadb] = ['postgres', 'redis', 'mariadb'].map(kind => findPrivateServers().find(server => server.kind === kind))
 
-/** What is found about a store, without what is in order. */
+const simulator = await startClover(t, new Time())
+
+/** A host with a store: what is found about it, without what is in order. */
+async function watch (t: Test, storage: CloverStorage): Promise<() => Promise<string[]>> {
+  const { app } = await startDoctorHost(t, { simulator, listens: false, options: { storage } })
+  return async () => {
+    const findings = (await collect(app.clover.diagnose())).filter(({ check }) => check.startsWith('storage') || check === 'records')
+    t.equal(new Set(findings.map(({ check }) => check)).size, 7, 'every check of the store')
+    return findings.filter(({ status }) => status !== 'ok').map(({ check, status, message }) => `${check} ${status}: ${message}`)
+  }
+}
+
 async function complaintsAbout (t: Test, storage: CloverStorage): Promise<string[]> {
-  const { app } = await startDoctorHost(t, { listens: false, options: { storage } })
-  const findings = (await collect(app.clover.diagnose())).filter(({ check }) => check.startsWith('storage') || check === 'records')
-  t.equal(new Set(findings.map(({ check }) => check)).size, 7, 'every check of the store')
-  return findings.filter(({ status }) => status !== 'ok').map(({ check, status, message }) => `${check} ${status}: ${message}`)
+  return await (await watch(t, storage))()
 }
 
 /** A pool of PostgreSQL; `settings` are those of its sessions. */
@@ -117,7 +127,7 @@ t.test('Redis: each setting, with both clients', { skip: privateRedis?.skip ?? t
     for (const client of [nodeRedis, withMaps]) client.destroy()
   })
   for (const [name, client] of [['ioredis', ioredis], ['node-redis', nodeRedis], ['node-redis with maps', withMaps]] as const) {
-    const look = () => complaintsAbout(t, redisStorage(client, { prefix: `${name}:` }))
+    const look = await watch(t, redisStorage(client, { prefix: `${name}:` }))
     await ioredis.config('SET', 'appendfsync', 'always')
     t.same(await look(), [], name)
     await ioredis.config('SET', 'appendfsync', 'everysec')
@@ -157,7 +167,7 @@ t.test('MariaDB: each setting', { skip: privateMariadb?.skip ?? true }, async t 
   if (server === undefined) return
   const pool = mysql.createPool({ uri: `mysql://root@127.0.0.1:${server.port}/mysql`, connectionLimit: 4 })
   t.teardown(() => pool.end())
-  const look = () => complaintsAbout(t, mysqlStorage(pool))
+  const look = await watch(t, mysqlStorage(pool))
   t.same(await look(), [])
   await pool.query('SET GLOBAL innodb_flush_log_at_trx_commit = 2')
   t.match(await look(), [/^storage-durability warning: MySQL has innodb_flush_log_at_trx_commit 2/])
@@ -171,9 +181,10 @@ t.test('SQLite: each mode, with each client', async t => {
   for (const [index, { name, open }] of sqliteClients().entries()) {
     const database = open(join(folder, `${index}.sqlite`))
     t.teardown(() => { database.close() })
+    const look = await watch(t, sqliteStorage(database))
     const with_ = async (pragmas: string) => {
       database.exec(pragmas)
-      return await complaintsAbout(t, sqliteStorage(database))
+      return await look()
     }
     t.same(await with_('PRAGMA synchronous = FULL'), [], `${name}: a rollback journal`)
     t.same(await with_('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'), [], name)

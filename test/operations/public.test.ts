@@ -8,11 +8,22 @@ import type { Manners, Passed } from './reverse-proxy.js'
 
 const publicChecks = ['public-address', 'launch', 'launch-cookie', 'launch-cache', 'callback', 'refresh-guard', 'webhook']
 
-/** The complaints about the public addresses behind a proxy with these manners. */
+/** A host behind a proxy whose manners change: what is found about the public addresses with each of them. */
+async function startBehind (t: Test, options: DoctorHostOptions = {}) {
+  const host = await startDoctorHost(t, { proxy: {}, ...options })
+  const { tls = false } = host.proxy.manners
+  const behind = async (manners: Omit<Manners, 'tls'>) => {
+    host.proxy.manners = { ...manners, tls }
+    const findings = await host.diagnose()
+    return { findings, wrong: complaints(findings) }
+  }
+  return { ...host, behind }
+}
+
+/** What is found about the public addresses behind a proxy with these manners. */
 async function behind (t: Test, proxy: Manners, options: DoctorHostOptions = {}) {
-  const host = await startDoctorHost(t, { proxy, ...options })
-  const findings = await host.diagnose()
-  return { ...host, findings, wrong: complaints(findings) }
+  const host = await startBehind(t, { proxy, ...options })
+  return { ...host, ...await host.behind(proxy) }
 }
 
 /** An answer with one header changed; `undefined` removes it. */
@@ -87,31 +98,34 @@ t.test('servers that run with another baseUrl, app, environment or trust than th
 })
 
 t.test('a redirect that something has changed on its way', async t => {
-  const changed = async (change: (to: URL) => void, options?: DoctorHostOptions) => {
+  const high = await startBehind(t)
+  const low = await startBehind(t, { appId: lowTrust })
+  const changed = async (change: (to: URL) => void, { behind } = high) => {
     const answer = withHeader('location', location => {
       const to = new URL(location)
       change(to)
       return to.href
     })
-    return (await behind(t, { answer }, options)).findings.launch
+    return (await behind({ answer })).findings.launch
   }
   t.match(await changed(to => { to.searchParams.delete('state') }), { status: 'error', message: /lost its state/ })
   t.match(await changed(to => { to.searchParams.delete('redirect_uri') }), { status: 'error', message: /back to none/ })
   t.match(await changed(to => { to.searchParams.set('redirect_uri', 'not a URL') }), { status: 'error', message: /back to none/ })
-  t.match(await changed(to => { to.searchParams.delete('code_challenge') }, { appId: lowTrust }), { status: 'error', message: /without PKCE/ })
+  t.match(await changed(to => { to.searchParams.delete('code_challenge') }, low), { status: 'error', message: /without PKCE/ })
   t.match(await changed(to => { to.hostname = 'evil.example' }), { status: 'error', message: /a redirect to http:\/\/evil\.example/ })
 })
 
 t.test('a page in front of the routes: a log-in, a maintenance page, a wall', async t => {
-  const loggedOut = await behind(t, { instead: () => ({ status: 302, headers: { location: '/login?next=%2Fclover' }, body: '' }) })
+  const { behind } = await startBehind(t)
+  const loggedOut = await behind({ instead: () => ({ status: 302, headers: { location: '/login?next=%2Fclover' }, body: '' }) })
   t.match(loggedOut.findings, {
     launch: { status: 'error', message: /a redirect to http:\/\/127\.0\.0\.1:\d+\/login, and not/ }, callback: { status: 'error', message: /\/login,/ }, webhook: { status: 'error', message: /\/login,/ }, 'refresh-guard': { status: 'ok' }
   })
-  const page = await behind(t, { instead: () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>Hello</h1>'.repeat(30_000) }) })
+  const page = await behind({ instead: () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>Hello</h1>'.repeat(30_000) }) })
   t.match(page.findings, { launch: { status: 'error', message: /status 200/ }, callback: { status: 'error' }, webhook: { status: 'error', message: /takes events/ }, 'refresh-guard': { status: 'error' } })
-  const wall = await behind(t, { instead: () => ({ status: 401, headers: { 'www-authenticate': 'Basic' }, body: '' }) })
+  const wall = await behind({ instead: () => ({ status: 401, headers: { 'www-authenticate': 'Basic' }, body: '' }) })
   t.match(wall.findings, { launch: { status: 'error', fix: /Let everybody reach/ }, callback: { status: 'error', fix: /Let everybody reach/ }, webhook: { status: 'error', message: /closed to strangers/ }, 'refresh-guard': { status: 'ok' } })
-  const forbidden = await behind(t, { instead: () => ({ status: 403, headers: {}, body: '' }) })
+  const forbidden = await behind({ instead: () => ({ status: 403, headers: {}, body: '' }) })
   t.match(forbidden.findings, { launch: { fix: /Let everybody reach/ }, callback: { fix: /Let everybody reach/ }, webhook: { status: 'warning', message: /closed to strangers/ }, 'refresh-guard': { status: 'ok' } })
 })
 
@@ -126,8 +140,9 @@ t.test('a proxy that takes a flag from the state cookie, or the cookie itself', 
     [() => undefined, /has no state cookie/],
     [() => 'other=1', /has no state cookie/]
   ]
+  const secure = await startBehind(t, { proxy: { tls: true } })
   for (const [change, words] of faults) {
-    const { findings, wrong } = await behind(t, { tls: true, answer: withHeader('set-cookie', change) })
+    const { findings, wrong } = await secure.behind({ answer: withHeader('set-cookie', change) })
     t.match(findings['launch-cookie'], { status: 'error', message: words, fix: /Set-Cookie/ })
     t.equal(wrong.length, 1, 'nothing else is wrong')
   }
@@ -136,6 +151,7 @@ t.test('a proxy that takes a flag from the state cookie, or the cookie itself', 
 })
 
 t.test('a cache in front of the launch', async t => {
+  const { behind } = await startBehind(t)
   const kept = new Map<string, Passed>()
   const caching: Manners = {
     instead: ({ method, url }) => method === 'GET' ? kept.get(String(url)) : undefined,
@@ -144,32 +160,34 @@ t.test('a cache in front of the launch', async t => {
       return passed
     }
   }
-  t.match((await behind(t, caching)).findings['launch-cache'], { status: 'error', message: /the same state/ })
+  t.match((await behind(caching)).findings['launch-cache'], { status: 'error', message: /the same state/ })
   const signs: Array<Record<string, string>> = [{ age: '7' }, { 'x-cache': 'MISS, HIT' }, { 'x-cache': 'Hit from cloudfront' }, { 'cf-cache-status': 'HIT' }, { 'cache-status': 'edge; hit' }]
   for (const headers of signs) {
-    const { findings } = await behind(t, { answer: passed => ({ ...passed, headers: { ...passed.headers, ...headers } }) })
+    const { findings } = await behind({ answer: passed => ({ ...passed, headers: { ...passed.headers, ...headers } }) })
     t.match(findings['launch-cache'], { status: 'error', message: /came from a cache/ }, JSON.stringify(headers))
   }
   for (const headers of [{ age: '0' }, { 'x-cache': 'MISS' }, { 'cf-cache-status': 'DYNAMIC' }, { 'x-cache': 'TCP_MISS from whitehit' }]) {
-    t.same((await behind(t, { answer: passed => ({ ...passed, headers: { ...passed.headers, ...headers } }) })).wrong, [], JSON.stringify(headers))
+    t.same((await behind({ answer: passed => ({ ...passed, headers: { ...passed.headers, ...headers } }) })).wrong, [], JSON.stringify(headers))
   }
   for (const change of [() => undefined, () => 'public, max-age=60']) {
-    t.match((await behind(t, { answer: withHeader('cache-control', change) })).findings['launch-cache'], { status: 'error', message: /lost its Cache-Control/ })
+    t.match((await behind({ answer: withHeader('cache-control', change) })).findings['launch-cache'], { status: 'error', message: /lost its Cache-Control/ })
   }
   let launches = 0
-  const unsteady = await behind(t, { answer: (passed, { url }) => url === '/clover/launch' && ++launches === 3 ? { ...passed, status: 301 } : passed })
+  const unsteady = await behind({ answer: (passed, { url }) => url === '/clover/launch' && ++launches === 3 ? { ...passed, status: 301 } : passed })
   t.match(unsteady.findings['launch-cache'], { status: 'error' }, 'the second answer is another')
 })
 
 t.test('the callback: its query arrives, and it is the plugin that answers', async t => {
-  const dropped = await behind(t, { path: url => url.replace(/\?.*/, '') })
+  const { behind } = await startBehind(t)
+  const withImplicitFlow = await startBehind(t, { options: { flow: 'v1', dangerouslyUseImplicitFlow: true } })
+  const dropped = await behind({ path: url => url.replace(/\?.*/, '') })
   t.match(dropped.findings.callback, { status: 'error', message: /status 400: the query did not arrive/ })
   t.same(dropped.wrong.length, 1)
-  const rewritten = await behind(t, { answer: withHeader('location', location => location.replace('/clover/callback?', '/other/callback?')) })
+  const rewritten = await behind({ answer: withHeader('location', location => location.replace('/clover/callback?', '/other/callback?')) })
   t.match(rewritten.findings.callback, { status: 'error', message: /a redirect to/ })
-  const implicit = await behind(t, { answer: (passed, { url }) => String(url).includes('callback') ? { ...passed, status: 404 } : passed }, { options: { flow: 'v1', dangerouslyUseImplicitFlow: true } })
+  const implicit = await withImplicitFlow.behind({ answer: (passed, { url }) => String(url).includes('callback') ? { ...passed, status: 404 } : passed })
   t.match(implicit.findings.callback, { status: 'error', message: /status 404/ })
-  const cached = await behind(t, { answer: withHeader('cache-control', () => undefined) }, { options: { flow: 'v1', dangerouslyUseImplicitFlow: true } })
+  const cached = await withImplicitFlow.behind({ answer: withHeader('cache-control', () => undefined) })
   t.match(cached.findings.callback, { status: 'error', message: /status 200/ })
 })
 
@@ -194,13 +212,13 @@ t.test('a public address that does not answer: wrong in any case, or only not th
 })
 
 t.test('an address that limits its visitors, or that fails in between, is not judged', async t => {
+  const { proxy, diagnose, behind } = await startBehind(t)
   for (const [status, words] of [[429, /limits its visitors/], [503, /does not reach the app/]] as const) {
     let seen = 0
-    const { findings, wrong } = await behind(t, { instead: () => seen++ === 0 ? { status: 200, headers: {}, body: '' } : { status, headers: {}, body: '' } })
+    const { findings, wrong } = await behind({ instead: () => seen++ === 0 ? { status: 200, headers: {}, body: '' } : { status, headers: {}, body: '' } })
     for (const check of publicChecks.slice(1)) t.match(findings[check], { status: 'not-checked', message: words }, check)
     t.same(wrong, [])
   }
-  const { proxy, diagnose } = await startDoctorHost(t, { proxy: {} })
   let seen = 0
   proxy.manners.instead = request => {
     if (seen++ > 0) request.socket.destroy()
@@ -229,7 +247,6 @@ t.test('routes that are off are not asked; without any, there is no address', as
 })
 
 t.test('refresh: a guard that refuses, in whatever hook and words, is in order', async t => {
-  const refuse = (status: number, body: object = {}) => async (_request: unknown, reply: { code (status: number): { send (body: object): unknown } }) => reply.code(status).send(body)
   const routes: Array<NonNullable<CloverRoutes['refresh']>> = [
     { onRequest: guard }, { preParsing: async () => { throw Object.assign(new Error('no'), { statusCode: 403 }) } }, { preValidation: guard }, { preHandler: guard },
     { onRequest: async (_request, reply) => await reply.redirect('/login') }
@@ -238,9 +255,10 @@ t.test('refresh: a guard that refuses, in whatever hook and words, is in order',
     const { diagnose } = await startDoctorHost(t, { routes: { refresh } })
     t.match((await diagnose())['refresh-guard'], { status: 'ok', message: /refuses a stranger/ }, String(index))
   }
-  for (const status of [400, 404, 405]) {
-    const { diagnose } = await startDoctorHost(t, { routes: { refresh: { onRequest: refuse(status) as never } } })
-    t.match((await diagnose())['refresh-guard'], { status: 'warning', message: /cannot be seen/, fix: /401 or 403/ }, 'an error handler may answer the same')
+  let status = 0
+  const unclear = await startDoctorHost(t, { routes: { refresh: { onRequest: async (_request, reply) => await reply.code(status).send({}) } } })
+  for (status of [400, 404, 405]) {
+    t.match((await unclear.diagnose())['refresh-guard'], { status: 'warning', message: /cannot be seen/, fix: /401 or 403/ }, 'an error handler may answer the same')
   }
   const operators = await startDoctorHost(t, { routes: { launch: false, callback: false, refresh: { onRequest: async (_request, reply) => await reply.redirect('/login') } } })
   t.match((await operators.diagnose())['refresh-guard'], { status: 'ok', message: /a redirect to .*\/login/ })
@@ -258,23 +276,28 @@ t.test('refresh: a guard that lets a stranger through is an error, and the stran
   t.equal(clover.count('refresh'), 0)
   const addsCredentials = await startDoctorHost(t, { routes: { refresh: { onRequest: async request => { request.headers.authorization = 'added' } } } })
   t.match((await addsCredentials.diagnose())['refresh-guard'], { status: 'error' })
-  const ownErrors = (reply: (error: Error) => { status: number, headers?: Record<string, string>, body?: object }) => (app: { setErrorHandler (handler: (error: Error, request: unknown, answer: { code (status: number): { headers (headers: object): { send (body: object): unknown } } }) => unknown): unknown }) => {
-    app.setErrorHandler((error, _request, answer) => {
-      const { status, headers = {}, body = {} } = reply(error)
-      return answer.code(status).headers(headers).send(body)
-    })
-  }
-  const through: Array<[Parameters<typeof ownErrors>[0], string]> = [
+  type Reply = (error: Error) => { status: number, headers?: Record<string, string>, body?: object }
+  let reply: Reply = () => ({ status: 500 })
+  const ownErrors = await startDoctorHost(t, {
+    routes: { refresh: { onRequest: async () => {} } },
+    before: app => {
+      app.setErrorHandler((error: Error, _request, answer) => {
+        const { status, headers = {}, body = {} } = reply(error)
+        return answer.code(status).headers(headers).send(body)
+      })
+    }
+  })
+  const through: Array<[Reply, string]> = [
     [() => ({ status: 409 }), 'error'],
     [() => ({ status: 200 }), 'error'],
     [() => ({ status: 400, body: { code: 'FST_CLOVER_NOT_CONNECTED' } }), 'error'],
     [error => 'launchUrl' in error ? { status: 302, headers: { location: String(error.launchUrl) } } : { status: 400 }, 'error'],
     [error => 'launchUrl' in error ? { status: 404 } : { status: 400 }, 'warning'],
-    ...[400, 404, 422, 500].map((status): [Parameters<typeof ownErrors>[0], string] => [() => ({ status }), 'warning'])
+    ...[400, 404, 422, 500].map((status): [Reply, string] => [() => ({ status }), 'warning'])
   ]
-  for (const [reply, status] of through) {
-    const host = await startDoctorHost(t, { routes: { refresh: { onRequest: async () => {} } }, before: ownErrors(reply) as never })
-    t.match((await host.diagnose())['refresh-guard'], { status }, reply.toString())
+  for (const [given, status] of through) {
+    reply = given
+    t.match((await ownErrors.diagnose())['refresh-guard'], { status }, reply.toString())
   }
 })
 

@@ -2,11 +2,17 @@ import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { withDurability, type DurabilityReport } from '../../src/storage/durability.js'
 import { encryptedStorage, memoryStorage, type Installation } from '../../src/storage/index.js'
-import { merchantA, merchantB } from '../harness/host.js'
+import { merchantA, merchantB, startClover } from '../harness/host.js'
+import { Time } from '../harness/time.js'
 import { rightStorage, type Data } from '../testing/broken.js'
 import { brokenWrites } from '../testing/broken-writes.js'
-import { breaking, lookAt, storageChecks } from './broken-store.js'
+import { breaking, lookAt as lookAtOne, storageChecks } from './broken-store.js'
 import { collect, complaints, startDoctorHost, type DoctorHostOptions } from './doctor-host.js'
+
+const simulator = await startClover(t, new Time())
+
+/** The findings about a store, with the Clover of this file. */
+const lookAt: typeof lookAtOne = async (t, storage, more) => await lookAtOne(t, storage, { simulator, ...more })
 
 /** The error that a broken store gets, and the checks that are not tried then. Nothing is left in it. */
 async function breaks (t: Test, check: string, message: RegExp, how: Parameters<typeof breaking>[0], isEmpty = true): Promise<void> {
@@ -188,7 +194,7 @@ t.test('each record that cannot be used is counted, and some are named', async t
 t.test('the durability of each kind of store, by what it says', async t => {
   const judge = async (report: DurabilityReport | Error | undefined, more: DoctorHostOptions = {}) => {
     const storage = report === undefined ? rightStorage() : withDurability(rightStorage(), async () => { if (report instanceof Error) throw report; return report })
-    const host = await startDoctorHost(t, { listens: false, options: { storage, callTimeout: 300 }, ...more })
+    const host = await startDoctorHost(t, { simulator, listens: false, options: { storage, callTimeout: 300 }, ...more })
     return (await collect(host.app.clover.diagnose())).filter(({ check }) => check === 'storage-durability').map(({ status, message }) => `${status}: ${message}`)
   }
   const one = (store: string, settings: Record<string, string>) => judge({ store, servers: [settings] })

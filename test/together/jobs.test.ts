@@ -1,3 +1,3 @@
 import { runTogether } from '../harness/together.js'
 
-await runTogether(['jobs'])
+await runTogether(['jobs', 'operations'])
