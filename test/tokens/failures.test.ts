@@ -11,10 +11,12 @@ t.test('a valid token is served while Clover is down, and Clover is called less 
   const { accessToken } = await connect()
   clover.intercept = () => unclear('status 503')
   await leap(1441)
+  const tokens = new Set<string>()
   for (let i = 0; i < 280; i++) {
-    t.equal(await accessTokens.accessToken(merchantId), accessToken)
+    tokens.add(await accessTokens.accessToken(merchantId))
     await advance(1000, 500)
   }
+  t.same([...tokens], [accessToken])
   t.ok(clover.count('refresh') >= 6 && clover.count('refresh') <= 30, `${clover.count('refresh')} calls`)
 })
 
