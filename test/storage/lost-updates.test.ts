@@ -19,7 +19,7 @@ import { countUp, type Count, type Told } from './counter.js'
 
 const processes = 3
 /** How often each of them counts. Without a write-ahead log each time takes several waits for the disk. */
-const increments = { DELETE: share(15, 30), WAL: share(60, 200), others: share(40, 60) }
+const increments = { DELETE: 30, WAL: share(60, 200), others: share(40, 60) }
 
 const [counter = ''] = await bundle(['test/storage/counter.ts'], join('node_modules/.cache/fastify-clover-counter', String(process.pid)))
 t.teardown(() => rm(dirname(counter), { recursive: true }))
