@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,10 +10,11 @@ import { build } from 'esbuild'
  * module for each entry and a few that entries share, without comments; and what they use of TypeBox becomes one. The types of TypeBox stay in the
  * dependency.
  *
- * --no-types: only what runs, which takes a moment; --sourceMap: maps to the sources, which are not published.
+ * --no-types: only what runs, which takes a moment; --types-only: only the types, beside what is there, and without a check of the sources, which is what
+ * most of the time goes to; --sourceMap: maps to the sources, which are not published.
  */
 
-const { values: flags } = parseArgs({ options: { 'no-types': { type: 'boolean' }, sourceMap: { type: 'boolean' } } })
+const { values: flags } = parseArgs({ options: { 'no-types': { type: 'boolean' }, 'types-only': { type: 'boolean' }, sourceMap: { type: 'boolean' } } })
 const root = resolve(import.meta.dirname, '..')
 const [src, dist] = [join(root, 'src'), join(root, 'dist')]
 const { version } = createRequire(import.meta.url)('../package.json')
@@ -85,24 +86,43 @@ function placeFrom (file, other) {
 }
 
 /** The declarations that a host can come to from an entry: the others are the insides' own. */
-function publishedTypes () {
+function publishedTypes (folder) {
   const reached = new Set()
   const visit = file => {
     if (reached.has(file)) return
     reached.add(file)
     for (const [, other] of readFileSync(file, 'utf8').matchAll(/(?:from|import\() ?["'](\.[^"']+)\.js["']/g)) visit(join(dirname(file), `${other}.d.ts`))
   }
-  for (const entry of ['index', 'storage/index', 'testing/index']) visit(join(dist, `${entry}.d.ts`))
+  for (const entry of ['index', 'storage/index', 'testing/index']) visit(join(folder, `${entry}.d.ts`))
   return reached
+}
+
+/** Makes the declarations in a folder. */
+function makeTypes (folder, ...settings) {
+  const { status } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', src, '--outDir', folder, ...settings], { stdio: 'inherit' })
+  if (status !== 0) process.exit(1)
+  const published = publishedTypes(folder)
+  for (const file of filesOf(folder, '.d.ts')) if (!published.has(file)) rmSync(file)
+}
+
+if (flags['types-only']) {
+  const made = join(root, 'node_modules/.cache/fastify-clover-types', String(process.pid))
+  makeTypes(made, '--noCheck')
+  const names = filesOf(made, '.d.ts').map(file => relative(made, file))
+  for (const file of existsSync(dist) ? filesOf(dist, '.d.ts') : []) if (!names.includes(relative(dist, file))) rmSync(file)
+  // The first entry comes last: where it is new, the others are.
+  for (const name of [...names.filter(name => name !== 'index.d.ts'), 'index.d.ts']) {
+    mkdirSync(dirname(join(dist, name)), { recursive: true })
+    writeFileSync(join(dist, name), readFileSync(join(made, name)))
+  }
+  rmSync(made, { recursive: true })
+  process.exit()
 }
 
 const outputs = [...await ownModules(), [join(dist, 'schemas.js'), await schemasModule()]]
 if (!flags['no-types']) {
   rmSync(dist, { recursive: true, force: true })
-  const { status } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', src], { stdio: 'inherit' })
-  if (status !== 0) process.exit(1)
-  const published = publishedTypes()
-  for (const file of filesOf(dist, '.d.ts')) if (!published.has(file)) rmSync(file)
+  makeTypes(dist)
 }
 for (const file of filesOf(dist, '.js')) rmSync(file)
 for (const [file, text] of outputs) {

@@ -40,8 +40,9 @@ export async function refusal (t: Test, changes: Record<string, unknown>): Promi
   const error = await boot(t, optionsWith(changes))
   const label = inspect(changes, { depth: 3 })
   if (error === undefined) throw new Error(`accepted: ${label}`)
-  t.ok(isCloverError(error, 'FST_CLOVER_INVALID_OPTIONS'), `${label}: ${error.message}`)
-  t.notMatch(inspect(error), /CANARY/, `${label} is not told`)
+  // Hundreds of times: an assertion only where something is wrong.
+  if (!isCloverError(error, 'FST_CLOVER_INVALID_OPTIONS')) t.fail(`${label}: ${error.message}`)
+  if (inspect(error).includes('CANARY')) t.fail(`${label} is told`)
   return error.message
 }
 

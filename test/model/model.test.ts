@@ -1,4 +1,5 @@
 import t from 'tap'
+import { share } from '../harness/share.js'
 import { mutants } from './mutants.js'
 import { doubtAtBeginning, theRules, withoutDoubt } from './rules.js'
 import { search } from './search.js'
@@ -8,18 +9,21 @@ import { forMutants, limits, small } from './worlds.js'
  * The rules of the refresh protocol, as a model: every state of small worlds. `npm run model` goes through large ones. See README.md.
  */
 
+/** The short share ends in the worlds of three faults with refusals and leases, which have 150,000 states, and where a mutant has long been seen. */
+const most: Partial<Record<string, number>> = share({ 'three late requests, refusals or leases': 20_000, 'late requests, refusals and leases': 20_000 }, {})
+
 for (const [name, setting] of Object.entries(small)) {
   t.test(`P1 to P7 hold: ${name}`, async t => {
-    const { states, isComplete, seconds, violations } = search(setting, theRules)
+    const { states, isComplete, seconds, violations } = search(setting, theRules, most[name])
     for (const trace of violations.values()) t.fail(trace.join('\n'))
-    t.ok(isComplete)
+    t.equal(isComplete, most[name] === undefined)
     t.comment(`${states} states in ${seconds.toFixed(2)} s`)
   })
 }
 
 for (const { name, leftOut, world, violates } of mutants.filter(({ isSlow }) => !isSlow)) {
   t.test(`it is seen if rule ${name}`, async t => {
-    const { violations } = search(forMutants[world], { ...theRules, [leftOut]: false })
+    const { violations } = search(forMutants[world], { ...theRules, [leftOut]: false }, most[world])
     t.same([...violations.keys()], violates, [...violations.values()].map(trace => trace.join('\n')).join('\n'))
   })
 }

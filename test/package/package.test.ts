@@ -4,16 +4,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import ts from 'typescript'
 import { cloverSimulator } from '../../src/testing/index.js'
-import { share } from '../harness/share.js'
+import { isLong, share } from '../harness/share.js'
+import { buildTypes } from '../harness/types.js'
 
 /*
- * The package as a stranger gets it: packed, installed into an empty project, and used there. `npm test` builds it first.
+ * The package as a stranger gets it: packed, installed into an empty project, and used there. `npm test` builds what runs of it first.
  */
 
 const run = promisify(execFile)
 const root = process.cwd()
-const npm = (args: string[], cwd: string) => run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, timeout: 110_000, shell: process.platform === 'win32' })
+// Without tap's loader, which a stranger does not have.
+const { NODE_OPTIONS, NODE_V8_COVERAGE, ...env } = process.env
+const npm = (args: string[], cwd: string) => run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env, timeout: 110_000, shell: process.platform === 'win32' })
 
 /** A host in ten lines, without anything but the package and Fastify. */
 const host = `
@@ -66,6 +70,8 @@ export default async function (fastify) {
   await fastify.register(clover, { environment, appId, appSecret, storage: memoryStorage(), routes: false })
 }`
 
+const common = { target: 'ES2022', lib: ['ES2023'], strict: true, skipLibCheck: false, exactOptionalPropertyTypes: true, types: ['node'] }
+
 /** How TypeScript hosts are set up, and the files of each. The last finds types as TypeScript did before packages had `exports`. */
 const kinds = {
   nodenext: { files: ['host.mts', 'host.cts', 'require.cts'], settings: { module: 'nodenext' } },
@@ -78,6 +84,7 @@ const answers = { launch: 302, orders: 'FST_CLOVER_NOT_CONNECTED', isOurs: false
 t.test('the packed package works in an empty project, from ESM and by require', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'fastify-clover-package-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await buildTypes()
   await npm(['pack', '--ignore-scripts', '--pack-destination', folder], root)
   const tarball = (await readdir(folder)).find(name => name.endsWith('.tgz'))
   const project = join(folder, 'project')
@@ -88,7 +95,7 @@ t.test('the packed package works in an empty project, from ESM and by require', 
   for (const [name, code] of Object.entries(hosts)) await writeFile(join(project, name), code)
 
   const start = async (name: string) => {
-    const { stdout, stderr } = await run(process.execPath, [name], { cwd: project, timeout: 30_000 })
+    const { stdout, stderr } = await run(process.execPath, [name], { cwd: project, env, timeout: 30_000 })
     t.equal(stderr, '', `${name} prints no warning`)
     return JSON.parse(stdout)
   }
@@ -105,12 +112,13 @@ t.test('the packed package works in an empty project, from ESM and by require', 
     await writeFile(join(project, 'app.mjs'), app)
     await writeFile(join(project, 'legacy.csv'), ['merchantId,legacyToken', ...merchants.map(merchantId => `${merchantId},${simulator.legacyToken({ merchantId })}`)].join('\n'))
     const command = async (...args: string[]) => {
-      const env = { ...process.env, TEST_APP: JSON.stringify({ environment: simulator.environment, appId, appSecret }), NODE_OPTIONS: '', _TAPJS_PROCESSINFO_COVERAGE_: '0' }
-      const { code = 0, stdout, stderr } = await run('npx', ['--no-install', 'fastify-clover', ...args], { cwd: project, env, timeout: 60_000, shell: process.platform === 'win32' }).catch(error => error)
+      const { code = 0, stdout, stderr } = await run(join(project, 'node_modules/.bin/fastify-clover'), args, { cwd: project, env: { ...env, TEST_APP: JSON.stringify({ environment: simulator.environment, appId, appSecret }) }, timeout: 60_000, shell: process.platform === 'win32' }).catch(error => error)
       t.equal(stderr, '', `${args.join(' ')} prints no warning`)
       return { code, last: stdout.trim().split('\n').at(-1) }
     }
-    t.same(await command('--version'), { code: 0, last: JSON.parse(await readFile('package.json', 'utf8')).version })
+    const { version } = JSON.parse(await readFile('package.json', 'utf8'))
+    t.same(await command('--version'), { code: 0, last: version })
+    t.equal((await run('npx', ['--no-install', 'fastify-clover', '--version'], { cwd: project, env, timeout: 60_000, shell: process.platform === 'win32' })).stdout.trim(), version, 'npx finds it too')
     const pass = await command('keep-alive', 'app.mjs')
     t.match([pass.code, JSON.parse(pass.last)], [0, { type: 'summary', due: 0, isComplete: true }])
     const moved = await command('migrate', 'app.mjs', 'legacy.csv', '--rate', '1000')
@@ -125,21 +133,16 @@ t.test('the packed package works in an empty project, from ESM and by require', 
       const place = join(project, name)
       await mkdir(place)
       for (const file of files) await cp(`test/package/${file.startsWith('host') ? 'host' : 'require'}.ts.txt`, join(place, file))
-      await writeFile(join(place, 'tsconfig.json'), JSON.stringify({
-        compilerOptions: {
-          target: 'ES2022',
-          lib: ['ES2023'],
-          strict: true,
-          skipLibCheck: false,
-          exactOptionalPropertyTypes: true,
-          types: ['node'],
-          typeRoots: [join(root, 'node_modules/@types')],
-          ...settings
-        },
-        files
-      }))
-      const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', place], { cwd: place }).catch(error => error)
-      t.equal(stdout, '', `${name} compiles`)
+      const compilerOptions = { ...common, typeRoots: [join(root, 'node_modules/@types')], ...settings }
+      const { options, errors } = ts.convertCompilerOptionsFromJson(compilerOptions, place)
+      const program = ts.createProgram(files.map(file => join(place, file)), options)
+      // The full share checks every library. The short one checks the files of the host and of the package, and of the libraries what these use.
+      const checked = program.getSourceFiles().filter(({ fileName }) => isLong || !fileName.includes('/node_modules/') || fileName.includes('/node_modules/fastify-clover/'))
+      t.ok(checked.some(({ fileName }) => fileName.endsWith('/node_modules/fastify-clover/dist/index.d.ts')))
+      const wrong = [...errors, ...program.getOptionsDiagnostics(), ...program.getGlobalDiagnostics(), ...checked.flatMap(file => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)])]
+      t.equal(ts.formatDiagnostics(wrong, { getCurrentDirectory: () => place, getCanonicalFileName: name => name, getNewLine: () => '\n' }), '', `${name} compiles`)
+      // One by one: before it emits all at once, the compiler checks all that there is.
+      for (const file of files) program.emit(program.getSourceFile(join(place, file)))
       for (const file of files) {
         const compiled = join(name, file.replace(/ts$/, 'js'))
         t.same(await start(compiled), compiled.endsWith('require.cjs') ? { ready: true, fetch: 'function' } : answers, `${compiled} runs`)

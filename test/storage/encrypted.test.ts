@@ -3,22 +3,20 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { isCloverError } from '../../src/index.js'
 import { encryptedStorage, memoryStorage, sqliteStorage, type Installation } from '../../src/storage/index.js'
-import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
 import { openSqlite } from '../harness/sqlite.js'
+import { conforms } from './conforms.js'
 import { first, second, secrets, tokens, sealedRecord, replace, refuses } from './sealed-records.js'
 
 t.test('sealed adapters conform', async t => {
-  const memory = storageConformance(() => encryptedStorage(memoryStorage(), { keys: [first, second] }))
-  for (const { name, run } of memory) await t.test(`memory: ${name}`, run)
+  await conforms(t, () => encryptedStorage(memoryStorage(), { keys: [first, second] }))
   const database = openSqlite(':memory:')
   t.teardown(() => database.close())
   let table = 0
-  const sqlite = storageConformance(() => {
+  await conforms(t, () => {
     const inner = sqliteStorage(database, { table: `t${++table}` })
     return { storage: encryptedStorage(inner, { keys: [first] }), another: encryptedStorage(inner, { keys: [first] }) }
   })
-  for (const { name, run } of sqlite) await t.test(`SQLite: ${name}`, run)
 })
 
 t.test('no token is stored in plaintext, but metadata is', async t => {

@@ -1,11 +1,14 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { memoryStorage } from '../../src/storage/index.js'
 import { record } from '../../src/testing/conformance/records.js'
 import { findStores, openStore, type StoreAddress } from '../faults/stores.js'
+import { bundle } from '../harness/bundle.js'
+import { share } from '../harness/share.js'
 import { sqliteClients, type SqliteClient } from '../harness/sqlite.js'
 import { countUp, type Count, type Told } from './counter.js'
 
@@ -16,9 +19,12 @@ import { countUp, type Count, type Told } from './counter.js'
 
 const processes = 3
 /** How often each of them counts. Without a write-ahead log each time takes several waits for the disk. */
-const increments = { DELETE: 30, WAL: 200, others: 60 }
+const increments = { DELETE: 30, WAL: share(60, 200), others: share(40, 60) }
 
-const counters = Array.from({ length: processes }, () => fork(join(import.meta.dirname, 'counter.ts'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+const [counter = ''] = await bundle(['test/storage/counter.ts'], join('node_modules/.cache/fastify-clover-counter', String(process.pid)))
+t.teardown(() => rm(dirname(counter), { recursive: true }))
+const { NODE_OPTIONS, NODE_V8_COVERAGE, ...env } = process.env
+const counters = Array.from({ length: processes }, () => fork(counter, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: ['--disable-warning=ExperimentalWarning'], env }))
 t.teardown(() => counters.forEach(counter => counter.kill()))
 await Promise.all(counters.map(async counter => await once(counter, 'message')))
 

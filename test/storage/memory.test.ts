@@ -1,15 +1,14 @@
 import t from 'tap'
 import { memoryStorage } from '../../src/storage/index.js'
-import { storageConformance } from '../../src/testing/conformance/index.js'
 import { merchant, record } from '../../src/testing/conformance/records.js'
+import { conforms } from './conforms.js'
 import { testReadyAdapter } from './ready-adapter.js'
 
 t.test('memoryStorage conforms', async t => {
-  const cases = storageConformance(() => {
+  await conforms(t, () => {
     const storage = memoryStorage()
     return { storage, another: storage }
   })
-  for (const { name, run } of cases) await t.test(name, run)
 })
 
 t.test('two memory storages are two stores', async t => {

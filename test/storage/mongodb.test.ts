@@ -2,8 +2,8 @@ import type { Collection } from 'mongodb'
 import t from 'tap'
 import { durabilityOf } from '../../src/storage/durability.js'
 import { mongodbStorage, type MongodbCollection, type MongodbEntry } from '../../src/storage/index.js'
-import { storageConformance } from '../../src/testing/conformance/index.js'
 import { merchant, record } from '../../src/testing/conformance/records.js'
+import { conforms } from './conforms.js'
 
 interface Filter { _id: string | { $gt: string }, revision?: string, dueAt?: { $lte: number } }
 
@@ -50,7 +50,7 @@ function standIn () {
 }
 
 t.test('conforms over a stand-in for a collection, not over a MongoDB', async t => {
-  for (const { name, run } of storageConformance(() => mongodbStorage(standIn().collection))) await t.test(name, run)
+  await conforms(t, () => mongodbStorage(standIn().collection))
 })
 
 t.test('reads and writes say how durable they must be, whatever the client\'s settings are', async t => {

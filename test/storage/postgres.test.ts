@@ -1,9 +1,9 @@
 import pg from 'pg'
 import t from 'tap'
 import { postgresStorage, type PostgresClient } from '../../src/storage/index.js'
-import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
 import { addressOf, findPostgres, uniqueName } from '../harness/services.js'
+import { conforms, ofClient } from './conforms.js'
 import { testReadyAdapter } from './ready-adapter.js'
 
 const { url: connectionString, skip } = await findPostgres()
@@ -39,13 +39,12 @@ async function lock (table: string): Promise<() => Promise<void>> {
 }
 
 t.test('a Pool conforms, with a second pool, and a client that locks the table', { skip }, async t => {
-  const cases = storageConformance(() => {
+  await conforms(t, () => {
     const table = uniqueName('pool')
     return {
       storage: postgresStorage(pool, { table }), another: postgresStorage(otherPool, { table }), lock: () => lock(table), cleanup: () => drop(table)
     }
   })
-  for (const { name, run } of cases) await t.test(name, run)
 })
 
 t.test('what @fastify/postgres decorates with conforms, on a database that is serializable by default', { skip }, async t => {
@@ -53,10 +52,9 @@ t.test('what @fastify/postgres decorates with conforms, on a database that is se
   t.teardown(async () => await serializable.end())
   const fastifyPg = { pool: serializable, Client: pg.Client, connect: serializable.connect.bind(serializable), query: serializable.query.bind(serializable) }
   const table = newTable(t)
-  const cases = storageConformance(() => (
+  await conforms(t, () => (
     { storage: postgresStorage(fastifyPg, { table }), another: postgresStorage(serializable, { table }), cleanup: () => empty(table) }
-  ))
-  for (const { name, run } of cases) await t.test(name, run)
+  ), ofClient)
 })
 
 t.test('two Clients conform, whatever type parsers the host has set', { skip }, async t => {
@@ -65,10 +63,9 @@ t.test('two Clients conform, whatever type parsers the host has set', { skip }, 
   t.teardown(async () => await Promise.all(clients.map(async client => await client.end())))
   const [one, other] = clients as [pg.Client, pg.Client]
   const table = newTable(t)
-  const cases = storageConformance(() => (
+  await conforms(t, () => (
     { storage: postgresStorage(one, { table }), another: postgresStorage(other, { table }), cleanup: () => empty(table) }
-  ))
-  for (const { name, run } of cases) await t.test(name, run)
+  ), ofClient)
 })
 
 t.test('servers that set up at once on a database without the table all succeed', { skip }, async t => {

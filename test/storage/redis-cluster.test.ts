@@ -2,8 +2,8 @@ import { Cluster } from 'ioredis'
 import { createCluster } from 'redis'
 import t from 'tap'
 import { redisStorage } from '../../src/storage/index.js'
-import { storageConformance } from '../../src/testing/conformance/index.js'
 import { merchant, record } from '../../src/testing/conformance/records.js'
+import { conforms, ofClient, ofServers } from './conforms.js'
 import { startRedisCluster } from './redis-cluster.js'
 
 let skip: string | false = false
@@ -37,19 +37,17 @@ async function listed (storage: ReturnType<typeof redisStorage>): Promise<string
 }
 
 t.test('an ioredis Cluster conforms, and so does a second client, of node-redis', { skip }, async t => {
-  const cases = storageConformance(() => {
+  await conforms(t, () => {
     const prefix = newPrefix()
     return { storage: redisStorage(ioredis, { prefix }), another: redisStorage(nodeRedis, { prefix }) }
-  })
-  for (const { name, run } of cases) await t.test(name, run)
+  }, ofServers)
 })
 
 t.test('a node-redis cluster conforms, and so does a second client, of ioredis', { skip }, async t => {
-  const cases = storageConformance(() => {
+  await conforms(t, () => {
     const prefix = newPrefix()
     return { storage: redisStorage(nodeRedis, { prefix }), another: redisStorage(ioredis, { prefix }) }
-  })
-  for (const { name, run } of cases) await t.test(name, run)
+  }, ofClient)
 })
 
 t.test('a client that has not connected yet, and has settings of its own, lists every primary', { skip }, async t => {

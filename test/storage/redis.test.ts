@@ -4,9 +4,9 @@ import { Redis } from 'ioredis'
 import { createClient, RESP_TYPES } from 'redis'
 import t from 'tap'
 import { redisStorage, type ListPage, type NodeRedisCluster, type RedisClient } from '../../src/storage/index.js'
-import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, merchant, record } from '../../src/testing/conformance/records.js'
 import { addressOf, findRedis, uniqueName } from '../harness/services.js'
+import { conforms, ofClient } from './conforms.js'
 import { testReadyAdapter } from './ready-adapter.js'
 
 const { url, skip } = await findRedis()
@@ -46,19 +46,17 @@ async function listed (storage: ReturnType<typeof redisStorage>, limit: number):
 }
 
 t.test('ioredis, which @fastify/redis decorates with, conforms with two connections', { skip }, async t => {
-  const cases = storageConformance(() => {
+  await conforms(t, () => {
     const prefix = newPrefix()
     return { storage: redisStorage(redis, { prefix }), another: redisStorage(otherRedis, { prefix }), cleanup: () => drop(prefix) }
   })
-  for (const { name, run } of cases) await t.test(name, run)
 })
 
 t.test('node-redis conforms with two connections', { skip }, async t => {
-  const cases = storageConformance(() => {
+  await conforms(t, () => {
     const prefix = newPrefix()
     return { storage: redisStorage(nodeRedis, { prefix }), another: redisStorage(otherNodeRedis, { prefix }), cleanup: () => drop(prefix) }
   })
-  for (const { name, run } of cases) await t.test(name, run)
 })
 
 t.test('clients with unusual settings conform: key prefix, numbers as strings, strings as buffers', { skip }, async t => {
@@ -66,15 +64,14 @@ t.test('clients with unusual settings conform: key prefix, numbers as strings, s
   const prefixed = new Redis(url, { ...options, keyPrefix, stringNumbers: true, enableAutoPipelining: true })
   t.teardown(() => prefixed.disconnect())
   const buffers = nodeRedis.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.NUMBER]: String })
-  const cases = storageConformance(() => {
+  await conforms(t, () => {
     const prefix = newPrefix()
     return {
       storage: redisStorage(prefixed, { prefix }),
       another: redisStorage(buffers, { prefix: keyPrefix + prefix }),
       cleanup: () => drop(keyPrefix)
     }
-  })
-  for (const { name, run } of cases) await t.test(name, run)
+  }, ofClient)
 })
 
 t.test('a Redis that has lost its scripts gets them again', { skip }, async t => {

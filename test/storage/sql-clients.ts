@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -189,26 +191,27 @@ interface GeneratedClient extends PrismaClientLike {
   $disconnect (): Promise<void>
 }
 
-const generated = new Map<string, Promise<{ PrismaClient: new (options: { adapter: unknown }) => GeneratedClient }>>()
-
-/** Makes the client of the model that the guide shows, once for each provider. */
-export async function generatePrisma (provider: string): Promise<{ PrismaClient: new (options: { adapter: unknown }) => GeneratedClient }> {
-  const known = generated.get(provider)
-  if (known) return await known
-  const folder = join(root, 'node_modules/.cache/fastify-clover-prisma', `${provider}-${process.pid}`)
-  const make = async () => {
-    await mkdir(folder, { recursive: true })
-    const model = await readFile(join(root, 'example/hosts/schema.prisma'), 'utf8')
-    const text = model.replace('provider = "postgresql"', `provider = "${provider}"`).replace('"prisma-client-js"', `"prisma-client-js"\n  output = "${folder}/client"`)
-    await writeFile(join(folder, 'schema.prisma'), provider === 'mysql' ? text.replace(/(document +String)/, '$1 @db.MediumText') : text)
+/**
+ * Makes the client of the model that the guide shows, once for each provider. It stays for the next run, unless the model or Prisma is another then: to
+ * make it takes longer than to try it.
+ */
+async function generatePrisma (provider: string): Promise<{ PrismaClient: new (options: { adapter: unknown }) => GeneratedClient }> {
+  const model = (await readFile(join(root, 'example/hosts/schema.prisma'), 'utf8')).replace('provider = "postgresql"', `provider = "${provider}"`)
+  const text = provider === 'mysql' ? model.replace(/(document +String)/, '$1 @db.MediumText') : model
+  const { version } = JSON.parse(await readFile(join(root, 'node_modules/prisma/package.json'), 'utf8')) as { version: string }
+  const cache = join(root, 'node_modules/.cache/fastify-clover-prisma')
+  const folder = join(cache, createHash('sha256').update(`${version}\n${text}`).digest('hex').slice(0, 16))
+  if (!existsSync(folder)) {
+    // Other processes make the same: each its own folder, put in place at once.
+    const own = `${folder}.${process.pid}`
+    await mkdir(own, { recursive: true })
+    await writeFile(join(own, 'schema.prisma'), text.replace('"prisma-client-js"', '"prisma-client-js"\n  output = "./client"'))
     // The engine is for migrations only; without this, Prisma would load it from the network.
-    await promisify(execFile)(process.execPath, [join(root, 'node_modules/prisma/build/index.js'), 'generate', '--schema', join(folder, 'schema.prisma')],
-      { cwd: folder, env: { ...process.env, NODE_OPTIONS: '', PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' } })
-    return await import(pathToFileURL(join(folder, 'client/index.js')).href) as { PrismaClient: new (options: { adapter: unknown }) => GeneratedClient }
+    await promisify(execFile)(process.execPath, [join(root, 'node_modules/prisma/build/index.js'), 'generate', '--schema', join(own, 'schema.prisma')],
+      { cwd: own, env: { ...process.env, NODE_OPTIONS: '', PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' } })
+    await rename(own, folder).catch(async () => await rm(own, { recursive: true, force: true }))
   }
-  const made = make()
-  generated.set(provider, made)
-  return await made
+  return await import(pathToFileURL(join(folder, 'client/index.js')).href) as { PrismaClient: new (options: { adapter: unknown }) => GeneratedClient }
 }
 
 async function withPrisma (provider: string, adapter: unknown): Promise<OpenClient> {

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t, { type Test } from 'tap'
 import { sqliteStorage, type SqliteDatabase } from '../../src/storage/index.js'
-import { storageConformance } from '../../src/testing/conformance/index.js'
 import { after, record } from '../../src/testing/conformance/records.js'
 import { openSqlite, sqliteClients } from '../harness/sqlite.js'
+import { conforms } from './conforms.js'
 import { LibsqlDatabase, LibsqlPromiseDatabase } from './libsql-lookalike.js'
 import { testReadyAdapter } from './ready-adapter.js'
 
@@ -13,7 +13,7 @@ const newFile = (t: Test) => join(t.testdir(), `${files++}.db`)
 
 for (const { name, open } of sqliteClients()) {
   t.test(`${name}: conforms with two connections to one file, and a third that locks it`, async t => {
-    const cases = storageConformance(() => {
+    await conforms(t, () => {
       const file = newFile(t)
       const connections = [open(file), open(file), open(file)] as const
       // The tests do not depend on the disk, and waiting for it would take most of the time.
@@ -28,7 +28,6 @@ for (const { name, open } of sqliteClients()) {
         cleanup: () => connections.forEach(connection => connection.close())
       }
     })
-    for (const { name, run } of cases) await t.test(name, run)
   })
 
   t.test(`${name}: nothing is read or written inside a transaction of the host`, async t => {

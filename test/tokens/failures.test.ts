@@ -11,10 +11,12 @@ t.test('a valid token is served while Clover is down, and Clover is called less 
   const { accessToken } = await connect()
   clover.intercept = () => unclear('status 503')
   await leap(1441)
+  const tokens = new Set<string>()
   for (let i = 0; i < 280; i++) {
-    t.equal(await accessTokens.accessToken(merchantId), accessToken)
+    tokens.add(await accessTokens.accessToken(merchantId))
     await advance(1000, 500)
   }
+  t.same([...tokens], [accessToken])
   t.ok(clover.count('refresh') >= 6 && clover.count('refresh') <= 30, `${clover.count('refresh')} calls`)
 })
 
@@ -109,7 +111,10 @@ t.test('at most ten thousand failures are remembered', async t => {
   const { refreshes, storage } = startServer(t)
   storage.break()
   const id = (i: number) => `MERCHANT${String(i).padStart(5, '0')}`
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0 // nobody looks at the traces of so many errors
   for (let i = 0; i <= 10_000; i++) await refreshes.refresh(id(i), { enough: () => true }).catch(() => {})
+  Error.stackTraceLimit = stackTraceLimit
   t.notOk(refreshes.isBusyOrBackingOff(id(0)))
   t.ok(refreshes.isBusyOrBackingOff(id(1)))
   t.ok(refreshes.isBusyOrBackingOff(id(10_000)))

@@ -10,10 +10,12 @@ t.test('an hour in which Clover answers 401 to every call disconnects nobody, an
   await connect()
   await leap(1801)
   clover.intercept = () => refused
+  const outcomes = new Set<unknown>()
   for (let minute = 0; minute < 60; minute++) {
-    for (let i = 0; i < 5; i++) await t.rejects(accessTokens.accessToken(merchantId), { code: 'FST_CLOVER_REAUTHORIZATION_REQUIRED', statusCode: 409 })
+    for (let i = 0; i < 5; i++) outcomes.add(await accessTokens.accessToken(merchantId).catch(({ code, statusCode }: { code: string, statusCode: number }) => `${code} ${statusCode}`))
     await leap(60)
   }
+  t.same([...outcomes], ['FST_CLOVER_REAUTHORIZATION_REQUIRED 409'])
   t.ok(clover.count('refresh') <= 8, `${clover.count('refresh')} refreshes`)
   const marks = eventsOf('reauthorization-required')
   t.same(marks.map(mark => mark.type === 'reauthorization-required' && mark.first), marks.map((_, i) => i === 0), 'only the first is news')

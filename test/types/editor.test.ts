@@ -7,10 +7,13 @@ import { MigrationData } from '../../src/jobs/migration-types.js'
 import { CloverDataOptions } from '../../src/options/options.js'
 import { DataOptions, Permissions, RateLimits } from '../../src/testing/simulator/options.js'
 import { Unknowns } from '../../src/testing/simulator/unknowns.js'
+import { buildTypes } from '../harness/types.js'
 
 /*
  * What an editor shows of the package that was built: TypeScript's language service is asked for each option as it is while somebody writes it.
  */
+
+await buildTypes()
 
 const root = process.cwd()
 const dist = join(root, 'dist')
