@@ -8,14 +8,14 @@ import { gate } from '../tokens/one-server.js'
 import { connectMerchants, findLost, highTrust, planFor } from './merchants.js'
 import { until } from '../harness/waiting.js'
 import { startServer, type ServerPlan } from './server.js'
-import { findStores, openStore, type StoreAddress } from './stores.js'
+import { findFewStores, openStore, type StoreAddress } from './stores.js'
 import { workerStarter } from './workers.js'
 
 const merchantCount = 20
 /** Milliseconds between Clover's spending of a token and its answer: the server is told to close in between. */
 const answerTime = 300
 
-const stores = await findStores()
+const stores = await findFewStores()
 const startWorker = await workerStarter(t)
 
 for (const { kind, skip, make } of stores) {

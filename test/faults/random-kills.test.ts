@@ -8,15 +8,16 @@ import { workerStarter } from './workers.js'
 import { numberOf, share } from '../harness/share.js'
 
 /** How many processes are killed. */
-const kills = numberOf('FASTIFY_CLOVER_KILLS', share(12, 200))
+const kills = numberOf('FASTIFY_CLOVER_KILLS', share(4, 60))
 /**
  * `once`: a recovery whose answer is lost in a second kill loses its merchant, which is the known limit; the lost are then counted, and
  * nothing is claimed of them.
  */
 const recovery = process.env.FASTIFY_CLOVER_RECOVERY === 'once' ? 'once' : 'reusable'
-const slots = 4
-const callers = 6
-const merchantsInStore = 150
+const slots = share(2, 4)
+/** Callers of each store in each process: so few that they wait for Clover most of the time, where a kill is worth the most. */
+const callers = 2
+const merchantsInStore = share(40, 150)
 
 t.setTimeout(120_000 + kills * 3_000)
 
