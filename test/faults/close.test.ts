@@ -6,12 +6,13 @@ import { cloverSimulator, type CloverSimulator } from '../../src/testing/index.j
 import { events } from '../harness/host.js'
 import { gate } from '../tokens/one-server.js'
 import { connectMerchants, findLost, highTrust, planFor } from './merchants.js'
+import { share } from '../harness/share.js'
 import { until } from '../harness/waiting.js'
 import { startServer, type ServerPlan } from './server.js'
 import { findFewStores, openStore, type StoreAddress } from './stores.js'
 import { workerStarter } from './workers.js'
 
-const merchantCount = 20
+const merchantCount = share(6, 20)
 /** Milliseconds between Clover's spending of a token and its answer: the server is told to close in between. */
 const answerTime = 300
 

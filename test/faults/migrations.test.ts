@@ -6,8 +6,8 @@ import { findFewStores, openStore } from './stores.js'
 import { workerStarter } from './workers.js'
 
 const processes = 4
-const counts = share({ legacy: 16, connected: 8 }, { legacy: 60, connected: 20 })
-const callers = share(1, 4)
+const counts = share({ legacy: 16, connected: 8 }, { legacy: 30, connected: 12 })
+const callers = share(1, 2)
 
 const start = await workerStarter(t)
 const workers = await Promise.all(Array.from({ length: processes }, start))

@@ -25,7 +25,7 @@ interface Outage {
 
 // MariaDB takes part in the full share.
 const servers = findPrivateServers().filter(({ kind }) => isLong || kind !== 'mariadb')
-const callersOfServer = 10
+const callersOfServer = share(4, 10)
 /** Milliseconds. */
 const pastEveryLease = 600_000
 t.jobs = 2

@@ -6,8 +6,8 @@ import { findStores, openStore } from './stores.js'
 import { workerStarter } from './workers.js'
 
 const processes = 4
-const callers = 25
-const merchantCount = share(40, 200)
+const callers = share(10, 25)
+const merchantCount = share(40, 100)
 
 const start = await workerStarter(t)
 const workers = await Promise.all(Array.from({ length: processes }, start))
