@@ -132,7 +132,7 @@ for (const appId of [highTrust, lowTrust]) {
   for (const operation of operations(appId)) {
     if (appId === lowTrust && !operation.isTriedInLowTrust) continue
     t.test(`${operation.name}, ${appId === lowTrust ? 'low' : 'high'} trust`, { timeout: 300_000 }, async t => {
-      const stride = share(5, 1)
+      const stride = share(7, 1)
       let at = 1
       while (await closeAt(t, appId, operation, at)) at += stride
       t.ok(at > 1, `closed at every ${stride} of ${at - 1} steps`)

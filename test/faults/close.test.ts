@@ -6,16 +6,17 @@ import { cloverSimulator, type CloverSimulator } from '../../src/testing/index.j
 import { events } from '../harness/host.js'
 import { gate } from '../tokens/one-server.js'
 import { connectMerchants, findLost, highTrust, planFor } from './merchants.js'
+import { share } from '../harness/share.js'
 import { until } from '../harness/waiting.js'
 import { startServer, type ServerPlan } from './server.js'
-import { findStores, openStore, type StoreAddress } from './stores.js'
+import { findFewStores, openStore, type StoreAddress } from './stores.js'
 import { workerStarter } from './workers.js'
 
-const merchantCount = 20
+const merchantCount = share(6, 20)
 /** Milliseconds between Clover's spending of a token and its answer: the server is told to close in between. */
 const answerTime = 300
 
-const stores = await findStores()
+const stores = await findFewStores()
 const startWorker = await workerStarter(t)
 
 for (const { kind, skip, make } of stores) {

@@ -15,7 +15,7 @@ import { isLong, numberOf, share } from '../harness/share.js'
  * FASTIFY_CLOVER_REPLAY=seed runs one random schedule and prints its trace.
  */
 const times = numberOf('FASTIFY_CLOVER_EXPLORE', 0)
-const randomRuns = times > 0 ? 12_000 * times : share(2_000, 12_000)
+const randomRuns = times > 0 ? 6_000 * times : share(300, 6_000)
 const firstSeed = numberOf('FASTIFY_CLOVER_SEED', times > 0 ? Math.floor(Math.random() * 2 ** 31) : 1)
 const scenarios = times > 0 ? [...exhaustive, ...thorough] : isLong ? exhaustive : exhaustive.filter(({ isLarge }) => !isLarge)
 

@@ -10,7 +10,7 @@ import { events } from '../harness/host.js'
 import { Answers } from './answers.js'
 import { connectMerchants, findLost, highTrust, lowTrust, planFor } from './merchants.js'
 import { until } from '../harness/waiting.js'
-import { findPrivateServers } from './private-servers.js'
+import { findPrivateServers, type PrivateServer } from './private-servers.js'
 import { startServer } from './server.js'
 import { openStore, type StoreAddress } from './stores.js'
 
@@ -59,6 +59,8 @@ function cannotMount (): string | false {
 const merchantCount = 12
 const skip = cannotMount()
 const postgres = findPrivateServers().find(({ kind }) => kind === 'postgres')
+const root = t
+let server: PrivateServer | undefined
 
 async function ridesOut (t: Test, appId: string, address: StoreAddress, disk: Disk): Promise<void> {
   const clover = await cloverSimulator()
@@ -103,10 +105,10 @@ for (const appId of [highTrust, lowTrust]) {
 
   t.test(`PostgreSQL, ${trust} trust`, { skip: skip || (postgres?.skip ?? 'no PostgreSQL') }, async t => {
     const disk = smallDisk(t, 1)
-    const server = await postgres?.make(t)
-    if (server === undefined) return
-    const address = server.address(server.port)
-    if (address.kind !== 'postgres') return
+    server ??= await postgres?.make(root)
+    const made = server?.address(server.port)
+    if (made?.kind !== 'postgres') return
+    const address = { ...made, table: `installations_${trust}` }
     // Only the table lies on the small disk: PostgreSQL itself ends where its log has no room.
     const space = join(disk.folder, 'space')
     mkdirSync(space)
@@ -114,8 +116,8 @@ for (const appId of [highTrust, lowTrust]) {
     chownSync(space, ...postgresUser())
     const client = new pg.Client({ connectionString: address.url })
     await client.connect()
-    await client.query(`CREATE TABLESPACE small LOCATION '${space}'`)
-    await client.query('SET default_tablespace = small')
+    await client.query(`CREATE TABLESPACE small_${trust} LOCATION '${space}'`)
+    await client.query(`SET default_tablespace = small_${trust}`)
     await client.query(`CREATE TABLE ${address.table} (merchant_id text COLLATE "C" PRIMARY KEY, revision text COLLATE "C" NOT NULL, due_at double precision, document text NOT NULL)`)
     // Somebody's long transaction keeps the old versions of the rows, so that the new ones need pages of their own.
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')

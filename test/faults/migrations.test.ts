@@ -1,15 +1,18 @@
 import t from 'tap'
 import { cloverSimulator } from '../../src/testing/index.js'
+import { share } from '../harness/share.js'
 import { connectMerchants, findLost, highTrust, planFor } from './merchants.js'
-import { findStores, openStore } from './stores.js'
+import { findFewStores, openStore } from './stores.js'
 import { workerStarter } from './workers.js'
 
 const processes = 4
-const counts = { legacy: 60, connected: 20 }
+const counts = share({ legacy: 16, connected: 8 }, { legacy: 30, connected: 12 })
+const callers = share(1, 2)
 
-const startWorker = await workerStarter(t)
+const start = await workerStarter(t)
+const workers = await Promise.all(Array.from({ length: processes }, start))
 
-for (const { kind, skip, make } of await findStores()) {
+for (const { kind, skip, make } of await findFewStores()) {
   t.test(`${kind}: ${processes} processes move the same merchants at once, beside web traffic for them and for others`, { skip, timeout: 180_000 }, async t => {
     const clover = await cloverSimulator({ latency: 10 })
     t.teardown(() => clover.close())
@@ -20,10 +23,9 @@ for (const { kind, skip, make } of await findStores()) {
     const connected = await connectMerchants(clover, storage, highTrust, counts.connected)
     const legacy = clover.addMerchants(counts.legacy).map(merchantId => ({ merchantId, legacyToken: clover.legacyToken({ merchantId, appId: highTrust }) }))
     const moving = legacy.map(({ merchantId }) => merchantId)
-    const workers = await Promise.all(Array.from({ length: processes }, startWorker))
-    await Promise.all(workers.map(worker => worker.call('serve', 'web', plan, address)))
-    await Promise.all(workers.map(worker => worker.call('load', 'web', [...connected, ...moving], 4)))
-    const outcomes = await Promise.all(workers.map(worker => worker.call('migrate', 'web', legacy, { rate: 200, concurrency: 4 })))
+    await Promise.all(workers.map(worker => worker.call('serve', kind, plan, address)))
+    await Promise.all(workers.map(worker => worker.call('load', kind, [...connected, ...moving], callers)))
+    const outcomes = await Promise.all(workers.map(worker => worker.call('migrate', kind, legacy, { rate: 200, concurrency: 4 })))
     const traffic = await Promise.all(workers.map(worker => worker.call('unload')))
 
     const total: Record<string, number> = {}
@@ -34,6 +36,5 @@ for (const { kind, skip, make } of await findStores()) {
     const codes = new Set(traffic.flatMap(each => Object.keys(each)))
     t.same([...codes].filter(code => !['token', 'FST_CLOVER_NOT_CONNECTED', 'FST_CLOVER_UNAVAILABLE'].includes(code)), [], JSON.stringify(traffic))
     t.same(await findLost(clover, plan, address, [...connected, ...moving]), [])
-    await Promise.all(workers.map(worker => worker.kill()))
   })
 }

@@ -89,7 +89,8 @@ async function makeRedis (t: Test, file: string): Promise<PrivateServer> {
 async function makeMariadb (t: Test, file: string): Promise<PrivateServer> {
   const data = temporaryFolder(t)
   const user = userInfo().username
-  const settings = ['--no-defaults', `--datadir=${data}`, `--user=${user}`]
+  // A server that starts removes temporary tables from its folder for them: not those of another one.
+  const settings = ['--no-defaults', `--datadir=${data}`, `--tmpdir=${data}`, `--user=${user}`]
   execFileSync('mariadb-install-db', [...settings, '--auth-root-authentication-method=normal', '--skip-test-db'], { stdio: 'ignore' })
   const port = await freePort()
   const server = program(t, port, data, {

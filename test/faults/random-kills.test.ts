@@ -8,15 +8,16 @@ import { workerStarter } from './workers.js'
 import { numberOf, share } from '../harness/share.js'
 
 /** How many processes are killed. */
-const kills = numberOf('FASTIFY_CLOVER_KILLS', share(12, 200))
+const kills = numberOf('FASTIFY_CLOVER_KILLS', share(4, 30))
 /**
  * `once`: a recovery whose answer is lost in a second kill loses its merchant, which is the known limit; the lost are then counted, and
  * nothing is claimed of them.
  */
 const recovery = process.env.FASTIFY_CLOVER_RECOVERY === 'once' ? 'once' : 'reusable'
-const slots = 4
-const callers = 6
-const merchantsInStore = 150
+const slots = share(2, 4)
+/** Callers of each store in each process: so few that they wait for Clover most of the time, where a kill is worth the most. */
+const callers = 2
+const merchantsInStore = share(20, 100)
 
 t.setTimeout(120_000 + kills * 3_000)
 
@@ -24,7 +25,7 @@ t.test(`${kills} processes are killed at random moments while they refresh, and 
   const clover = await cloverSimulator({ latency: () => 20 * Math.random(), unknowns: { recovery } })
   t.teardown(() => clover.close())
   // Time between Clover's spending of a token and its answer, in which many of the kills fall.
-  clover.fault({ on: ['refresh', 'recovery'], kind: 'latency', ms: 15, when: 'after', times: Infinity })
+  clover.fault({ on: ['refresh', 'recovery'], kind: 'latency', ms: 40, when: 'after', times: Infinity })
   const plan = planFor(clover, { callTimeout: 400, storageTimeout: 400 })
   const found = (await findStores(['mariadb'])).filter(({ kind, skip }) => {
     if (skip) t.comment(`not on ${kind}: ${skip}`)

@@ -5,7 +5,7 @@ import type { Gate } from './gated-storage.js'
 import { connectMerchants, findLost, highTrust, planFor } from './merchants.js'
 import { until } from '../harness/waiting.js'
 import { startServer, type ServerOptions, type ServerPlan } from './server.js'
-import { findStores, openStore, type StoreAddress } from './stores.js'
+import { findFewStores, openStore, type StoreAddress } from './stores.js'
 import { workerStarter } from './workers.js'
 
 /** Milliseconds: what is frozen, or held, has not given up before. */
@@ -13,7 +13,7 @@ const patient = { callTimeout: 120_000, storageTimeout: 60_000 }
 /** Milliseconds that pass meanwhile, without anybody waiting for them. */
 const pastEveryLease = 600_000
 
-const stores = await findStores()
+const stores = await findFewStores()
 const startWorker = await workerStarter(t)
 t.jobs = 6
 

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { cloverSimulator } from '../../src/testing/index.js'
+import { share } from '../harness/share.js'
 import { openSqlite } from '../harness/sqlite.js'
 import { connectMerchants, highTrust, planFor } from './merchants.js'
 import { findStores, openStore, type StoreAddress } from './stores.js'
@@ -13,7 +14,7 @@ import { workerStarter } from './workers.js'
  */
 
 const processes = 4
-const callers = 25
+const callers = share(8, 25)
 const merchantCount = 20
 
 const start = await workerStarter(t)

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { mysqlStorage, postgresStorage, redisStorage, sqliteStorage, type CloverStorage } from '../../src/storage/index.js'
 import { findMariadb, findPostgres, findRedis, uniqueName } from '../harness/services.js'
+import { isLong } from '../harness/share.js'
 import { openSqlite, sqliteClients } from '../harness/sqlite.js'
 
 /** Where a store is: enough for any process to open it. */
@@ -92,6 +93,14 @@ export async function findStores (also: Array<'mariadb'> = []): Promise<StoreKin
   ]
   if (also.includes('mariadb')) stores.push({ kind: 'mariadb', skip: mariadb.skip, make: t => removedAfter(t, { kind: 'mariadb', url: mariadb.url, table: uniqueName('faults') }) })
   return stores
+}
+
+/**
+ * The stores for tests of what is the same on each of them, because it is done before and after the calls to a store: SQLite and PostgreSQL, and all
+ * of them in the full share.
+ */
+export async function findFewStores (also: Array<'mariadb'> = []): Promise<StoreKind[]> {
+  return (await findStores(also)).filter(({ kind }) => isLong || kind === 'sqlite' || kind === 'postgres')
 }
 
 /** A file in WAL mode, which stays in the file. */

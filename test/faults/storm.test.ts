@@ -1,12 +1,13 @@
 import t from 'tap'
 import { cloverSimulator } from '../../src/testing/index.js'
+import { share } from '../harness/share.js'
 import { connectMerchants, highTrust, planFor } from './merchants.js'
 import { findStores, openStore } from './stores.js'
 import { workerStarter } from './workers.js'
 
 const processes = 4
-const callers = 25
-const merchantCount = 200
+const callers = share(10, 25)
+const merchantCount = share(40, 100)
 
 const start = await workerStarter(t)
 const workers = await Promise.all(Array.from({ length: processes }, start))

@@ -1,8 +1,45 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Test } from 'tap'
-import { bareNode, bundle } from '../harness/bundle.js'
+import { bareNode, versionModule } from '../harness/bundle.js'
 import type { Commands, Question, Reply } from './worker.js'
+
+let compiled: Promise<string> | undefined
+
+/**
+ * Compiles the worker with the packages that it uses, once for all tests of this process: it starts in half of the time in which it would find each of
+ * their files. Some stay outside, since they have native parts or names that only Node finds, so the compiled files are inside the project.
+ */
+async function compileWorker (): Promise<string> {
+  const { build } = await import('esbuild')
+  const root = join(import.meta.dirname, '../..')
+  mkdirSync(join(root, '.tap'), { recursive: true })
+  const folder = mkdtempSync(join(root, '.tap/worker-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['test/faults/worker.ts'],
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external: ['@photostructure/sqlite', 'better-sqlite3', 'ioredis', 'mysql2', 'pg-native', 'pino'],
+    banner: { js: 'import { createRequire as requireOfPackages } from "node:module"; const require = requireOfPackages(import.meta.url), __dirname = import.meta.dirname, __filename = import.meta.filename' },
+    logLevel: 'error',
+    plugins: [{
+      name: 'version',
+      setup ({ onLoad }) {
+        onLoad({ filter: /src[\\/]version\.ts$/ }, () => ({ contents: versionModule() }))
+      }
+    }]
+  })
+  return join(folder, 'worker.mjs')
+}
 
 /** A process that is killed, or ended, before it answered. */
 export class WorkerGone extends Error {}
@@ -62,7 +99,8 @@ export class Worker {
  * starts in a tenth of the time.
  */
 export async function workerStarter (t: Test): Promise<() => Promise<Worker>> {
-  const [file = ''] = await bundle(['test/faults/worker.ts'], t.testdir())
+  compiled ??= compileWorker()
+  const file = await compiled
   const [execPath, ...execArgv] = bareNode
   const workers = new Set<Worker>()
   t.teardown(async () => { await Promise.all([...workers].map(worker => worker.kill())) })

@@ -1,15 +1,15 @@
 /*
  * Explores in a process of its own, without coverage, which makes it five times slower. Its parent says what to explore.
  */
+import { pathToFileURL } from 'node:url'
+import { usePlainSignals } from './abort-signals.js'
 import { exhaust, replay, wander, type Exploration, type Failure } from './explore.js'
-import { sources } from './modules.js'
-import { loadMutant } from './mutant-loader.js'
-import { mutants } from './mutants.js'
+import { sources, type TokenModules } from './modules.js'
 import { anyScenario, exhaustive, thorough } from './scenarios.js'
 
-/** What a parent may ask for. `mutant`: the place of one in the list, and a folder for its sources. */
+/** What a parent may ask for. `mutant`: the file of a compiled one, and the choices of a schedule that shows it. */
 export type Order =
-  | { scenario: string, mutant?: { index: number, folder: string } }
+  | { scenario: string, mutant?: { file: string, schedule: string | undefined } }
   | { from: number, count: number }
 
 /** What came of it; the scenarios of random schedules are complete after their number. */
@@ -17,14 +17,14 @@ export type Outcome = Pick<Exploration, 'runs' | 'steps' | 'states' | 'complete'
 
 // Errors are part of the traffic here, and nobody looks at where they came from.
 Error.stackTraceLimit = 0
+usePlainSignals()
 
-async function exploreScenario (name: string, mutant?: { index: number, folder: string }): Promise<Outcome> {
+async function exploreScenario ({ scenario: name, mutant }: Extract<Order, { scenario: string }>): Promise<Outcome> {
   const scenario = [...exhaustive, ...thorough].find(scenario => scenario.name === name)
   if (scenario === undefined) throw new Error(`no scenario ${name}`)
-  const changed = mutant && mutants[mutant.index]
-  if (!mutant || !changed) return await exhaust(scenario, sources)
-  const modules = await loadMutant(changed, mutant.folder)
-  const choices = changed.schedule?.split(' ').map(Number)
+  if (mutant === undefined) return await exhaust(scenario, sources)
+  const { sources: modules } = await import(pathToFileURL(mutant.file).href) as { sources: TokenModules }
+  const choices = mutant.schedule?.split(' ').map(Number)
   const failure = choices && await replay(scenario, modules, choices)
   return failure ? { runs: 1, steps: failure.choices.length, states: 0, complete: false, failure } : await exhaust(scenario, modules)
 }
@@ -40,7 +40,7 @@ async function exploreAtRandom (from: number, count: number): Promise<Outcome> {
 }
 
 process.on('message', (order: Order) => {
-  const exploring = 'scenario' in order ? exploreScenario(order.scenario, order.mutant) : exploreAtRandom(order.from, order.count)
+  const exploring = 'scenario' in order ? exploreScenario(order) : exploreAtRandom(order.from, order.count)
   exploring.then(outcome => process.send?.({ outcome }), (error: unknown) => process.send?.({ error: String(error) }))
 })
 process.once('disconnect', () => process.exit(0))

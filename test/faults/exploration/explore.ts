@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Action, Scenario, Violation } from './run-types.js'
 import { hash, quiescence } from './trace-names.js'
 import { SteppedServers } from './stepped-servers.js'
@@ -26,9 +27,10 @@ type Choose = (actions: Action[], servers: SteppedServers) => number | 'end' | '
 
 const longestRun = 400
 
-async function runOnce (scenario: Scenario, modules: TokenModules, choose: Choose): Promise<{ servers: SteppedServers, choices: number[] }> {
+async function runOnce (scenario: Scenario, modules: TokenModules, choose: Choose, isKnown?: (fingerprint: string) => boolean): Promise<{ servers: SteppedServers, choices: number[] }> {
   const servers = new SteppedServers(scenario, modules)
   const choices: number[] = []
+  await setImmediate() // so that the process hears what it is told meanwhile
   for (;;) {
     await quiescence()
     servers.checkDue()
@@ -41,7 +43,7 @@ async function runOnce (scenario: Scenario, modules: TokenModules, choose: Choos
     choices.push(choice)
     servers.apply(action)
   }
-  if (!servers.violation) await servers.finish()
+  if (!servers.violation) await servers.finish(isKnown)
   return { servers, choices }
 }
 
@@ -50,10 +52,16 @@ function failureOf (scenario: Scenario, { servers, choices }: { servers: Stepped
 }
 
 /**
- * Every schedule of a scenario, depth first. A state that was met before is not gone through again: what follows depends on it alone.
+ * Every schedule of a scenario, depth first. A state that was met before is not gone through again: what follows depends on it alone. So does what
+ * follows on the end of a run, of the state in which it has settled.
  */
 export async function exhaust (scenario: Scenario, modules: TokenModules, limit = Infinity): Promise<Exploration> {
   const seen = new Set<number>()
+  const settled = new Set<number>()
+  const isKnown = (fingerprint: string) => {
+    const before = settled.size
+    return settled.add(hash(0, fingerprint)).size === before
+  }
   /** The path to the run that comes next: at each place the choice taken, and how many there are (with the end of the run as the last). */
   const path: { choice: number, count: number }[] = []
   const result: Exploration = { runs: 0, steps: 0, states: 0, complete: false }
@@ -69,7 +77,7 @@ export async function exhaust (scenario: Scenario, modules: TokenModules, limit 
       }
       const { choice } = path[depth++] ?? { choice: 0 }
       return choice === actions.length ? 'end' : choice
-    })
+    }, isKnown)
     result.runs++
     result.steps += run.choices.length
     result.states = seen.size

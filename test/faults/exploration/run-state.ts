@@ -4,7 +4,7 @@ import type { Installation } from '../../../src/installation.js'
 import { SimulatedClover, unclear } from './clover.js'
 import type { TokenModules } from './modules.js'
 import type { Operation, Process, Scenario, Violation } from './run-types.js'
-import { describe, hash, headOf, name, pairOf, short } from './trace-names.js'
+import { copyOf, describe, hash, headOf, name, pairOf, short } from './trace-names.js'
 
 /** Whom every run is about. */
 export const merchantId = 'MERCHANT00001'
@@ -80,7 +80,7 @@ export class RunState {
 
   protected answer (operation: Operation, answer: unknown): void {
     if (operation.kind === 'get') operation.process.seen = (answer as Installation | undefined)?.revision
-    this.deliver(operation, () => operation.resolve(answer === undefined ? undefined : structuredClone(answer)), JSON.stringify(answer ?? null))
+    this.deliver(operation, () => operation.resolve(copyOf(answer)), JSON.stringify(answer ?? null))
   }
 
   protected fail (operation: Operation): void {
@@ -150,7 +150,7 @@ export class RunState {
       get,
       find: get,
       put: (next: Installation, expected: string | undefined) => {
-        const written = structuredClone(next)
+        const written = copyOf(next)
         return this.request<boolean>(process, 'put', `puts ${describe(written)} over ${short(expected)}`, () => this.put(process, written, expected, began))
       },
       delete: (_merchantId: string, expected?: string) =>

@@ -25,8 +25,12 @@ export class SteppedServers extends RunChoices {
     if (threat !== undefined) this.violate('P7', `${threat} is in progress and would end the stored ${refreshToken}, and nothing is due`)
   }
 
-  /** Ends all faults, lets everything settle, and checks what must hold then. */
-  async finish (): Promise<void> {
+  /**
+   * Ends all faults, lets everything settle, and checks what must hold then.
+   *
+   * @param isKnown whether a run was finished before that had settled like this one: what follows is then known
+   */
+  async finish (isKnown: (fingerprint: string) => boolean = () => false): Promise<void> {
     this.outage = undefined
     this.budget = 0
     this.ghosts = []
@@ -34,7 +38,7 @@ export class SteppedServers extends RunChoices {
     this.settling = true
     this.trace.push('-- faults end')
     await this.settle()
-    if (this.violation) return
+    if (this.violation || isKnown(this.settledFingerprint())) return
     if (this.record === undefined) return this.reconnect()
     // Nobody but the merchant can help, who has not succeeded.
     if (this.scenario.start === 'dead' && this.record.connectionId === 'first') return this.reconnect()
@@ -50,6 +54,14 @@ export class SteppedServers extends RunChoices {
     if (!this.clover.isLive(refreshToken)) return this.violate('P1', `the stored refresh token ${refreshToken} is dead`)
     if (served !== this.record.accessToken) return this.violate('P1', `${served} was served, ${this.record.accessToken} is stored`)
     return this.reconnect()
+  }
+
+  /** All that the future depends on once nothing is in progress: what the processes have learnt no longer matters, since only new ones are asked. */
+  protected settledFingerprint (): string {
+    return JSON.stringify([
+      this.record ?? null, this.clover.fingerprint(), this.now, this.writtenAt, this.disturbed, this.silence, [...this.landed.keys()],
+      this.forced, this.aged, this.fullExchanges, this.connects
+    ])
   }
 
   protected begin (start: 'stale' | 'fresh' | 'marked' | 'dead'): void {
