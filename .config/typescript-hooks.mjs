@@ -12,7 +12,6 @@ const { version } = JSON.parse(await readFile(new URL('../node_modules/typescrip
 
 /** Files of this project only; a path that ends with .js may be that of a .ts. */
 export async function resolve (specifier, context, next) {
-  if (specifier === 'async-hook-domain') return next(new URL('test-domain.mjs', import.meta.url).href, context)
   const isOwn = context.parentURL !== undefined && /\.[cm]?ts(?:\?|$)/.test(context.parentURL)
   const { paths } = isOwn ? await settings() : { paths: {} }
   const [own] = paths[specifier] ?? []

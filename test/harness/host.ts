@@ -100,7 +100,7 @@ export async function startHost (t: Test, { simulator = {}, fastify, appId, opti
   })
   const messages = collectMessages(t)
   const clover = 'environment' in simulator ? simulator : await startClover(t, time, simulator)
-  const port = listens && await freePort()
+  const port = listens ? await freePort() : 0
   const url = listens ? `${fastify && 'https' in fastify ? 'https' : 'http'}://${listens}:${port}` : ''
   // If a test's sleep ends at once, passes of keep-alive would follow each other endlessly.
   const all = { ...ordinaryOptions(clover, appId), ...(listens && { baseUrl: url }), ...(runtime?.sleep && { keepAlive: false as const }), ...(typeof options === 'function' ? options(clover) : options) }

@@ -19,7 +19,7 @@ export const guard = async (request: FastifyRequest, reply: FastifyReply) => {
   if (request.headers.authorization !== `Bearer ${operatorToken}`) return reply.code(401).send({ message: 'not from here' })
 }
 
-export interface DoctorHostOptions extends Omit<HostOptions, 'options'> {
+export interface DoctorHostOptions extends Omit<HostOptions, 'options' | 'listens'> {
   options?: Partial<CloverOptions> | ((host: { clover: Host['clover'], baseUrl: string }) => Partial<CloverOptions>)
   routes?: CloverRoutes
   /** A reverse proxy in front of the app. Default: none; `baseUrl` leads to the app itself. */
