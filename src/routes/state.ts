@@ -72,8 +72,8 @@ interface CookieContent extends Attempt, StateContent {
   keys: StateKeys
 }
 
-/** Seconds that an authorization may take. */
-const lifetime = 600
+/** Seconds that a state and its cookie are valid: `Max-Age` of the cookie, and the age that is accepted. An authorization may take as long. */
+const stateLifetime = 600
 /** The most state cookies of one browser, and so the most launches in progress at once. */
 const maxCookies = 5
 /** The most cookies that one reply deletes: proxies accept 4 KiB of headers from a server, and a flood of cookies must not exceed them. */
@@ -110,7 +110,7 @@ export class States {
     const issuedAt = Math.floor(this.#options.wallClock() / 1000)
     const state = urlSafe(keys.state.sign([id, round, redirects, issuedAt].join('.')))
     const content = [id, round, issuedAt, merchantId, Buffer.from(returnTo).toString('base64url'), redirects].join('.')
-    const cookie = this.#serialize(this.#nameOf(id), keys.cookie.sign(content), lifetime)
+    const cookie = this.#serialize(this.#nameOf(id), keys.cookie.sign(content), stateLifetime)
     return { state, verifier: keys.verifier(id), setCookies: [...this.#endSurplus(cookieHeader), cookie] }
   }
 
@@ -187,7 +187,7 @@ export class States {
       const [id = '', round, issued, merchantId, returnTo = '', redirects] = value.split('.')
       const issuedAt = Number(issued)
       const age = this.#options.wallClock() / 1000 - issuedAt
-      if (name !== this.#nameOf(id) || age > lifetime || age < -lifetime) return undefined
+      if (name !== this.#nameOf(id) || age > stateLifetime || age < -stateLifetime) return undefined
       return {
         id, name, issuedAt, keys, round: Number(round), redirects: redirectsOf(round, redirects), ...(merchantId && { merchantId }), ...(returnTo && { returnTo: Buffer.from(returnTo, 'base64url').toString() })
       }

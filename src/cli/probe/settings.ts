@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { Type } from '@sinclair/typebox'
 import { didYouMean } from '../../checks/did-you-mean.js'
 import type { CloverApp } from '../../clover/app.js'
-import { EnvironmentName, environments, isForTrials, isSecureUrl, originProblems, type Environment } from '../../environments.js'
+import { environmentNames, EnvironmentName, environments, isForTrials, isSecureUrl, originProblems, type Environment } from '../../environments.js'
 import { MerchantId } from '../../installation.js'
 import type { Io } from '../io.js'
 import { readArguments } from '../read-arguments.js'
@@ -14,7 +14,7 @@ const names = Type.String({ pattern: '^[a-z-]+(?:,[a-z-]+)*$', must: 'names of e
 const flag = Type.Boolean({ must: 'given without a value' })
 
 const options = Type.Partial(Type.Object({
-  environment: Type.Union(EnvironmentName.anyOf, { must: 'sandbox, north-america, europe or latin-america' }),
+  environment: Type.Union(EnvironmentName.anyOf, { must: `${environmentNames.slice(0, -1).join(', ')} or ${environmentNames.at(-1)}` }),
   origin: Type.String({ must: 'the origin of a simulator on this machine, such as http://localhost:4000' }),
   'i-may-disconnect-real-merchants': flag,
   'app-id': Type.String({ pattern: MerchantId.pattern as string, must: id }),
