@@ -124,6 +124,8 @@ if (!flags['no-types']) {
   rmSync(dist, { recursive: true, force: true })
   makeTypes(dist)
 }
+// A fresh clone has none.
+mkdirSync(dist, { recursive: true })
 for (const file of filesOf(dist, '.js')) rmSync(file)
 for (const [file, text] of outputs) {
   mkdirSync(dirname(file), { recursive: true })
