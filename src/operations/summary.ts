@@ -13,13 +13,21 @@ const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
 /** How many merchants are in which state. Each record counts in one state only: the first that holds, from the last line upwards. */
 export const CloverSummary = Type.Object({
+  /** All records: the sum of the states. */
   merchants: Count('All records: the sum of the states'),
-  connected: Count('Their tokens work, or can be refreshed, and nothing has to be done soon'),
-  dueSoon: Count('The refresh token expires soon, or its expiration is unknown and a day has passed: keep-alive refreshes them'),
-  doubtful: Count('A late request could still end the tokens: keep-alive confirms them within fifteen minutes'),
-  interrupted: Count('A refresh was cut off, such as by a crash, and its lease has expired: keep-alive recovers them'),
-  reauthorizationRequired: Count('Clover refuses every stored token: the merchant must open the app again'),
-  unusable: Count('The record is damaged, does not open, or is of another app'),
+  /** Merchants whose tokens work, or can be refreshed, and for whom nothing has to be done soon. */
+  connected: Count('Merchants whose tokens work, or can be refreshed, and for whom nothing has to be done soon'),
+  /** Merchants whose refresh token expires soon, or has an unknown expiration and is a day old: keep-alive refreshes them. */
+  dueSoon: Count('Merchants whose refresh token expires soon, or has an unknown expiration and is a day old: keep-alive refreshes them'),
+  /** Merchants whose tokens a late request could still end: keep-alive confirms them within fifteen minutes. */
+  doubtful: Count('Merchants whose tokens a late request could still end: keep-alive confirms them within fifteen minutes'),
+  /** Merchants whose refresh was cut off, such as by a crash, and whose lease has expired: keep-alive recovers them. */
+  interrupted: Count('Merchants whose refresh was cut off, such as by a crash, and whose lease has expired: keep-alive recovers them'),
+  /** Merchants of whom Clover refuses every stored token: they must open the app again. */
+  reauthorizationRequired: Count('Merchants of whom Clover refuses every stored token: they must open the app again'),
+  /** Records that are damaged, do not open, or are of another app, environment or deployment. */
+  unusable: Count('Records that are damaged, do not open, or are of another app, environment or deployment'),
+  /** Unix seconds: when the first refresh token expires, of those that Clover does not refuse; null: none is known. */
   nextRefreshTokenExpiration: Type.Union([Type.Number(), Type.Null()], {
     description: 'Unix seconds: when the first refresh token expires, of those that Clover does not refuse; null: none is known'
   })
