@@ -27,8 +27,8 @@ const merchant = {
 const why = {
   /** A sentence, without secrets. */
   reason: Type.String({ description: 'A sentence, without secrets' }),
-  /** The code of the error, such as `FST_CLOVER_DENIED`; absent: the item itself is wrong. */
-  code: Type.Optional(Type.String({ description: 'The code of the error, such as FST_CLOVER_DENIED; absent: the item itself is wrong' }))
+  /** The code of the error, such as `FST_CLOVER_DENIED`; absent: there is none, as when the run was stopped. */
+  code: Type.Optional(Type.String({ description: 'The code of the error, such as FST_CLOVER_DENIED; absent: there is none, as when the run was stopped' }))
 }
 
 /** The outcome of one item of `migrateLegacy()`. It contains no token and no code. */
