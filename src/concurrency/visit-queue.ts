@@ -21,7 +21,7 @@ export interface VisitQueueOptions {
 }
 
 /**
- * @internal The queue for calls to Clover that a visitor causes.
+ * @internal The queue for calls to Clover that a visitor causes (rule 24).
  *
  * Anybody can send a made-up code, and each costs a call to Clover. In the queue of the refreshes, a few thousand of them would hold up every
  * refresh, and exceed Clover's limit for the app. Here they wait only for each other, with limits on how many run, start and wait, and for how long.

@@ -49,7 +49,7 @@ export class KeepAlive {
 
   /**
    * Backs the option `keepAlive`: makes passes until the signal is aborted. The first begins after five minutes, or after `every` if that is
-   * shorter, less up to half by chance. No pause keeps the process alive.
+   * shorter, less up to half by chance. No pause keeps the process alive (rule 19).
    */
   async start ({ every, ...pass }: KeepAliveSchedule, stop: AbortSignal): Promise<void> {
     const { runtime, log } = this.#use

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 type Serializer = (value: never) => unknown
 
 /**
- * @internal Log serializers for the plugin's routes, where a URL holds codes and states and a cookie holds a state.
+ * @internal Log serializers for the plugin's routes, where a URL holds codes and states and a cookie holds a state (rule 14).
  *
  * Fastify logs each request's URL with its query. The host's own serializers still decide what is logged; they get the request without its
  * secrets.

@@ -138,6 +138,7 @@ export class AccessTokens {
     this.#use.cache?.close()
   }
 
+  /** Hands out a token that serves the caller; if none can be obtained, the stored one as long as it lives (rule 12). */
   async #obtain (merchantId: string, { minValidity = this.#use.minValidity, rejected, signal }: AccessTokenOptions): Promise<string> {
     const { refreshes, v1Tokens } = this.#use
     const record = refreshes.unsaved(merchantId) ?? await this.#read(merchantId, rejected === undefined, signal)

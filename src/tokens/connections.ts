@@ -59,7 +59,7 @@ export class Connections {
   }
 
   /**
-   * Exchanges the authorization code of one visit.
+   * Exchanges the authorization code of one visit (rule 9).
    *
    * Each full exchange adds a refresh token at Clover. Clover keeps a limited number, which it does not publish, and ends the oldest. So if
    * a pair is stored, the code is exchanged only for an access token, which proves the visit; then the stored pair is checked. Resolves

@@ -31,7 +31,7 @@ export class Disconnects {
   }
 
   /**
-   * Deletes a merchant's record. Resolves with whether there was one. A connection made meanwhile stays.
+   * Deletes a merchant's record. Resolves with whether there was one. A connection made meanwhile stays (rule 10).
    *
    * A record that was read and is gone afterwards counts as deleted, whoever deleted it: a delete may succeed although its answer is lost.
    *

@@ -36,7 +36,7 @@ interface Renewed {
 
 /**
  * @internal Renews the record of an attempt while a call to Clover takes long: each renewal writes the same record as a new revision. Other
- * servers can distinguish a slow attempt from a dead one by it, and need not wait for the end of a dead one's lease.
+ * servers can distinguish a slow attempt from a dead one by it, and need not wait for the end of a dead one's lease (rule 7).
  *
  * A renewal expects the revision that the attempt wrote last, so it changes nothing once somebody else has changed the record.
  */

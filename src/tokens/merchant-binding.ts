@@ -29,7 +29,7 @@ export class MerchantBinding {
   }
 
   /**
-   * Resolves if Clover confirms that the token belongs to this merchant.
+   * Resolves if Clover confirms that the token belongs to this merchant (rule 13).
    *
    * @param ask by default the call waits for a slot
    * @throws FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION, FST_CLOVER_UNAVAILABLE, FST_CLOVER_BAD_REPLY

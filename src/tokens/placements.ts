@@ -56,8 +56,8 @@ export class Placements {
   }
 
   /**
-   * Stores a pair. Resolves with false if another authorization was faster. If the store fails it rejects; it may then be called again with
-   * the same placement.
+   * Stores a pair over the record that was found, or stops (rule 8). Resolves with false if another authorization was faster. If the store fails it
+   * rejects; it may then be called again with the same placement.
    *
    * @throws FST_CLOVER_STORAGE; FST_CLOVER_OTHER_DEPLOYMENT if another deployment has the merchant meanwhile; FST_CLOVER_UNAVAILABLE if the merchant
    * was disconnected meanwhile

@@ -77,7 +77,10 @@ export class RecordMaker {
     return this.#revised({ ...kept, ...(before && { refreshLease: before }) })
   }
 
-  /** The record with a new pair, without the lease, the mark and the confirmation of the earlier pair. */
+  /**
+   * The record with a new pair, without the lease, the mark and the confirmation of the earlier pair. A doubtful pair gets a `confirmAt`
+   * (rule 18).
+   */
   withPair (record: Installation, { presented, recovered, isDoubtful, ...pair }: ObtainedPair, now: number): Installation {
     const { refreshLease, reauthorizationRequired, recovered: before, confirmAt, ...kept } = record
     return this.#revised({

@@ -42,8 +42,8 @@ const longestRetryAfter = 60_000
 const mostFailures = 10_000
 
 /**
- * @internal One refresh of a merchant at a time in this process, shared by everybody who waits for it. After a failure the merchant is not
- * refreshed again until its backoff ends.
+ * @internal One refresh of a merchant at a time in this process, shared by everybody who waits for it (rule 11). After a failure the
+ * merchant is not refreshed again until its backoff ends.
  */
 export class Refreshes {
   readonly #options: RefreshesOptions
