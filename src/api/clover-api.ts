@@ -7,7 +7,7 @@ import { isReplayable, type CloverFetchInit } from './fetch-init.js'
 import { networkReason } from '../clover/http.js'
 
 /** @internal */
-export interface CloverApiOptions {
+export interface CloverApiDependencies {
   fetch: typeof globalThis.fetch
   clock: CloverClock
   /** Monotonic milliseconds. */
@@ -60,11 +60,11 @@ const withoutBody = new Set([204, 205, 304])
  * Source: https://docs.clover.com/dev/docs/api-usage-rate-limits
  */
 export class CloverApi {
-  readonly #use: CloverApiOptions
+  readonly #use: CloverApiDependencies
   readonly #end = new AbortController()
 
-  constructor (options: CloverApiOptions) {
-    this.#use = options
+  constructor (dependencies: CloverApiDependencies) {
+    this.#use = dependencies
     setMaxListeners(0, this.#end.signal) // each waiting call adds a listener
   }
 

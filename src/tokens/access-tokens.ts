@@ -28,7 +28,7 @@ const AccessTokenArgument = optionsOf<AccessTokenOptions>({
 })
 
 /** @internal */
-export interface AccessTokensOptions {
+export interface AccessTokensDependencies {
   /** Milliseconds: timeout of a call to the store. */
   storageTimeout: number
   reader: Reader
@@ -55,13 +55,13 @@ const refusalPeriod = 300
 
 /** @internal Hands out access tokens, after a refresh if necessary. */
 export class AccessTokens {
-  readonly #use: AccessTokensOptions
+  readonly #use: AccessTokensDependencies
   /** v1 tokens that one endpoint rejected and `/v3/merchants/{mId}` accepted; `until`: how long that result is trusted, in Unix seconds. */
   readonly #proven = new LruMap<{ accessToken: string, until: number }>(10_000)
   #closed = false
 
-  constructor (options: AccessTokensOptions) {
-    this.#use = options
+  constructor (dependencies: AccessTokensDependencies) {
+    this.#use = dependencies
   }
 
   /** Backs `accessToken()` of the decorator. */

@@ -17,7 +17,7 @@ import type { Refreshes } from './refreshes.js'
 import { UnreadableRecord, type Store } from './store.js'
 
 /** @internal */
-export interface ConnectionOptions {
+export interface ConnectionsDependencies {
   store: Pick<Store, 'find' | 'get' | 'put'>
   placements: Pick<Placements, 'prepare' | 'place'>
   binding: Pick<MerchantBinding, 'bind'>
@@ -51,11 +51,11 @@ const retryAfter = 5
 
 /** @internal Connects merchants, and checks the stored pair when somebody opens a connected app. */
 export class Connections {
-  readonly #use: ConnectionOptions
+  readonly #use: ConnectionsDependencies
   readonly #fullExchanges = new OneAtATime({ most: mostWaiting, tooMany: merchantId => tooManyVisits(retryAfter, merchantId) })
 
-  constructor (options: ConnectionOptions) {
-    this.#use = options
+  constructor (dependencies: ConnectionsDependencies) {
+    this.#use = dependencies
   }
 
   /**

@@ -7,7 +7,7 @@ import type { Reader } from './reader.js'
 import { UnreadableRecord, type Store } from './store.js'
 
 /** @internal */
-export interface DisconnectOptions {
+export interface DisconnectsDependencies {
   store: Pick<Store, 'find' | 'delete'>
   reader: Pick<Reader, 'drop'>
   refreshes: Pick<Refreshes, 'drop'>
@@ -22,12 +22,12 @@ const mostUnknownDeletes = 1_000
 
 /** @internal Disconnects merchants. */
 export class Disconnects {
-  readonly #use: DisconnectOptions
+  readonly #use: DisconnectsDependencies
   /** Merchants whose delete failed: the store may have done it, or may do it later. */
   readonly #unknownDeletes = new Set<string>()
 
-  constructor (options: DisconnectOptions) {
-    this.#use = options
+  constructor (dependencies: DisconnectsDependencies) {
+    this.#use = dependencies
   }
 
   /**

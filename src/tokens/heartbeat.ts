@@ -16,7 +16,7 @@ export function heartbeatOf (storageTimeout: number): { every: number, deadAfter
 }
 
 /** @internal */
-export interface HeartbeatOptions {
+export interface HeartbeatDependencies {
   store: Pick<Store, 'get' | 'put'>
   make: Pick<RecordMaker, 'renewed'>
   runtime: Pick<Runtime, 'monotonic' | 'sleep'>
@@ -41,13 +41,13 @@ interface Renewed {
  * A renewal expects the revision that the attempt wrote last, so it changes nothing once somebody else has changed the record.
  */
 export class Heartbeat {
-  readonly #use: HeartbeatOptions
+  readonly #use: HeartbeatDependencies
   readonly #attempt: Renewed
   #stopping = new AbortController()
   #running: Promise<void> = Promise.resolve()
 
-  constructor (options: HeartbeatOptions, attempt: Renewed) {
-    this.#use = options
+  constructor (dependencies: HeartbeatDependencies, attempt: Renewed) {
+    this.#use = dependencies
     this.#attempt = attempt
   }
 

@@ -6,7 +6,7 @@ import { merchantMismatch, permissionMissing } from '../errors.js'
 import type { Notify } from '../events/table.js'
 
 /** @internal */
-export interface BindingOptions {
+export interface BindingDependencies {
   clover: Pick<CloverClient, 'merchant'>
   slots: Pick<CallSlots, 'run'>
   notify: Notify
@@ -22,10 +22,10 @@ export const atOnce: Ask = call => call()
 
 /** @internal Checks whether a token belongs to the merchant that the browser named: a browser can name any merchant. */
 export class MerchantBinding {
-  readonly #use: BindingOptions
+  readonly #use: BindingDependencies
 
-  constructor (options: BindingOptions) {
-    this.#use = options
+  constructor (dependencies: BindingDependencies) {
+    this.#use = dependencies
   }
 
   /**

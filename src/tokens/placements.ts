@@ -8,7 +8,7 @@ import type { RecordMaker } from './record.js'
 import { UnreadableRecord, type Store } from './store.js'
 
 /** @internal */
-export interface PlacementOptions {
+export interface PlacementsDependencies {
   store: Pick<Store, 'find' | 'put' | 'delete'>
   reader: Pick<Reader, 'drop'>
   refreshes: Pick<Refreshes, 'drop'>
@@ -39,10 +39,10 @@ const maxRounds = 10
 
 /** @internal Stores the pairs of new authorizations. */
 export class Placements {
-  readonly #use: PlacementOptions
+  readonly #use: PlacementsDependencies
 
-  constructor (options: PlacementOptions) {
-    this.#use = options
+  constructor (dependencies: PlacementsDependencies) {
+    this.#use = dependencies
   }
 
   /** Prepares the write of a pair that replaces `before`. */
