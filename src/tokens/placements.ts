@@ -25,7 +25,7 @@ export interface Placement {
   /** The revision that the next write replaces; undefined: there must be no record. */
   expected: string | undefined
   /** A write failed: the store may have done it, or may do it later. */
-  isUnknown: boolean
+  isOutcomeUnknown: boolean
   /**
    * Write even if an earlier write of unknown outcome may have been deleted since: the credential spent for this pair cannot be used again.
    */
@@ -52,7 +52,7 @@ export class Placements {
     const expected = before?.revision
     // An unreadable record cannot be compared with a later one.
     const record = before instanceof UnreadableRecord ? undefined : before
-    return { next, before: record, expected, isUnknown: false, overwriteUnknown, refusedSince: record?.reauthorizationRequired?.since }
+    return { next, before: record, expected, isOutcomeUnknown: false, overwriteUnknown, refusedSince: record?.reauthorizationRequired?.since }
   }
 
   /**
@@ -72,7 +72,7 @@ export class Placements {
       try {
         isStored = await store.put(placement.next, placement.expected)
       } catch (error) {
-        placement.isUnknown = true
+        placement.isOutcomeUnknown = true
         failure = error
         if (round >= maxRounds) throw error
       }
@@ -87,9 +87,9 @@ export class Placements {
         return true
       } else if (current === undefined) {
         // A disconnect came between, or may have: this write must not undo it.
-        if (before !== undefined || (placement.isUnknown && !overwriteUnknown)) throw failure ?? recordChanged(merchantId)
+        if (before !== undefined || (placement.isOutcomeUnknown && !overwriteUnknown)) throw failure ?? recordChanged(merchantId)
         placement.expected = undefined
-      } else if (current.connectionId === before?.connectionId || (current.reauthorizationRequired && !placement.isUnknown) || (overwriteUnknown && current.refreshToken === null)) {
+      } else if (isReplaced(current, placement)) {
         placement.expected = current.revision
         placement.next = make.replacing(placement.next, current)
         placement.refusedSince = current.reauthorizationRequired?.since
@@ -106,4 +106,18 @@ export class Placements {
     reader.drop(merchantId)
     if (refusedSince !== undefined) notify({ type: 'reconnected', merchantId, since: refusedSince, by: 'authorization' })
   }
+}
+
+/**
+ * Whether an authorization replaces the record that is stored now. It does so if that record is one of these:
+ *
+ * - the connection that was found at first, only refreshed meanwhile;
+ * - a marked one, unless the outcome of a write of this authorization is unknown: then the marked connection may have replaced that of this
+ *   authorization, and have the newer pair;
+ * - a v1 token, where the pair that replaces it cannot be had a second time.
+ */
+function isReplaced (current: Installation, { before, isOutcomeUnknown, overwriteUnknown }: Placement): boolean {
+  return current.connectionId === before?.connectionId ||
+    (current.reauthorizationRequired !== undefined && !isOutcomeUnknown) ||
+    (overwriteUnknown && current.refreshToken === null)
 }
