@@ -145,8 +145,8 @@ export interface Clover {
    */
   keepAlive (options?: KeepAliveOptions): Promise<KeepAliveSummary>
   /**
-   * The merchants whom a pass of keep-alive would refresh now: for a queue of the host's, which calls {@link Clover.refreshIfDue} for each. Every record is read,
-   * page by page. Any order; a merchant may come twice while records change.
+   * The merchants whom a pass of keep-alive would refresh now: for a queue of the host's, which calls {@link Clover.refreshIfDue} for each. Every record
+   * is read, page by page. Any order; a merchant may come twice while records change.
    *
    * @throws as {@link Clover.keepAlive} does, when the first merchant is requested
    */

@@ -36,7 +36,10 @@ export interface CloverError extends FastifyError {
   merchantId?: string
   /** Seconds after which another try makes sense (`FST_CLOVER_UNAVAILABLE`, and `FST_CLOVER_WEBHOOK` with 503). */
   retryAfter?: number
-  /** Where the merchant's browser must go to authorize again (`FST_CLOVER_NOT_CONNECTED` and `FST_CLOVER_REAUTHORIZATION_REQUIRED`, where the launch route is on). */
+  /**
+   * Where the merchant's browser must go to authorize again (`FST_CLOVER_NOT_CONNECTED` and `FST_CLOVER_REAUTHORIZATION_REQUIRED`, where the launch route
+   * is on).
+   */
   launchUrl?: string
   /** Sent with the reply: `retry-after` where there is a `retryAfter`. */
   headers?: Record<string, string>

@@ -122,7 +122,8 @@ export type UnusableInstallation = Static<typeof UnusableInstallation>
 
 /** The part of a record that holds no secret. */
 export function summarize (installation: Installation): InstallationSummary {
-  const { merchantId, appId, environment, flow, deployment, accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired, connectedAt, updatedAt } = installation
+  const { merchantId, appId, environment, flow, deployment, connectedAt, updatedAt } = installation
+  const { accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired } = installation
   return {
     merchantId,
     appId,

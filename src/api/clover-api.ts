@@ -16,7 +16,13 @@ export interface CloverApiDependencies {
   /** A number from 0 up to 1. */
   jitter (): number
   /** Runs a task at the merchant's turn, or rejects with `late()` if that does not come within `milliseconds`. */
-  fairQueue: { run<T> (merchantId: string, task: () => Promise<T>, patience: { milliseconds: number, late: () => unknown, signal?: AbortSignal | undefined }): Promise<T> }
+  fairQueue: {
+    run<T> (
+      merchantId: string,
+      task: () => Promise<T>,
+      patience: { milliseconds: number, late: () => unknown, signal?: AbortSignal | undefined }
+    ): Promise<T>
+  }
   /** Milliseconds of one attempt, until the headers of the answer. */
   callTimeout: number
   /** The `User-Agent` of each call whose init has none. */

@@ -42,7 +42,12 @@ export interface PagingDependencies {
 }
 
 /** @internal Backs `paginate()`: the elements of a collection, page by page. */
-export async function * paginate<T> ({ api, environment, clock }: PagingDependencies, merchantId: string, path: string | URL, options: PaginateOptions = {}): AsyncGenerator<T, void, undefined> {
+export async function * paginate<T> (
+  { api, environment, clock }: PagingDependencies,
+  merchantId: string,
+  path: string | URL,
+  options: PaginateOptions = {}
+): AsyncGenerator<T, void, undefined> {
   const url = api.url(merchantId, path)
   checkOptions('paginate', PaginateArgument, options)
   const period = periodOf(options, clock.now() * 1000)

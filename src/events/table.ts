@@ -91,7 +91,9 @@ type Message<Type extends string, Fields extends TProperties> = TObject<{ type: 
 /** The names of the events. */
 export type DiagnosticsEventType = keyof Table
 
-type Schemas = { readonly [Type in DiagnosticsEventType]: Table[Type] extends readonly [Level, string, infer Fields extends TProperties] ? Message<Type, Fields> : never }
+type Schemas = {
+  readonly [Type in DiagnosticsEventType]: Table[Type] extends readonly [Level, string, infer Fields extends TProperties] ? Message<Type, Fields> : never
+}
 
 /** @internal */
 export const eventTypes = Object.keys(eventTable) as DiagnosticsEventType[]

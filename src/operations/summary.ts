@@ -45,7 +45,10 @@ export interface ListedInstallation extends InstallationSummary {
 
 /** The options of `summary()`. */
 export interface SummaryOptions {
-  /** Seconds, 0 to 31536000: a refresh token that expires within them, or within half of its life if that is shorter, is due soon. Default: 2592000 (30 days). */
+  /**
+   * Seconds, 0 to 31536000: a refresh token that expires within them, or within half of its life if that is shorter, is due soon. Default: 2592000
+   * (30 days).
+   */
   within?: number | undefined
   /** Ends the pass: `summary()` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined

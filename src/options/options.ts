@@ -229,8 +229,8 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | '
    */
   keepAlive?: false | Partial<KeepAliveSchedule>
   /**
-   * The app's product token in the `User-Agent` of every call to Clover, such as `my-shop/2.1`: the header is then `my-shop/2.1 fastify-clover/<version>`. Clover
-   * requires the header. Default: `fastify-clover/<version>`.
+   * The app's product token in the `User-Agent` of every call to Clover, such as `my-shop/2.1`: the header is then `my-shop/2.1 fastify-clover/<version>`.
+   * Clover requires the header. Default: `fastify-clover/<version>`.
    */
   userAgent?: string | undefined
   /**

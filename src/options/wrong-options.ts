@@ -17,10 +17,16 @@ const readFromFiles: readonly string[] = ['appId', 'appSecret', 'cookieSecret'] 
 /** Options of `register` itself, which Fastify passes on. */
 const registerOptions = ['logLevel', 'logSerializers']
 
-/** @internal A sentence for each wrong option, so that one start of the server shows them all: the name and the rule, never the value. `now` in Unix milliseconds. */
+/**
+ * @internal A sentence for each wrong option, so that one start of the server shows them all: the name and the rule, never the value. `now` in Unix
+ * milliseconds.
+ */
 export function wrongOptions (options: CloverOptions, now: number): string[] {
   const given: Record<string, unknown> = { ...options }
-  return [...unknownOptions(given), ...wrongData(given), ...wrongKeepAlive(given), ...wrongDeployment(given, now), ...wrongFunctions(given), ...wrongRoutes(given.routes), ...wrongTogether(given)]
+  return [
+    ...unknownOptions(given), ...wrongData(given), ...wrongKeepAlive(given), ...wrongDeployment(given, now), ...wrongFunctions(given),
+    ...wrongRoutes(given.routes), ...wrongTogether(given)
+  ]
 }
 
 function unknownOptions ({ prefix, ...given }: Record<string, unknown>): string[] {

@@ -72,7 +72,8 @@ function withoutSecretHeaders (reply: FastifyReply): FastifyReply {
 }
 
 function responseWithoutSecrets (response: ServerResponse): ServerResponse {
-  return withOverrides(response, { ...headersWithoutSecrets(response), _header: null, req: isMessage(response.req) ? messageWithoutSecrets(response.req) : undefined })
+  const req = isMessage(response.req) ? messageWithoutSecrets(response.req) : undefined
+  return withOverrides(response, { ...headersWithoutSecrets(response), _header: null, req })
 }
 
 function headersWithoutSecrets (holder: { getHeaders (): Record<string, unknown>, getHeader (name: string): unknown }) {

@@ -36,7 +36,8 @@ export class Disconnects {
    * A record that was read and is gone afterwards counts as deleted, whoever deleted it: a delete may succeed although its answer is lost.
    *
    * @param connectedBefore Unix seconds by Clover's clock: a merchant who authorized at this time or later stays connected
-   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT; FST_CLOVER_SEALED where `connectedBefore` is given
+   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT; FST_CLOVER_SEALED where
+   * `connectedBefore` is given
    */
   async disconnect (merchantId: string, connectedBefore = Infinity): Promise<boolean> {
     requireMerchantId(merchantId)

@@ -122,5 +122,6 @@ function tokensOf ({ accessToken, accessTokenExpiration, refreshToken, refreshTo
 
 /** Unix seconds: when keep-alive must check a record, which is the first of these that exists: lease, mark, confirmation, refresh token. */
 function dueAt ({ refreshLease, reauthorizationRequired, confirmAt, refreshToken, refreshTokenExpiration, updatedAt }: Omit<Installation, 'dueAt'>): number | null {
-  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? confirmAt ?? refreshTokenExpiration ?? (refreshToken === null ? null : updatedAt + limits.unknownEnd)
+  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? confirmAt ?? refreshTokenExpiration ??
+    (refreshToken === null ? null : updatedAt + limits.unknownEnd)
 }

@@ -32,7 +32,10 @@ interface Failure {
   error: unknown
 }
 
-/** The longest backoff after a failure of Clover, and of the store, in milliseconds. The store's is shorter: it recovers sooner, and a try makes no call to Clover. */
+/**
+ * The longest backoff after a failure of Clover, and of the store, in milliseconds. The store's is shorter: it recovers sooner, and a try makes no
+ * call to Clover.
+ */
 const longestBackoff = { clover: 30_000, storage: 5_000 }
 
 /** The longest `retry-after` that is respected, in milliseconds: a server that asks for a day may recover in a minute. */
