@@ -11,7 +11,10 @@ import type { Store } from '../tokens/store.js'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
-/** How many merchants are in which state. Each record counts in one state only: the first that holds, from the last line upwards. */
+/**
+ * How many merchants are in which state. Each record counts in one state only, the first of these that holds: `unusable`, `reauthorizationRequired`,
+ * `interrupted`, `doubtful`, `dueSoon`, `connected`.
+ */
 export const CloverSummary = Type.Object({
   /** All records: the sum of the states. */
   merchants: Count('All records: the sum of the states'),

@@ -88,15 +88,20 @@ function wrongTogether (given: Record<string, unknown>): string[] {
   }
   if (baseUrl === undefined ? isNeeded : typeof baseUrl === 'string' && !isBaseUrl(baseUrl)) problems.push(sentence('baseUrl'))
   if (typeof appMarketUrl === 'string' && !isPublicUrl(appMarketUrl)) problems.push(sentence('appMarketUrl'))
-  if (isPlainObject(keepAlive) && wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function') {
+  if (isPlainObject(keepAlive) && cannotList(storage)) {
     problems.push('keepAlive must be false or left out with this storage adapter: keep-alive needs its method list, which it does not have.')
   }
   const { status }: Record<string, unknown> = isPlainObject(given.routes) ? given.routes : {}
-  if (status && wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function') {
+  if (status && cannotList(storage)) {
     problems.push('routes.status must be false or left out with this storage adapter: the route needs its method list, which it does not have.')
   }
   if (onEvent === undefined && awaitsEvents(given.routes)) problems.push('routes.webhook.awaitEvents must be false or left out without onEvent: there is nothing to wait for.')
   return problems
+}
+
+/** Whether a storage adapter is right but has no `list`. A wrong one has a sentence of its own already. */
+function cannotList (storage: unknown): boolean {
+  return wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function'
 }
 
 function awaitsEvents (routes: unknown): boolean {

@@ -42,7 +42,10 @@ export interface ConnectionsDependencies {
 /** @internal A visit that ended: the merchant is connected, or `again`: the browser must go through Clover once more, for a full exchange. */
 export type Visit = { isNew: boolean } | 'again'
 
-/** How often a write is tried while others change the record. */
+/**
+ * How often a write is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the end is for a store
+ * that refuses what it should take.
+ */
 const maxRounds = 10
 
 /** The most callbacks of one merchant that wait for a full exchange. Further ones get an error with `retryAfter`, in seconds. */

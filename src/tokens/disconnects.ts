@@ -14,7 +14,10 @@ export interface DisconnectsDependencies {
   notify: Notify
 }
 
-/** How often a delete is tried while others change the record. */
+/**
+ * How often a delete is tried while others change the record. A round is lost only if somebody writes between its read and its delete, so the end is for a
+ * store that refuses what it should take.
+ */
 const maxRounds = 10
 
 /** The most deletes of unknown outcome that are remembered. */

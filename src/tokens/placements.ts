@@ -34,7 +34,10 @@ export interface Placement {
   refusedSince: number | undefined
 }
 
-/** How often a write is tried while others change the record. */
+/**
+ * How often a write is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the end is for a store
+ * that refuses what it should take.
+ */
 const maxRounds = 10
 
 /** @internal Stores the pairs of new authorizations. */

@@ -20,7 +20,11 @@ const mostOwn = 10_000
 /** The longest pause between two looks at the lease of another server, in milliseconds. */
 const longestPause = 1_000
 
-/** How often the write of a pair is tried while others change the record. */
+/**
+ * How often the write of a pair is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the
+ * end is for a store that refuses what it should take. More rounds than elsewhere: there a caller gets an error and comes again, but this pair may be
+ * the only one that works.
+ */
 const maxRounds = 50
 
 /**

@@ -129,6 +129,7 @@ export class Refreshes {
     if (this.#closed) throw closing()
     const failure = this.#backingOff(merchantId)
     if (failure && !goal.force) throw this.#backoffError(merchantId, failure)
+    // One turn later, since the work needs the object that has its promise.
     const promise = Promise.resolve().then(() => this.#carryOut(merchantId, goal, refresh)).finally(() => {
       if (this.#inProgress.get(merchantId) === refresh) this.#inProgress.delete(merchantId)
     })
