@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { OptionalKind, type TObject, type TSchema } from '@sinclair/typebox'
 import t from 'tap'
 import ts from 'typescript'
+import { errorCodes } from '../../src/errors.js'
 import { Installation, InstallationSummary, UnusableInstallation } from '../../src/installation.js'
 import { KeepAlivePass, KeepAliveSchedule, KeepAliveSummary } from '../../src/jobs/keep-alive-options.js'
 import { MigrationData, MigrationOutcome, MigrationProgress } from '../../src/jobs/migration-types.js'
@@ -180,6 +181,11 @@ t.test('it shows for each field of a result the very sentence that the schema ha
     }
   }
   for (const [path, schema] of Object.entries(results)) check(path, schema)
+})
+
+t.test('it shows a sentence for each code of an error', async t => {
+  const codes = shownFor(['typeof main.errorCodes'])
+  for (const code of Object.keys(errorCodes)) t.match(codes.get(`typeof main.errorCodes.${code}`)?.documentation ?? '', /\(\d{3}\).*\.$/, code)
 })
 
 t.test('it shows a sentence for each name that an entry exports', async t => {
