@@ -6,7 +6,7 @@ import type { CloverClock } from '../clover/clock.js'
 import { isReplayable, type CloverFetchInit } from './fetch-init.js'
 import { networkReason } from '../clover/http.js'
 
-/** @internal */
+/** @internal What {@link CloverApi} needs. */
 export interface CloverApiDependencies {
   fetch: typeof globalThis.fetch
   clock: CloverClock

@@ -7,7 +7,7 @@ import type { Environment } from '../environments.js'
 import { badReply, permissionMissing, unavailable } from '../errors.js'
 import type { AccessTokens } from '../tokens/access-tokens.js'
 
-/** @internal */
+/** @internal What {@link MerchantApi} needs. */
 export interface MerchantApiDependencies {
   environment: Environment
   api: Pick<CloverApi, 'send'>

@@ -34,7 +34,7 @@ const PaginateArgument = optionsOf<PaginateOptions>({
   signal: Signal
 })
 
-/** @internal */
+/** @internal What {@link paginate} needs. */
 export interface PagingDependencies {
   api: Pick<MerchantApi, 'url' | 'json'>
   environment: Environment

@@ -6,7 +6,7 @@ export interface Timing {
   after (milliseconds: number, run: () => void): () => void
 }
 
-/** @internal */
+/** @internal The clock and the timers of a real process. */
 export const realTiming: Timing = {
   monotonic: () => performance.now(),
   after: (milliseconds, run) => {

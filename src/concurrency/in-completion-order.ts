@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 
-/** @internal */
+/** @internal The items to work on, and how. */
 export interface Work<Item, Outcome> {
   source: Iterable<Item> | AsyncIterable<Item>
   /** Must not reject. `index`: the item's place in the source, from 0. */

@@ -4,7 +4,7 @@ import { RateLimiter } from './rate-limiter.js'
 import type { Runtime } from '../runtime.js'
 import { within } from './within.js'
 
-/** @internal */
+/** @internal The limits of a {@link VisitQueue}, and what it needs. */
 export interface VisitQueueOptions {
   /** The most tasks that run at once. */
   atOnce: number

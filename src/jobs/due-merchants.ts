@@ -15,7 +15,7 @@ import { DueArgument, RefreshIfDueArgument, type DueOptions, type DueOutcome } f
 import type { Jobs } from './jobs.js'
 import { KeepAlivePass } from './keep-alive-options.js'
 
-/** @internal */
+/** @internal What {@link DueMerchants} needs. */
 export interface DueMerchantsDependencies {
   store: Pick<Store, 'get' | 'list' | 'canList'>
   refreshes: Pick<Refreshes, 'refresh' | 'unsaved' | 'isBusyOrBackingOff'>

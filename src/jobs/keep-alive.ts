@@ -12,7 +12,7 @@ import type { Jobs } from './jobs.js'
 import { KeepAliveArgument, KeepAlivePass, type KeepAliveOptions, type KeepAliveSchedule, type KeepAliveSummary } from './keep-alive-options.js'
 import { Progress } from './progress.js'
 
-/** @internal */
+/** @internal What {@link KeepAlive} needs. */
 export interface KeepAliveDependencies {
   store: Pick<Store, 'canList'>
   due: Pick<DueMerchants, 'find' | 'refresh' | 'isInProgress'>

@@ -22,7 +22,7 @@ export const Finding = Type.Object({
 }, { $id: 'CloverFinding', description: 'What diagnose() found in one check' })
 export type Finding = Static<typeof Finding>
 
-/** @internal */
+/** @internal The status of a finding. */
 export type FindingStatus = Finding['status']
 
 /** @internal A finding that nothing has to be done about. */

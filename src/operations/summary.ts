@@ -63,7 +63,7 @@ const SummaryArgument = optionsOf<SummaryOptions>({ within: Within, signal: Sign
 /** Records a page: a page is held in memory, and a smaller one takes more round trips. */
 const pageSize = 500
 
-/** @internal */
+/** @internal What {@link Summaries} needs. */
 export interface SummariesDependencies {
   store: Pick<Store, 'list' | 'canList'>
   /** Unix seconds by Clover's clock. */

@@ -95,7 +95,7 @@ export const DefaultedOptions = Type.Object({
   ])).properties,
   cache: Type.Union([Type.Literal(false), Type.Required(CacheOptions)], { default: {} })
 })
-/** @internal */
+/** @internal The type of these options. */
 export type DefaultedOptions = Static<typeof DefaultedOptions>
 
 /** Options of one of the plugin's routes: its path, and any Fastify route option that is not the plugin's own. */

@@ -32,7 +32,7 @@ export interface OwnState extends Attempt {
   verifier: string
 }
 
-/** @internal */
+/** @internal The app that {@link States} makes states for, and what it signs them with. */
 export interface StateOptions {
   secrets: string[]
   appId: string

@@ -27,7 +27,7 @@ const AccessTokenArgument = optionsOf<AccessTokenOptions>({
   signal: Signal
 })
 
-/** @internal */
+/** @internal What {@link AccessTokens} needs. */
 export interface AccessTokensDependencies {
   /** Milliseconds: timeout of a call to the store. */
   storageTimeout: number

@@ -24,7 +24,7 @@ export const AdoptedTokens = Type.Object({
 }, { description: 'A pair of tokens that another integration holds' })
 export type AdoptedTokens = Static<typeof AdoptedTokens>
 
-/** @internal */
+/** @internal What {@link adopt} needs. */
 export interface AdoptionDependencies {
   store: Pick<Store, 'find'>
   placements: Pick<Placements, 'prepare' | 'place'>

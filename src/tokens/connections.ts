@@ -16,7 +16,7 @@ import type { RecordMaker } from './record.js'
 import type { Refreshes } from './refreshes.js'
 import { UnreadableRecord, type Store } from './store.js'
 
-/** @internal */
+/** @internal What {@link Connections} needs. */
 export interface ConnectionsDependencies {
   store: Pick<Store, 'find' | 'get' | 'put'>
   placements: Pick<Placements, 'prepare' | 'place'>

@@ -6,7 +6,7 @@ import { type Installation } from '../installation.js'
 import type { Reader } from './reader.js'
 import { UnreadableRecord, type Store } from './store.js'
 
-/** @internal */
+/** @internal What {@link Disconnects} needs. */
 export interface DisconnectsDependencies {
   store: Pick<Store, 'find' | 'delete'>
   reader: Pick<Reader, 'drop'>

@@ -15,7 +15,7 @@ export function heartbeatOf (storageTimeout: number): { every: number, deadAfter
   return { every, deadAfter: 2 * storageTimeout + every }
 }
 
-/** @internal */
+/** @internal What a {@link Heartbeat} needs. */
 export interface HeartbeatDependencies {
   store: Pick<Store, 'get' | 'put'>
   make: Pick<RecordMaker, 'renewed'>

@@ -5,7 +5,7 @@ import type { CallSlots } from '../concurrency/call-slots.js'
 import { merchantMismatch, permissionMissing } from '../errors.js'
 import type { Notify } from '../events/table.js'
 
-/** @internal */
+/** @internal What {@link MerchantBinding} needs. */
 export interface BindingDependencies {
   clover: Pick<CloverClient, 'merchant'>
   slots: Pick<CallSlots, 'run'>

@@ -7,7 +7,7 @@ import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
 import { UnreadableRecord, type Store } from './store.js'
 
-/** @internal */
+/** @internal What {@link Placements} needs. */
 export interface PlacementsDependencies {
   store: Pick<Store, 'find' | 'put' | 'delete'>
   reader: Pick<Reader, 'drop'>

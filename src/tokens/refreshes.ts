@@ -6,7 +6,7 @@ import type { RefreshProtocol } from './refresh-protocol.js'
 import { Unwanted, type RefreshGoal } from './refresh-types.js'
 import { UnsavedPairs, type UnsavedPairsDependencies } from './unsaved-pairs.js'
 
-/** @internal */
+/** @internal What {@link Refreshes} needs. */
 export interface RefreshesDependencies extends UnsavedPairsDependencies {
   protocol: Pick<RefreshProtocol, 'run' | 'save'>
   runtime: Pick<Runtime, 'monotonic' | 'sleep' | 'jitter'>

@@ -9,7 +9,7 @@ import { storageFailure } from './storage-failure.js'
 
 const form = new Compiled(Installation)
 
-/** @internal */
+/** @internal The adapter that a {@link Store} wraps, and whose records it serves. */
 export interface StoreOptions {
   storage: CloverStorage
   appId: string

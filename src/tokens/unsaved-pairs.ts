@@ -4,7 +4,7 @@ import type { Installation } from '../installation.js'
 import type { Runtime } from '../runtime.js'
 import type { RefreshGoal, UnsavedPair } from './refresh-types.js'
 
-/** @internal */
+/** @internal What {@link UnsavedPairs} needs. */
 export interface UnsavedPairsDependencies {
   protocol: {
     /** Writes a pair. Resolves with the stored record, or with undefined if the pair was dropped for a newer one or for a disconnect. */

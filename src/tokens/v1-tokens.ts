@@ -11,7 +11,7 @@ import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
 import type { Store } from './store.js'
 
-/** @internal */
+/** @internal What {@link V1Tokens} needs. */
 export interface V1TokensDependencies {
   store: Pick<Store, 'put'>
   reader: Pick<Reader, 'keep'>
