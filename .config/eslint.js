@@ -51,6 +51,12 @@ export default [
       '@typescript-eslint/ban-ts-comment': 'error'
     }
   },
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      '@stylistic/max-len': ['error', { code: 160, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true, ignoreUrls: true }]
+    }
+  },
   ...directions,
   ...commandLine
 ]

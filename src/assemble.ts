@@ -59,7 +59,8 @@ export function assemble (fastify: FastifyInstance, options: ResolvedOptions, ru
   const http = createCloverHttp({ fetch: runtime.fetch, clock, callTimeout, userAgent })
   const client = createCloverClient(app, http)
   const deployment = options.deployment && new Deployment(options.deployment, clock)
-  const store = new Store({ storage, appId, environment: environment.name, deployment, timeout: storageTimeout, onUnreadable: unreadableNotice(notify, monotonic) })
+  const onUnreadable = unreadableNotice(notify, monotonic)
+  const store = new Store({ storage, appId, environment: environment.name, deployment, timeout: storageTimeout, onUnreadable })
   const make = new RecordMaker(runtime.random, deployment?.name)
   const slots = new CallSlots(options.maxCalls)
   const visits = new VisitQueue({

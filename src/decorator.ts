@@ -31,6 +31,15 @@ export interface Clover {
    * @param merchantOf gives the merchant id from where `onConnect` put it, such as the session, or undefined or null; may be async. Never
    * from a URL, a body or a header
    * @throws FST_CLOVER_INVALID_OPTIONS, at once, if `routes.launch` is `false` or `merchantOf` is no function
+   *
+   * @example
+   * ```ts
+   * const preHandler = app.clover.requireMerchant(request => request.session.get('merchantId'))
+   * app.get('/orders', { preHandler }, async request => {
+   *   const response = await request.clover.fetch(request.cloverMerchantId, '/v3/merchants/{mId}/orders')
+   *   return response.json()
+   * })
+   * ```
    */
   requireMerchant (merchantOf: MerchantSource): MerchantHook
   /**
@@ -38,6 +47,16 @@ export interface Clover {
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_NOT_CONNECTED, FST_CLOVER_REAUTHORIZATION_REQUIRED, FST_CLOVER_UNAVAILABLE,
    * FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_CLOSING, or the reason of the signal
+   *
+   * @example
+   * ```ts
+   * let token = await request.clover.accessToken(merchantId)
+   * let response = await send(token)
+   * if (response.status === 401) {
+   *   token = await request.clover.accessToken(merchantId, { rejected: token })
+   *   response = await send(token)
+   * }
+   * ```
    */
   accessToken (merchantId: string, options?: AccessTokenOptions): Promise<string>
   /**
@@ -59,6 +78,13 @@ export interface Clover {
    * sent once, without retries. Never add `authorization`: it is replaced
    * @throws as {@link Clover.accessToken} does; FST_CLOVER_FOREIGN_URL; FST_CLOVER_INVALID_OPTIONS for options that are no object;
    * FST_CLOVER_UNAVAILABLE if Clover did not answer
+   *
+   * @example
+   * ```ts
+   * const response = await clover.fetch(merchantId, '/v3/merchants/{mId}/orders?limit=10&orderBy=createdTime%20DESC')
+   * if (!response.ok) throw new Error(`Clover answered ${response.status}`)
+   * const { elements } = await response.json() as { elements: Order[] }
+   * ```
    */
   fetch (merchantId: string, path: string | URL, init?: CloverFetchInit): Promise<Response>
   /**
@@ -72,6 +98,13 @@ export interface Clover {
    * @throws as {@link Clover.fetch} does; FST_CLOVER_PERMISSION after 401 or 403, FST_CLOVER_UNAVAILABLE after 429 or 5xx,
    * FST_CLOVER_BAD_REPLY after any other status, without elements, or for pages without an end, FST_CLOVER_INVALID_OPTIONS for a limit that is not 1 to 1000
    * (ecommerce: 1 to 100) and for times that cannot be right
+   *
+   * @example
+   * ```ts
+   * let cents = 0
+   * // Without `since` Clover gives the orders of the last 90 days only.
+   * for await (const { total } of clover.paginate<Order>(merchantId, '/v3/merchants/{mId}/orders', { since, limit: 1000 })) cents += total
+   * ```
    */
   paginate<T = Record<string, unknown>> (merchantId: string, path: string | URL, options?: PaginateOptions): AsyncIterableIterator<T>
   /**
@@ -115,6 +148,17 @@ export interface Clover {
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION,
    * FST_CLOVER_UNAVAILABLE, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
+   *
+   * @example
+   * ```ts
+   * await app.clover.adopt({
+   *   merchantId: 'MERCHANT00001',
+   *   accessToken: pair.access_token,
+   *   accessTokenExpiration: pair.access_token_expiration,
+   *   refreshToken: pair.refresh_token,
+   *   refreshTokenExpiration: pair.refresh_token_expiration
+   * })
+   * ```
    */
   adopt (tokens: AdoptedTokens): Promise<boolean>
   /**
@@ -133,6 +177,13 @@ export interface Clover {
    *
    * @throws FST_CLOVER_INVALID_OPTIONS and FST_CLOVER_CLOSING, at once; then, after three merchants in a row, FST_CLOVER_STORAGE if the store
    * stays down and FST_CLOVER_PERMISSION if the app may not read its merchants; and the errors of the source
+   *
+   * @example
+   * ```ts
+   * for await (const result of app.clover.migrateLegacy(file, { signal })) {
+   *   if (result.outcome === 'refused' || result.outcome === 'failed') console.error(result.merchantId, result.reason)
+   * }
+   * ```
    */
   migrateLegacy (legacy: Iterable<LegacyToken> | AsyncIterable<LegacyToken>, options?: MigrationOptions): AsyncGenerator<MigrationOutcome, void, undefined>
   /**
@@ -145,8 +196,8 @@ export interface Clover {
    */
   keepAlive (options?: KeepAliveOptions): Promise<KeepAliveSummary>
   /**
-   * The merchants whom a pass of keep-alive would refresh now: for a queue of the host's, which calls {@link Clover.refreshIfDue} for each. Every record is read,
-   * page by page. Any order; a merchant may come twice while records change.
+   * The merchants whom a pass of keep-alive would refresh now: for a queue of the host's, which calls {@link Clover.refreshIfDue} for each. Every record
+   * is read, page by page. Any order; a merchant may come twice while records change.
    *
    * @throws as {@link Clover.keepAlive} does, when the first merchant is requested
    */
@@ -176,6 +227,13 @@ export interface Clover {
    * merchant, unless `accessToken()` does so for the one that is named.
    *
    * @throws FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_CLOSING, or the reason of the signal
+   *
+   * @example
+   * ```ts
+   * for await (const { check, status, message, fix } of app.clover.diagnose({ merchantId })) {
+   *   if (status === 'error' || status === 'warning') console.log(`${check}: ${message} ${fix ?? ''}`)
+   * }
+   * ```
    */
   diagnose (options?: DiagnoseOptions): AsyncIterableIterator<Finding>
 }

@@ -36,7 +36,10 @@ export interface CloverError extends FastifyError {
   merchantId?: string
   /** Seconds after which another try makes sense (`FST_CLOVER_UNAVAILABLE`, and `FST_CLOVER_WEBHOOK` with 503). */
   retryAfter?: number
-  /** Where the merchant's browser must go to authorize again (`FST_CLOVER_NOT_CONNECTED` and `FST_CLOVER_REAUTHORIZATION_REQUIRED`, where the launch route is on). */
+  /**
+   * Where the merchant's browser must go to authorize again (`FST_CLOVER_NOT_CONNECTED` and `FST_CLOVER_REAUTHORIZATION_REQUIRED`, where the launch route
+   * is on).
+   */
   launchUrl?: string
   /** Sent with the reply: `retry-after` where there is a `retryAfter`. */
   headers?: Record<string, string>
@@ -50,7 +53,46 @@ export interface CloverErrorClass<Code extends CloverErrorCode = CloverErrorCode
 
 /** The error classes by code, for `instanceof`, as in `fastify.errorCodes`. */
 // The type is written out: the one that TypeScript would derive names a namespace of @fastify/error that some hosts' settings do not find.
-export const errorCodes: { readonly [Code in CloverErrorCode]: CloverErrorClass<Code> } = {
+export const errorCodes: {
+  /** Nothing is stored for the merchant, or `requireMerchant` found no merchant in the request (409): send the browser to `launchUrl`. */
+  readonly FST_CLOVER_NOT_CONNECTED: CloverErrorClass<'FST_CLOVER_NOT_CONNECTED'>
+  /** Clover refuses every stored token (409): send the browser to `launchUrl`. The plugin tries again by itself, at growing intervals up to a day. */
+  readonly FST_CLOVER_REAUTHORIZATION_REQUIRED: CloverErrorClass<'FST_CLOVER_REAUTHORIZATION_REQUIRED'>
+  /** Clover did not answer, or not usefully, and no living token is left (503): try again after `retryAfter` seconds. */
+  readonly FST_CLOVER_UNAVAILABLE: CloverErrorClass<'FST_CLOVER_UNAVAILABLE'>
+  /** Clover's reply does not have its documented form (502): nothing of it was used. */
+  readonly FST_CLOVER_BAD_REPLY: CloverErrorClass<'FST_CLOVER_BAD_REPLY'>
+  /** The storage adapter failed and no living token is in memory (503): `cause`, which is logged and not sent, says why. */
+  readonly FST_CLOVER_STORAGE: CloverErrorClass<'FST_CLOVER_STORAGE'>
+  /** An option, or an argument, is wrong (500): at boot as a rule. */
+  readonly FST_CLOVER_INVALID_OPTIONS: CloverErrorClass<'FST_CLOVER_INVALID_OPTIONS'>
+  /** The merchant id does not have 13 characters of A-Z and 0-9 (400). */
+  readonly FST_CLOVER_INVALID_MERCHANT_ID: CloverErrorClass<'FST_CLOVER_INVALID_MERCHANT_ID'>
+  /** The authorization is another merchant's (403): nothing was stored. */
+  readonly FST_CLOVER_MERCHANT_MISMATCH: CloverErrorClass<'FST_CLOVER_MERCHANT_MISMATCH'>
+  /** The app may not read the merchant, or a collection (403): enable the permission that the message names. */
+  readonly FST_CLOVER_PERMISSION: CloverErrorClass<'FST_CLOVER_PERMISSION'>
+  /** The merchant did not approve, or Clover did not accept the code (403). */
+  readonly FST_CLOVER_DENIED: CloverErrorClass<'FST_CLOVER_DENIED'>
+  /** A launch or callback cannot be right, or has a parameter of a wrong form (400): the message says why. */
+  readonly FST_CLOVER_STATE: CloverErrorClass<'FST_CLOVER_STATE'>
+  /** A webhook lacks the right `X-Clover-Auth` (401), is for another app (400), or has events that `onEvent` did not all take (503). */
+  readonly FST_CLOVER_WEBHOOK: CloverErrorClass<'FST_CLOVER_WEBHOOK'>
+  /** The record was made by another app or environment (500): give each a store of its own. */
+  readonly FST_CLOVER_OTHER_APP: CloverErrorClass<'FST_CLOVER_OTHER_APP'>
+  /** The record belongs to another `deployment`, which `cause` names (500): give each a store of its own. */
+  readonly FST_CLOVER_OTHER_DEPLOYMENT: CloverErrorClass<'FST_CLOVER_OTHER_DEPLOYMENT'>
+  /** The record does not open with the keys of `encryptedStorage` (500): the message says why. */
+  readonly FST_CLOVER_SEALED: CloverErrorClass<'FST_CLOVER_SEALED'>
+  /** The stored record is damaged (500): the merchant's next authorization replaces it, and `disconnect` deletes it. */
+  readonly FST_CLOVER_UNREADABLE: CloverErrorClass<'FST_CLOVER_UNREADABLE'>
+  /** `fetch` or `paginate` was given an address that is not Clover's (500): no token was sent. */
+  readonly FST_CLOVER_FOREIGN_URL: CloverErrorClass<'FST_CLOVER_FOREIGN_URL'>
+  /** The environment has no service for public keys of ecommerce, or Clover has disabled the merchant's key (500): the message says which. */
+  readonly FST_CLOVER_NO_ECOMMERCE: CloverErrorClass<'FST_CLOVER_NO_ECOMMERCE'>
+  /** The server is closing (503). */
+  readonly FST_CLOVER_CLOSING: CloverErrorClass<'FST_CLOVER_CLOSING'>
+} = {
   FST_CLOVER_NOT_CONNECTED: createError('FST_CLOVER_NOT_CONNECTED',
     '%s: send the merchant\'s browser to the launch route first.', 409),
   FST_CLOVER_REAUTHORIZATION_REQUIRED: createError('FST_CLOVER_REAUTHORIZATION_REQUIRED',
@@ -104,13 +146,13 @@ function make (code: CloverErrorCode, args: string[], details: Details = {}, cau
   return Object.assign(error, details)
 }
 
-/** @internal */
+/** @internal No installation is stored for the merchant. */
 export const notConnected = (merchantId: string) => make('FST_CLOVER_NOT_CONNECTED', [`Merchant ${merchantId} is not connected`], { merchantId })
 
 /** @internal A request without a known merchant. */
 export const nobodyConnected = (launchUrl: string) => make('FST_CLOVER_NOT_CONNECTED', ['The request comes from no connected merchant'], { launchUrl })
 
-/** @internal */
+/** @internal Clover refuses every stored token of the merchant. */
 export const reauthorizationRequired = (merchantId: string, launchUrl?: string) =>
   make('FST_CLOVER_REAUTHORIZATION_REQUIRED', [merchantId], launchUrl === undefined ? { merchantId } : { merchantId, launchUrl })
 
@@ -134,7 +176,7 @@ function tryAgain (what: string, retryAfter = 1, merchantId?: string): CloverErr
 /** When another try makes sense, for the caller and in the reply. */
 const again = (seconds: number) => ({ retryAfter: seconds, headers: { 'retry-after': String(seconds) } })
 
-/** @internal */
+/** @internal Clover's reply does not have its documented form. */
 export const badReply = (reason: string, merchantId?: string) =>
   make('FST_CLOVER_BAD_REPLY', [reason], merchantId === undefined ? {} : { merchantId })
 
@@ -158,21 +200,21 @@ export function reasonOf (error: unknown): string {
 /** @internal One sentence for each wrong option: its name and what it must be, never its value. */
 export const invalidOptions = (sentences: string[]) => make('FST_CLOVER_INVALID_OPTIONS', [sentences.join(' ')])
 
-/** @internal */
+/** @internal A merchant id that is not in Clover's form. It is not quoted: anybody may have written it. */
 export const invalidMerchantId = () => make('FST_CLOVER_INVALID_MERCHANT_ID', [])
 
-/** @internal */
+/** @internal The authorization is another merchant's. */
 export const merchantMismatch = (merchantId: string) => make('FST_CLOVER_MERCHANT_MISMATCH', [merchantId], { merchantId })
 
-/** @internal */
+/** @internal Clover refuses because of a permission of the app, such as `Read merchant`. */
 export const permissionMissing = (merchantId: string, permission: string) =>
   make('FST_CLOVER_PERMISSION', [merchantId, permission], { merchantId })
 
-/** @internal */
+/** @internal The merchant did not approve, or Clover did not accept the code. `reason` is a sentence that says what to do. */
 export const denied = (reason: string, merchantId?: string) =>
   make('FST_CLOVER_DENIED', [reason], merchantId === undefined ? {} : { merchantId })
 
-/** @internal */
+/** @internal A launch or a callback that cannot be right. `sentence` says why, and what to do. */
 export const badState = (sentence: string) => make('FST_CLOVER_STATE', [sentence])
 
 /** @internal A webhook that is not Clover's (401), or not for this app (400). */
@@ -188,7 +230,7 @@ export function eventsNotTaken (missed: number, all: number): CloverError {
   return Object.assign(webhookRefused(sentence, 503), again(1))
 }
 
-/** @internal */
+/** @internal A record that another app or environment made. */
 export const otherApp = (merchantId: string) => make('FST_CLOVER_OTHER_APP', [merchantId], { merchantId })
 
 /**
@@ -222,11 +264,11 @@ export const deploymentOfSealed = (error: Error): string | undefined => sealedDe
 /** @internal `reason` names a field at most. */
 export const recordUnreadable = (merchantId: string, reason: string) => make('FST_CLOVER_UNREADABLE', [merchantId, reason], { merchantId })
 
-/** @internal */
+/** @internal An address that is not Clover's. It is not quoted: it may hold a secret. */
 export const foreignUrl = (merchantId: string) => make('FST_CLOVER_FOREIGN_URL', [], { merchantId })
 
 /** @internal `sentence` says why, and what to do. */
 export const noEcommerce = (sentence: string, merchantId: string) => make('FST_CLOVER_NO_ECOMMERCE', [sentence], { merchantId })
 
-/** @internal */
+/** @internal The server is closing, and begins nothing new. */
 export const closing = () => make('FST_CLOVER_CLOSING', [])

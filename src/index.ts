@@ -10,7 +10,8 @@ export { diagnosticsChannels } from './events/channels.js'
 export { environments, Environment, EnvironmentName, EnvironmentOption } from './environments.js'
 export { errorCodes, isCloverError, type CloverError, type CloverErrorClass, type CloverErrorCode } from './errors.js'
 export type {
-  CloverConnection, CloverEvent, CloverGuardedRouteOptions, CloverOptions, CloverRefreshRouteOptions, CloverRoute, CloverRouteOptions, CloverRoutes, CloverWebhookRouteOptions
+  CloverConnection, CloverEvent, CloverGuardedRouteOptions, CloverOptions, CloverRefreshRouteOptions, CloverRoute, CloverRouteOptions, CloverRoutes,
+  CloverWebhookRouteOptions
 } from './options/options.js'
 export type { MerchantHook, MerchantSource } from './routes/require-merchant.js'
 export { CallbackQuery, ErrorReply, ImplicitBody, LaunchQuery, RefreshBody, RefreshReply, routeSchemas, WebhookBody, WebhookEvent, WebhookVerification } from './routes/schemas.js'

@@ -23,18 +23,32 @@ const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T,
   Type.Union([schema, Type.Null()], { description })
 
 const publicFields = {
+  /** Clover's merchant id: 13 characters of A-Z and 0-9. */
   merchantId: MerchantId,
+  /** The app that the tokens belong to. */
   appId: Type.String({ minLength: 1, description: 'The app that the tokens belong to' }),
+  /** The name of the environment that issued the tokens. */
   environment: Type.String({ minLength: 1, description: 'The name of the environment that issued the tokens' }),
+  /** The OAuth flow that the tokens came from. */
   flow: Type.Union([Type.Literal('v2'), Type.Literal('v1')], { description: 'The OAuth flow that the tokens came from' }),
-  deployment: Type.Optional(Type.String({ description: 'The only deployment whose servers use the record; absent: all do. Written by servers with the option deployment' })),
-  accessTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: no expiration (v1)'),
-  refreshTokenExpiration: Nullable(UnixSeconds, 'Unix seconds; null: unknown, or no refresh token (v1)'),
+  /** The only deployment whose servers use the record; absent: all do. Written by servers with the option `deployment`. */
+  deployment: Type.Optional(Type.String({
+    description: 'The only deployment whose servers use the record; absent: all do. Written by servers with the option deployment'
+  })),
+  /** Unix seconds: when the access token expires; null: never (v1). */
+  accessTokenExpiration: Nullable(UnixSeconds, 'Unix seconds: when the access token expires; null: never (v1)'),
+  /** Unix seconds: when the refresh token expires; null: unknown, or no refresh token (v1). */
+  refreshTokenExpiration: Nullable(UnixSeconds, 'Unix seconds: when the refresh token expires; null: unknown, or no refresh token (v1)'),
+  /** Clover refused every stored token. That may be temporary: it is tried again at `retryAt`. Absent: it did not. */
   reauthorizationRequired: Type.Optional(Type.Object({
+    /** Unix seconds: when Clover first refused every stored token. */
     since: Type.Number({ description: 'Unix seconds: when Clover first refused every stored token' }),
+    /** Unix seconds: until then no call to Clover is made for this merchant. */
     retryAt: Type.Number({ description: 'Unix seconds: until then no call to Clover is made for this merchant' })
-  }, { description: 'Clover refused every stored token. That may be temporary: it is tried again at retryAt' })),
+  }, { description: 'Clover refused every stored token. That may be temporary: it is tried again at retryAt. Absent: it did not' })),
+  /** Unix seconds: when the merchant authorized. */
   connectedAt: Type.Number({ description: 'Unix seconds: when the merchant authorized' }),
+  /** Unix seconds: when the current tokens were obtained. */
   updatedAt: Type.Number({ description: 'Unix seconds: when the current tokens were obtained' })
 }
 
@@ -45,27 +59,51 @@ const publicFields = {
  */
 export const Installation = Type.Object({
   ...publicFields,
+  /** The token for calls to Clover's API: a secret. */
   // A character that a header cannot carry would have the error of `fetch` quote the token.
-  accessToken: Type.String({ minLength: 1, pattern: '^[\\x20-\\x7e]+$' }),
-  refreshToken: Nullable(Type.String({ minLength: 1 }), 'Works once; null in the v1 flow'),
-  spentRefreshToken: Type.Optional(Type.String({ minLength: 1, description: 'The token that was presented to get the current pair' })),
-  recovered: Type.Optional(Type.Boolean({ description: 'The current pair came from recovery' })),
+  accessToken: Type.String({ minLength: 1, pattern: '^[\\x20-\\x7e]+$', description: 'The token for calls to Clover\'s API: a secret' }),
+  /** The token that is exchanged for a new pair, a secret: works once; null in the v1 flow. */
+  refreshToken: Nullable(Type.String({ minLength: 1 }), 'The token that is exchanged for a new pair, a secret: works once; null in the v1 flow'),
+  /** The refresh token that was presented to get the current pair, a secret; absent after an authorization. */
+  spentRefreshToken: Type.Optional(Type.String({ minLength: 1, description: 'The refresh token that was presented to get the current pair, a secret; absent after an authorization' })),
+  /** The current pair came from recovery. Absent: it did not. */
+  recovered: Type.Optional(Type.Boolean({ description: 'The current pair came from recovery. Absent: it did not' })),
+  /** A refresh that is in progress, or that may have happened; absent: none. */
   refreshLease: Type.Optional(Type.Object({
-    by: Type.String({ description: 'Random for each attempt' }),
-    until: Type.Number({ description: 'Unix seconds' }),
+    /** Names the attempt: random for each. */
+    by: Type.String({ description: 'Names the attempt: random for each' }),
+    /** Unix seconds: when the lease ends. */
+    until: Type.Number({ description: 'Unix seconds: when the lease ends' }),
+    /** Seconds: while the attempt lives, the record is written again more often than that. Absent: the lease lasts until its end. */
     deadAfter: Type.Optional(Type.Number({
       minimum: 0, description: 'Seconds: while the attempt lives, the record is written again more often than that. Absent: the lease lasts until its end'
     }))
-  }, { description: 'A refresh that is in progress, or that may have happened' })),
+  }, { description: 'A refresh that is in progress, or that may have happened; absent: none' })),
+  /**
+   * Unix seconds: from then on the tokens are refreshed once more, since a recovery that Clover handles late could have ended them. Absent: they need
+   * not be.
+   */
   confirmAt: Type.Optional(Type.Number({
-    description: 'Unix seconds: from then on the tokens are refreshed once more, since a recovery that Clover handles late could have ended them'
+    description: 'Unix seconds: from then on the tokens are refreshed once more, since a recovery that Clover handles late could have ended them. Absent: they need not be'
   })),
-  returnedAt: Type.Optional(Type.Number({ description: 'Unix seconds: when the merchant last authorized again and kept the stored tokens' })),
-  visitId: Type.Optional(Type.String({ description: 'Random for each authorization that kept the stored tokens: a disconnect that began before it stops there' })),
-  ecommercePublicKey: Type.Optional(Type.String({ minLength: 1, description: 'The merchant\'s public key for ecommerce pages (PAKMS), once it was asked for; gone after a new authorization' })),
+  /** Unix seconds: when the merchant last authorized again and kept the stored tokens; absent: never. */
+  returnedAt: Type.Optional(Type.Number({
+    description: 'Unix seconds: when the merchant last authorized again and kept the stored tokens; absent: never'
+  })),
+  /** Random for each authorization that kept the stored tokens: a disconnect that began before it stops there. Absent: there was none. */
+  visitId: Type.Optional(Type.String({
+    description: 'Random for each authorization that kept the stored tokens: a disconnect that began before it stops there. Absent: there was none'
+  })),
+  /** The merchant's public key for ecommerce pages (PAKMS); absent until it is asked for, and after a new authorization. */
+  ecommercePublicKey: Type.Optional(Type.String({
+    minLength: 1, description: 'The merchant\'s public key for ecommerce pages (PAKMS); absent until it is asked for, and after a new authorization'
+  })),
+  /** Random for each authorization, kept by every other write. */
   connectionId: Type.String({ description: 'Random for each authorization, kept by every other write' }),
+  /** Unix seconds: when keep-alive must check this record; null: never. */
   dueAt: Nullable(Type.Number(), 'Unix seconds: when keep-alive must check this record; null: never'),
-  revision: Type.String({ pattern: '^[0-9a-f]{32}$', description: 'Made by the plugin, new for every write' })
+  /** The name of this version of the record: made by the plugin, new for every write. */
+  revision: Type.String({ pattern: '^[0-9a-f]{32}$', description: 'The name of this version of the record: made by the plugin, new for every write' })
 }, { $id: 'CloverInstallation', description: 'What is stored for a merchant' })
 export type Installation = Static<typeof Installation>
 
@@ -75,14 +113,17 @@ export type InstallationSummary = Static<typeof InstallationSummary>
 
 /** A stored record that cannot be used: damaged, sealed with an unknown key, made by another app or environment, or of another deployment. */
 export const UnusableInstallation = Type.Object({
-  merchantId: Type.Union([MerchantId, Type.Null()], { description: 'null: the record does not name it' }),
+  /** Clover's merchant id; null: the record does not name it. */
+  merchantId: Type.Union([MerchantId, Type.Null()], { description: 'Clover\'s merchant id; null: the record does not name it' }),
+  /** Why, in words for an operator. */
   unusable: Type.String({ description: 'Why, in words for an operator' })
 }, { $id: 'CloverUnusableInstallation', description: 'A stored record that cannot be used' })
 export type UnusableInstallation = Static<typeof UnusableInstallation>
 
 /** The part of a record that holds no secret. */
 export function summarize (installation: Installation): InstallationSummary {
-  const { merchantId, appId, environment, flow, deployment, accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired, connectedAt, updatedAt } = installation
+  const { merchantId, appId, environment, flow, deployment, connectedAt, updatedAt } = installation
+  const { accessTokenExpiration, refreshTokenExpiration, reauthorizationRequired } = installation
   return {
     merchantId,
     appId,

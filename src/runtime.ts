@@ -25,7 +25,7 @@ export function durationSince ({ monotonic }: Pick<Runtime, 'monotonic'>, since:
   return monotonic() - since
 }
 
-/** @internal */
+/** @internal The time, randomness and network of a real process. */
 export const realRuntime: Runtime = {
   // Looked up at each call, so that a host's instrumentation or mock of the global is honoured.
   fetch: (...args) => globalThis.fetch(...args),

@@ -11,7 +11,8 @@ export interface Drainable {
 const usedShare = 0.9
 
 /**
- * @internal The shutdown of one registration, with one deadline for all waiting. The deadline is set when the server begins to close.
+ * @internal The shutdown of one registration, with one deadline for all waiting (rule 17). The deadline is set when the server begins to
+ * close.
  */
 export class Shutdown {
   readonly #monotonic: Runtime['monotonic']
@@ -44,7 +45,7 @@ export class Shutdown {
   }
 
   /**
-   * Adds the hooks in which a host waits for the work, and then calls `close`.
+   * Adds the hooks in which a host waits for the work, and then calls `close` (rule 19).
    *
    * The first drain is in `preClose`, since the host may close its store in an `onClose` that it registered later, which Fastify runs
    * earlier. Fastify gives each `preClose` hook its `pluginTimeout` (0: no limit), rejects `app.close()` if one takes longer, and skips

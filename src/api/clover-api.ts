@@ -6,8 +6,8 @@ import type { CloverClock } from '../clover/clock.js'
 import { isReplayable, type CloverFetchInit } from './fetch-init.js'
 import { networkReason } from '../clover/http.js'
 
-/** @internal */
-export interface CloverApiOptions {
+/** @internal What {@link CloverApi} needs. */
+export interface CloverApiDependencies {
   fetch: typeof globalThis.fetch
   clock: CloverClock
   /** Monotonic milliseconds. */
@@ -16,7 +16,13 @@ export interface CloverApiOptions {
   /** A number from 0 up to 1. */
   jitter (): number
   /** Runs a task at the merchant's turn, or rejects with `late()` if that does not come within `milliseconds`. */
-  fairQueue: { run<T> (merchantId: string, task: () => Promise<T>, patience: { milliseconds: number, late: () => unknown, signal?: AbortSignal | undefined }): Promise<T> }
+  fairQueue: {
+    run<T> (
+      merchantId: string,
+      task: () => Promise<T>,
+      patience: { milliseconds: number, late: () => unknown, signal?: AbortSignal | undefined }
+    ): Promise<T>
+  }
   /** Milliseconds of one attempt, until the headers of the answer. */
   callTimeout: number
   /** The `User-Agent` of each call whose init has none. */
@@ -60,11 +66,11 @@ const withoutBody = new Set([204, 205, 304])
  * Source: https://docs.clover.com/dev/docs/api-usage-rate-limits
  */
 export class CloverApi {
-  readonly #use: CloverApiOptions
+  readonly #use: CloverApiDependencies
   readonly #end = new AbortController()
 
-  constructor (options: CloverApiOptions) {
-    this.#use = options
+  constructor (dependencies: CloverApiDependencies) {
+    this.#use = dependencies
     setMaxListeners(0, this.#end.signal) // each waiting call adds a listener
   }
 

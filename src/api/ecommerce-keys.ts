@@ -13,7 +13,7 @@ import type { RecordMaker } from '../tokens/record.js'
 import type { Runtime } from '../runtime.js'
 import type { Store } from '../tokens/store.js'
 
-/** @internal */
+/** @internal What {@link EcommerceKeys} needs. */
 export interface EcommerceKeyDependencies {
   api: Pick<MerchantApi, 'json'>
   environment: Environment

@@ -7,8 +7,8 @@ import type { Environment } from '../environments.js'
 import { badReply, permissionMissing, unavailable } from '../errors.js'
 import type { AccessTokens } from '../tokens/access-tokens.js'
 
-/** @internal */
-export interface MerchantApiOptions {
+/** @internal What {@link MerchantApi} needs. */
+export interface MerchantApiDependencies {
   environment: Environment
   api: Pick<CloverApi, 'send'>
   accessTokens: Pick<AccessTokens, 'accessToken' | 'afterRefusal'>
@@ -20,10 +20,10 @@ export interface MerchantApiOptions {
 
 /** @internal Calls Clover's API with the merchants' tokens. */
 export class MerchantApi {
-  readonly #use: MerchantApiOptions
+  readonly #use: MerchantApiDependencies
 
-  constructor (options: MerchantApiOptions) {
-    this.#use = options
+  constructor (dependencies: MerchantApiDependencies) {
+    this.#use = dependencies
   }
 
   /** Backs `fetch()` of the decorator. */

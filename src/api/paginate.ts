@@ -34,7 +34,7 @@ const PaginateArgument = optionsOf<PaginateOptions>({
   signal: Signal
 })
 
-/** @internal */
+/** @internal What {@link paginate} needs. */
 export interface PagingDependencies {
   api: Pick<MerchantApi, 'url' | 'json'>
   environment: Environment
@@ -42,7 +42,12 @@ export interface PagingDependencies {
 }
 
 /** @internal Backs `paginate()`: the elements of a collection, page by page. */
-export async function * paginate<T> ({ api, environment, clock }: PagingDependencies, merchantId: string, path: string | URL, options: PaginateOptions = {}): AsyncGenerator<T, void, undefined> {
+export async function * paginate<T> (
+  { api, environment, clock }: PagingDependencies,
+  merchantId: string,
+  path: string | URL,
+  options: PaginateOptions = {}
+): AsyncGenerator<T, void, undefined> {
   const url = api.url(merchantId, path)
   checkOptions('paginate', PaginateArgument, options)
   const period = periodOf(options, clock.now() * 1000)

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import type { Io } from './io.js'
 
-/** @internal */
+/** @internal The colours that a message may have. */
 export type Colour = 'red' | 'yellow' | 'green' | 'dim'
 
 /** @internal Colours a text for a person who has not switched colours off (https://no-color.org). */

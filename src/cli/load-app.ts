@@ -10,7 +10,7 @@ import { loadModule } from './load-module.js'
 import { plain } from './plain.js'
 import { messageOf, UsageError } from './usage-error.js'
 
-/** @internal */
+/** @internal How the module of an app is loaded. */
 export interface LoadOptions {
   /** The prefix of the scope of one registration, such as `/eu`; `/` is an app's own scope. Default: the only registration. */
   scope?: string | undefined

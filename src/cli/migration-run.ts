@@ -51,7 +51,14 @@ export class MigrationRun {
     const { 'already-connected': alreadyConnected, ...counts } = this.#counts
     const done = counts.migrated + alreadyConnected + counts.refused + counts.failed
     const { total } = this.#list
-    return { total: total ?? done, done, ...counts, alreadyConnected, ...(total !== undefined && { left: total - done }), isComplete: this.#isRead && done === this.#read }
+    return {
+      total: total ?? done,
+      done,
+      ...counts,
+      alreadyConnected,
+      ...(total !== undefined && { left: total - done }),
+      isComplete: this.#isRead && done === this.#read
+    }
   }
 
   async * #merchants (): AsyncGenerator<LegacyToken, void, undefined> {

@@ -1,6 +1,6 @@
 import type { Environment } from '../environments.js'
 
-/** @internal */
+/** @internal The app at Clover that a registration of the plugin is for. */
 export interface CloverApp {
   environment: Environment
   appId: string

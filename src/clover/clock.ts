@@ -13,7 +13,7 @@ export function parseDate (date: string | null): number {
 const tolerance = 300_000
 
 /**
- * @internal Clover's clock.
+ * @internal Clover's clock (rule 15).
  *
  * Expirations are Clover's, so they are compared with Clover's clock: the local one, moved by the offset that the `Date` header of
  * Clover's answers shows. A server whose clock is minutes wrong then neither serves dead tokens nor refreshes living ones.

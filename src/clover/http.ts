@@ -22,7 +22,7 @@ export interface CloverResponse {
   body: unknown
 }
 
-/** @internal */
+/** @internal What {@link createCloverHttp} needs. */
 export interface CloverHttpOptions {
   fetch: typeof globalThis.fetch
   clock: CloverClock
@@ -74,7 +74,7 @@ export function createCloverHttp ({ fetch, clock, callTimeout, userAgent, timing
   }
 }
 
-/** @internal */
+/** @internal Calls to Clover, as {@link createCloverHttp} makes them. */
 export type CloverHttp = ReturnType<typeof createCloverHttp>
 
 function unclear (endpoint: string, what: string, response?: Response): Unclear {

@@ -6,7 +6,7 @@ export interface Timing {
   after (milliseconds: number, run: () => void): () => void
 }
 
-/** @internal */
+/** @internal The clock and the timers of a real process. */
 export const realTiming: Timing = {
   monotonic: () => performance.now(),
   after: (milliseconds, run) => {
@@ -32,7 +32,7 @@ export const longestGrace = grace.steps * grace.stepLength
  *
  * If the process does not run for a while (`SIGSTOP`, a throttled container) or its event loop is blocked, timers fire before Node reads
  * its sockets, so a plain timer would drop an answer that has arrived already. The deadline therefore notices such a stall, and then waits
- * for up to {@link longestGrace} milliseconds more. The grace has steps, since one long timer would end with a second stall.
+ * for up to {@link longestGrace} milliseconds more (rule 21). The grace has steps, since one long timer would end with a second stall.
  */
 export function startDeadline (milliseconds: number, onEnd: () => void, { monotonic, after }: Timing = realTiming): () => void {
   let left = milliseconds

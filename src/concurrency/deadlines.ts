@@ -88,7 +88,7 @@ export class Deadlines {
 
   /**
    * Rejects the waiters whose time is over. A timer that fires late fires before Node reads its sockets, where the store's answer may be:
-   * then only those are rejected whose time was over at the tick before, since Node has read its sockets in between.
+   * then only those are rejected whose time was over at the tick before, since Node has read its sockets in between (rule 21).
    */
   #onTick (): void {
     const now = this.#monotonic()

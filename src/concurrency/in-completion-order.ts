@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 
-/** @internal */
+/** @internal The items to work on, and how. */
 export interface Work<Item, Outcome> {
   source: Iterable<Item> | AsyncIterable<Item>
   /** Must not reject. `index`: the item's place in the source, from 0. */
@@ -20,7 +20,9 @@ export interface Work<Item, Outcome> {
  * `return()` is called if it is not read to its end. An error of the source is thrown once everything else is finished. A consumer
  * who leaves early waits for the items in progress.
  */
-export async function * inCompletionOrder<Item, Outcome> ({ source, run, concurrency, signal, onLeave }: Work<Item, Outcome>): AsyncGenerator<Outcome, void, undefined> {
+export async function * inCompletionOrder<Item, Outcome> (
+  { source, run, concurrency, signal, onLeave }: Work<Item, Outcome>
+): AsyncGenerator<Outcome, void, undefined> {
   const change = new EventEmitter()
   const changed = () => { change.emit('change') }
   const outcomes: Outcome[] = []

@@ -1,4 +1,4 @@
-/** @internal */
+/** @internal The limit of a queue of one key. */
 export interface OneAtATimeOptions {
   /** The most tasks of one key that wait or run. */
   most: number

@@ -1,6 +1,6 @@
 import type { Runtime } from '../runtime.js'
 
-/** @internal */
+/** @internal The rate of a {@link RateLimiter}, and what it needs. */
 export interface RateLimiterOptions {
   /** Requests a second. */
   rate: number

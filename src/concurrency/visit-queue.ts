@@ -4,7 +4,7 @@ import { RateLimiter } from './rate-limiter.js'
 import type { Runtime } from '../runtime.js'
 import { within } from './within.js'
 
-/** @internal */
+/** @internal The limits of a {@link VisitQueue}, and what it needs. */
 export interface VisitQueueOptions {
   /** The most tasks that run at once. */
   atOnce: number
@@ -21,7 +21,7 @@ export interface VisitQueueOptions {
 }
 
 /**
- * @internal The queue for calls to Clover that a visitor causes.
+ * @internal The queue for calls to Clover that a visitor causes (rule 24).
  *
  * Anybody can send a made-up code, and each costs a call to Clover. In the queue of the refreshes, a few thousand of them would hold up every
  * refresh, and exceed Clover's limit for the app. Here they wait only for each other, with limits on how many run, start and wait, and for how long.

@@ -28,7 +28,12 @@ export async function within<T> (promise: Promise<T>, milliseconds: number, late
 /**
  * @internal The same for work that need not begin once nobody waits for it: `start` gets a function that says whether this caller still waits.
  */
-export async function waitFor<T> (start: (isWaiting: () => boolean) => Promise<T>, milliseconds: number, late: () => unknown, signal?: AbortSignal): Promise<T> {
+export async function waitFor<T> (
+  start: (isWaiting: () => boolean) => Promise<T>,
+  milliseconds: number,
+  late: () => unknown,
+  signal?: AbortSignal
+): Promise<T> {
   let isWaiting = true
   try {
     return await within(start(() => isWaiting), milliseconds, late, signal)

@@ -91,9 +91,11 @@ type Message<Type extends string, Fields extends TProperties> = TObject<{ type: 
 /** The names of the events. */
 export type DiagnosticsEventType = keyof Table
 
-type Schemas = { readonly [Type in DiagnosticsEventType]: Table[Type] extends readonly [Level, string, infer Fields extends TProperties] ? Message<Type, Fields> : never }
+type Schemas = {
+  readonly [Type in DiagnosticsEventType]: Table[Type] extends readonly [Level, string, infer Fields extends TProperties] ? Message<Type, Fields> : never
+}
 
-/** @internal */
+/** @internal The names of all events that have a channel of diagnostics. */
 export const eventTypes = Object.keys(eventTable) as DiagnosticsEventType[]
 
 /** The TypeBox schemas of the messages on the diagnostics channels, by event. */
@@ -115,5 +117,5 @@ export type DiagnosticsEvent<Type extends DiagnosticsEventType = DiagnosticsEven
 /** @internal An event without the fields `appId` and `environment` of its registration. */
 export type TokenEvent = { [Each in DiagnosticsEventType]: Omit<DiagnosticsEvent<Each>, 'appId' | 'environment'> }[DiagnosticsEventType]
 
-/** @internal */
+/** @internal Reports an event. A subscriber that throws may end the process, so a pair is stored first. */
 export type Notify = (event: TokenEvent) => void

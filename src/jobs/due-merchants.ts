@@ -15,7 +15,7 @@ import { DueArgument, RefreshIfDueArgument, type DueOptions, type DueOutcome } f
 import type { Jobs } from './jobs.js'
 import { KeepAlivePass } from './keep-alive-options.js'
 
-/** @internal */
+/** @internal What {@link DueMerchants} needs. */
 export interface DueMerchantsDependencies {
   store: Pick<Store, 'get' | 'list' | 'canList'>
   refreshes: Pick<Refreshes, 'refresh' | 'unsaved' | 'isBusyOrBackingOff'>
@@ -94,9 +94,10 @@ export class DueMerchants {
 
   async #refreshIfDue (merchantId: string, within: number, stop: AbortSignal): Promise<DueOutcome> {
     const { store, jobs, runtime: { jitter, sleep } } = this.#use
+    const throwIfStopped = () => { if (stop.aborted) throw closing() }
     const isLeft = () => {
-      if (stop.aborted) throw closing()
-      return false
+      throwIfStopped()
+      return false // no pass comes after this call, to which the merchant could be left
     }
     for (let round = 0; round <= another.tries; round++) {
       const record = await store.get(merchantId)
@@ -107,7 +108,7 @@ export class DueMerchants {
       const current = due ? await store.get(merchantId) : record
       if (current === undefined || !this.isInProgress(current, within)) return 'skipped'
       await sleep(backoff(another, round, jitter), stop)
-      isLeft()
+      throwIfStopped()
     }
     return 'failed'
   }

@@ -24,15 +24,24 @@ export type KeepAliveSchedule = Static<typeof KeepAliveSchedule>
 
 /** The result of a keep-alive pass: counts of records and merchants. */
 export const KeepAliveSummary = Type.Object({
+  /** Records that were read: all, or in passes after the first of a day only those that the store finds due. */
   candidates: Type.Integer({ description: 'Records that were read: all, or in passes after the first of a day only those that the store finds due' }),
+  /** Merchants whose tokens had to be refreshed. */
   due: Type.Integer({ description: 'Merchants whose tokens had to be refreshed' }),
-  refreshed: Type.Integer({ description: 'Of these: refreshed, recovered, or found to work after all' }),
-  skipped: Type.Integer({ description: 'Of these: no longer due when their turn came, since another server was faster or they left, or not begun' }),
-  refused: Type.Integer({ description: 'Of these: Clover refuses every stored token, so the merchant must authorize again. Tried again later' }),
-  failed: Type.Integer({ description: 'Of these: no usable answer of Clover or of the store. Tried again at the next pass' }),
+  /** Merchants of these: refreshed, recovered, or found to work after all. */
+  refreshed: Type.Integer({ description: 'Merchants of these: refreshed, recovered, or found to work after all' }),
+  /** Merchants of these: no longer due when their turn came, since another server was faster or they left, or not begun. */
+  skipped: Type.Integer({ description: 'Merchants of these: no longer due when their turn came, since another server was faster or they left, or not begun' }),
+  /** Merchants of these: Clover refuses every stored token, so the merchant must authorize again. Tried again later. */
+  refused: Type.Integer({ description: 'Merchants of these: Clover refuses every stored token, so the merchant must authorize again. Tried again later' }),
+  /** Merchants of these: no usable answer of Clover or of the store. Tried again at the next pass. */
+  failed: Type.Integer({ description: 'Merchants of these: no usable answer of Clover or of the store. Tried again at the next pass' }),
+  /** Merchants who would be due, but whose refresh is in progress elsewhere or failed a moment ago: left to the next pass. */
   inProgress: Type.Integer({ description: 'Merchants who would be due, but whose refresh is in progress elsewhere or failed a moment ago: left to the next pass' }),
-  unusable: Type.Integer({ description: 'Records that cannot be read, or that are of another app or deployment: they are skipped' }),
-  isComplete: Type.Boolean({ description: 'false: it was stopped before its end' })
+  /** Records that cannot be read, or that are of another app or deployment: they are passed over. */
+  unusable: Type.Integer({ description: 'Records that cannot be read, or that are of another app or deployment: they are passed over' }),
+  /** Whether the pass came to its end; false: it was stopped before. */
+  isComplete: Type.Boolean({ description: 'Whether the pass came to its end; false: it was stopped before' })
 }, { $id: 'CloverKeepAliveSummary', description: 'A pass of keep-alive' })
 export type KeepAliveSummary = Static<typeof KeepAliveSummary>
 

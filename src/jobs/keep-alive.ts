@@ -12,7 +12,7 @@ import type { Jobs } from './jobs.js'
 import { KeepAliveArgument, KeepAlivePass, type KeepAliveOptions, type KeepAliveSchedule, type KeepAliveSummary } from './keep-alive-options.js'
 import { Progress } from './progress.js'
 
-/** @internal */
+/** @internal What {@link KeepAlive} needs. */
 export interface KeepAliveDependencies {
   store: Pick<Store, 'canList'>
   due: Pick<DueMerchants, 'find' | 'refresh' | 'isInProgress'>
@@ -49,7 +49,7 @@ export class KeepAlive {
 
   /**
    * Backs the option `keepAlive`: makes passes until the signal is aborted. The first begins after five minutes, or after `every` if that is
-   * shorter, less up to half by chance. No pause keeps the process alive.
+   * shorter, less up to half by chance. No pause keeps the process alive (rule 19).
    */
   async start ({ every, ...pass }: KeepAliveSchedule, stop: AbortSignal): Promise<void> {
     const { runtime, log } = this.#use

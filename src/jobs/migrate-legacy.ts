@@ -14,7 +14,7 @@ import { sizeOf, Tally } from './tally.js'
 
 type Source = Iterable<LegacyToken> | AsyncIterable<LegacyToken>
 
-/** @internal */
+/** @internal What a run of {@link MigrateLegacy} needs. */
 export interface MigrateLegacyDependencies {
   migration: Pick<Migration, 'migrate'>
   flow: 'v2' | 'v1'

@@ -14,22 +14,52 @@ export const LegacyToken = Type.Object({
 }, { $id: 'CloverLegacyToken', description: 'A merchant with a legacy token' })
 export type LegacyToken = Static<typeof LegacyToken>
 
-const place = { index: Type.Integer({ description: 'The item\'s place in the source, from 0' }) }
+/** What every outcome has. */
+const place = {
+  /** The item's place in the source, from 0. */
+  index: Type.Integer({ description: 'The item\'s place in the source, from 0' })
+}
+const merchant = {
+  /** Clover's merchant id: 13 characters of A-Z and 0-9. */
+  merchantId: MerchantId
+}
+/** What an outcome has that brought no pair. */
 const why = {
+  /** A sentence, without secrets. */
   reason: Type.String({ description: 'A sentence, without secrets' }),
-  code: Type.Optional(Type.String({ description: 'The code of the error, such as FST_CLOVER_DENIED' }))
+  /** The code of the error, such as `FST_CLOVER_DENIED`; absent: there is none, as when the run was stopped. */
+  code: Type.Optional(Type.String({ description: 'The code of the error, such as FST_CLOVER_DENIED; absent: there is none, as when the run was stopped' }))
 }
 
 /** The outcome of one item of `migrateLegacy()`. It contains no token and no code. */
 export const MigrationOutcome = Type.Union([
-  Type.Object({ ...place, merchantId: MerchantId, outcome: Type.Literal('migrated') },
-    { description: 'The merchant has a pair of tokens now' }),
-  Type.Object({ ...place, merchantId: MerchantId, outcome: Type.Literal('already-connected') },
-    { description: 'The merchant had a pair, which was kept' }),
-  Type.Object({ ...place, merchantId: Type.Union([MerchantId, Type.Null()], { description: 'null: the item has none' }), outcome: Type.Literal('refused'), ...why },
-    { description: 'The item is wrong, or Clover refused it, or the stored record is of another app or deployment: another run does not help' }),
-  Type.Object({ ...place, merchantId: MerchantId, outcome: Type.Literal('failed'), ...why },
-    { description: 'No usable answer: run it again' })
+  Type.Object({
+    ...place,
+    ...merchant,
+    /** The merchant has a pair of tokens now. */
+    outcome: Type.Literal('migrated')
+  }, { description: 'The merchant has a pair of tokens now' }),
+  Type.Object({
+    ...place,
+    ...merchant,
+    /** The merchant had a pair, which was kept. */
+    outcome: Type.Literal('already-connected')
+  }, { description: 'The merchant had a pair, which was kept' }),
+  Type.Object({
+    ...place,
+    /** Clover's merchant id; null: the item has none. */
+    merchantId: Type.Union([MerchantId, Type.Null()], { description: 'Clover\'s merchant id; null: the item has none' }),
+    /** The item is wrong, or Clover refused it, or the stored record is of another app or deployment: another run does not help. */
+    outcome: Type.Literal('refused'),
+    ...why
+  }, { description: 'The item is wrong, or Clover refused it, or the stored record is of another app or deployment: another run does not help' }),
+  Type.Object({
+    ...place,
+    ...merchant,
+    /** No usable answer: run it again. */
+    outcome: Type.Literal('failed'),
+    ...why
+  }, { description: 'No usable answer: run it again' })
 ], { $id: 'CloverMigrationOutcome', description: 'The outcome of one item of migrateLegacy()' })
 export type MigrationOutcome = Static<typeof MigrationOutcome>
 
@@ -38,14 +68,22 @@ export const notBegun = 'The run was stopped before this merchant was begun: run
 
 /** The progress of `migrateLegacy()`: counts of items. */
 export const MigrationProgress = Type.Object({
-  done: Type.Integer(),
-  migrated: Type.Integer(),
-  alreadyConnected: Type.Integer(),
-  refused: Type.Integer(),
-  failed: Type.Integer(),
-  total: Type.Optional(Type.Integer()),
+  /** Items that have an outcome: the sum of the next four. */
+  done: Type.Integer({ description: 'Items that have an outcome: the sum of the next four' }),
+  /** Items whose merchant has a pair of tokens now. */
+  migrated: Type.Integer({ description: 'Items whose merchant has a pair of tokens now' }),
+  /** Items whose merchant had a pair, which was kept. */
+  alreadyConnected: Type.Integer({ description: 'Items whose merchant had a pair, which was kept' }),
+  /** Items for which another run does not help. */
+  refused: Type.Integer({ description: 'Items for which another run does not help' }),
+  /** Items without a usable answer: run it again. */
+  failed: Type.Integer({ description: 'Items without a usable answer: run it again' }),
+  /** Items in all; absent: unknown. */
+  total: Type.Optional(Type.Integer({ description: 'Items in all; absent: unknown' })),
+  /** Merchants a second, averaged over the last half minute; those who had a pair already do not count. */
   rate: Type.Number({ description: 'Merchants a second, averaged over the last half minute; those who had a pair already do not count' }),
-  timeLeft: Type.Optional(Type.Number({ description: 'Seconds; absent if the total or the rate is unknown' }))
+  /** Seconds until the end at that rate; absent: the total or the rate is unknown. */
+  timeLeft: Type.Optional(Type.Number({ description: 'Seconds until the end at that rate; absent: the total or the rate is unknown' }))
 }, { $id: 'CloverMigrationProgress', description: 'The progress of migrateLegacy()' })
 export type MigrationProgress = Static<typeof MigrationProgress>
 

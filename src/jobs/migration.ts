@@ -17,7 +17,7 @@ import type { Store } from '../tokens/store.js'
 import type { Jobs } from './jobs.js'
 import type { LegacyToken } from './migration-types.js'
 
-/** @internal */
+/** @internal What {@link Migration} needs. */
 export interface MigrationDependencies {
   store: Pick<Store, 'get'>
   binding: Pick<MerchantBinding, 'bind'>

@@ -24,7 +24,10 @@ export class Progress<Report> {
     this.#reportedAt = runtime.monotonic()
   }
 
-  /** Reports, unless the last report is less than a second old. `done`: the items that count for the rate. `make` is called with the recent rate, in items a second. */
+  /**
+   * Reports, unless the last report is less than a second old. `done`: the items that count for the rate. `make` is called with the recent rate, in
+   * items a second.
+   */
   step (done: number, make: (rate: number) => Report): void {
     if (this.#runtime.monotonic() - this.#reportedAt >= pause) this.report(done, make)
   }

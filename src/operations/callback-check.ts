@@ -6,7 +6,8 @@ import type { PublicContext } from './context.js'
  * @internal The callback route, visited without a code and without a cookie.
  *
  * The plugin answers such a visit with a redirect to the same address and a new state, by which it sees whether the browser keeps cookies. The visit names
- * a merchant: if the proxy drops the query, the plugin answers otherwise. No code is sent, so nothing can be exchanged. In the implicit flow, the answer is a page.
+ * a merchant: if the proxy drops the query, the plugin answers otherwise. No code is sent, so nothing can be exchanged. In the implicit flow, the answer
+ * is a page.
  */
 export async function callbackFinding ({ app: { implicit }, reach }: PublicContext, url: string): Promise<Finding> {
   const reply = await reach(`${url}?merchant_id=${nobody}`, { headers: { accept: 'text/html' } })

@@ -20,6 +20,7 @@ export interface DiagnoseOptions {
   signal?: AbortSignal | undefined
 }
 
+// Any value, since `requireMerchantId` checks it: a wrong merchant id has the same error here as in every other call.
 const DiagnoseArgument = optionsOf<DiagnoseOptions>({ merchantId: Type.Unsafe<string>(Type.Unknown()), signal: Signal })
 
 /** The groups of checks, in their order. */

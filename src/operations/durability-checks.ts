@@ -11,7 +11,8 @@ interface Rule {
   setting: string
   isDurable: (value: string, settings: Record<string, string>) => boolean
   /**
-   * `error`: a crash of the database's own process loses writes that it confirmed, or no crash is needed. `warning`: a power cut or a crash of its machine does.
+   * `error`: a crash of the database's own process loses writes that it confirmed, or no crash is needed. `warning`: a power cut or a crash of its
+   * machine does.
    */
   grave: (value: string, settings: Record<string, string>) => Grave
   loses: string
@@ -24,7 +25,8 @@ const crash = 'a crash of the database loses writes that it has confirmed'
 const powerCut = 'a power cut loses writes that it has confirmed'
 
 /*
- * 3 of MariaDB's innodb_flush_log_at_trx_commit waits for the disk as 1 does. Redis' volatile-* policies delete only keys that expire, and the adapter's do not.
+ * 3 of MariaDB's innodb_flush_log_at_trx_commit waits for the disk as 1 does. Redis' volatile-* policies delete only keys that expire, and the adapter's
+ * do not.
  */
 const rules: Record<string, Rule[]> = {
   PostgreSQL: [

@@ -92,7 +92,11 @@ async function readMerchant ({ clover, options: { trustMerchantId } }: MerchantC
  *
  * Source: https://docs.clover.com/dev/docs/generate-ecommerce-api-key-or-pakms-key
  */
-async function ecommerceKey ({ app: { appId, environment }, http }: MerchantContext, { merchantId, ecommercePublicKey }: Installation, accessToken: string): Promise<Finding> {
+async function ecommerceKey (
+  { app: { appId, environment }, http }: MerchantContext,
+  { merchantId, ecommercePublicKey }: Installation,
+  accessToken: string
+): Promise<Finding> {
   const { ecommerce } = environment
   if (ecommerce === undefined) return found('ecommerce-key', 'not-checked', `The environment ${environment.name} has no service for it.`)
   const grave = ecommercePublicKey === undefined ? 'warning' : 'error'

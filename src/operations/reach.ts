@@ -27,7 +27,7 @@ export interface Reply {
   arrivedAt: number
 }
 
-/** @internal */
+/** @internal Why there is no reply of an address. */
 export interface NoReply {
   trouble: Trouble
   /** What happened, for a message: `it refuses the connection`. */
@@ -37,7 +37,7 @@ export interface NoReply {
 /** @internal Sends a request once, without following redirects. Rejects only if the diagnosis is to stop. */
 export type Reach = (url: string | URL, init?: { method?: string, headers?: Record<string, string>, body?: string }) => Promise<Reply | NoReply>
 
-/** @internal */
+/** @internal What {@link createReach} needs. */
 export interface ReachOptions {
   runtime: Pick<Runtime, 'fetch' | 'wallClock'>
   userAgent: string

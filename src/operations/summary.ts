@@ -11,15 +11,26 @@ import type { Store } from '../tokens/store.js'
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
-/** How many merchants are in which state. Each record counts in one state only: the first that holds, from the last line upwards. */
+/**
+ * How many merchants are in which state. Each record counts in one state only, the first of these that holds: `unusable`, `reauthorizationRequired`,
+ * `interrupted`, `doubtful`, `dueSoon`, `connected`.
+ */
 export const CloverSummary = Type.Object({
+  /** All records: the sum of the states. */
   merchants: Count('All records: the sum of the states'),
-  connected: Count('Their tokens work, or can be refreshed, and nothing has to be done soon'),
-  dueSoon: Count('The refresh token expires soon, or its expiration is unknown and a day has passed: keep-alive refreshes them'),
-  doubtful: Count('A late request could still end the tokens: keep-alive confirms them within fifteen minutes'),
-  interrupted: Count('A refresh was cut off, such as by a crash, and its lease has expired: keep-alive recovers them'),
-  reauthorizationRequired: Count('Clover refuses every stored token: the merchant must open the app again'),
-  unusable: Count('The record is damaged, does not open, or is of another app'),
+  /** Merchants whose tokens work, or can be refreshed, and for whom nothing has to be done soon. */
+  connected: Count('Merchants whose tokens work, or can be refreshed, and for whom nothing has to be done soon'),
+  /** Merchants whose refresh token expires soon, or has an unknown expiration and is a day old: keep-alive refreshes them. */
+  dueSoon: Count('Merchants whose refresh token expires soon, or has an unknown expiration and is a day old: keep-alive refreshes them'),
+  /** Merchants whose tokens a late request could still end: keep-alive confirms them within fifteen minutes. */
+  doubtful: Count('Merchants whose tokens a late request could still end: keep-alive confirms them within fifteen minutes'),
+  /** Merchants whose refresh was cut off, such as by a crash, and whose lease has expired: keep-alive recovers them. */
+  interrupted: Count('Merchants whose refresh was cut off, such as by a crash, and whose lease has expired: keep-alive recovers them'),
+  /** Merchants of whom Clover refuses every stored token: they must open the app again. */
+  reauthorizationRequired: Count('Merchants of whom Clover refuses every stored token: they must open the app again'),
+  /** Records that are damaged, do not open, or are of another app, environment or deployment. */
+  unusable: Count('Records that are damaged, do not open, or are of another app, environment or deployment'),
+  /** Unix seconds: when the first refresh token expires, of those that Clover does not refuse; null: none is known. */
   nextRefreshTokenExpiration: Type.Union([Type.Number(), Type.Null()], {
     description: 'Unix seconds: when the first refresh token expires, of those that Clover does not refuse; null: none is known'
   })
@@ -37,7 +48,10 @@ export interface ListedInstallation extends InstallationSummary {
 
 /** The options of `summary()`. */
 export interface SummaryOptions {
-  /** Seconds, 0 to 31536000: a refresh token that expires within them, or within half of its life if that is shorter, is due soon. Default: 2592000 (30 days). */
+  /**
+   * Seconds, 0 to 31536000: a refresh token that expires within them, or within half of its life if that is shorter, is due soon. Default: 2592000
+   * (30 days).
+   */
   within?: number | undefined
   /** Ends the pass: `summary()` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined
@@ -49,7 +63,7 @@ const SummaryArgument = optionsOf<SummaryOptions>({ within: Within, signal: Sign
 /** Records a page: a page is held in memory, and a smaller one takes more round trips. */
 const pageSize = 500
 
-/** @internal */
+/** @internal What {@link Summaries} needs. */
 export interface SummariesDependencies {
   store: Pick<Store, 'list' | 'canList'>
   /** Unix seconds by Clover's clock. */

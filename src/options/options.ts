@@ -95,7 +95,7 @@ export const DefaultedOptions = Type.Object({
   ])).properties,
   cache: Type.Union([Type.Literal(false), Type.Required(CacheOptions)], { default: {} })
 })
-/** @internal */
+/** @internal The type of these options. */
 export type DefaultedOptions = Static<typeof DefaultedOptions>
 
 /** Options of one of the plugin's routes: its path, and any Fastify route option that is not the plugin's own. */
@@ -229,8 +229,8 @@ export interface CloverOptions extends Omit<CloverDataOptions, 'environment' | '
    */
   keepAlive?: false | Partial<KeepAliveSchedule>
   /**
-   * The app's product token in the `User-Agent` of every call to Clover, such as `my-shop/2.1`: the header is then `my-shop/2.1 fastify-clover/<version>`. Clover
-   * requires the header. Default: `fastify-clover/<version>`.
+   * The app's product token in the `User-Agent` of every call to Clover, such as `my-shop/2.1`: the header is then `my-shop/2.1 fastify-clover/<version>`.
+   * Clover requires the header. Default: `fastify-clover/<version>`.
    */
   userAgent?: string | undefined
   /**

@@ -1,6 +1,6 @@
 import type { CloverGuardedRouteOptions, CloverRoute, CloverRouteOptions, CloverRoutes, CloverWebhookRouteOptions } from './options.js'
 
-/** @internal */
+/** @internal The routes of a registration as the option `routes` says, with their defaults: `false` for one that is off. */
 export interface ResolvedRoutes {
   launch: CloverRouteOptions & { path: string } | false
   callback: CloverRouteOptions & { path: string } | false
@@ -9,7 +9,7 @@ export interface ResolvedRoutes {
   webhook: WebhookRoute | false
 }
 
-/** @internal */
+/** @internal The options of the webhook route, with their defaults. */
 export interface WebhookRoute extends Omit<CloverWebhookRouteOptions, 'auth' | 'awaitEvents'> {
   path: string
   /** The accepted values of `X-Clover-Auth`. Empty: the route is not set up yet. */

@@ -17,10 +17,16 @@ const readFromFiles: readonly string[] = ['appId', 'appSecret', 'cookieSecret'] 
 /** Options of `register` itself, which Fastify passes on. */
 const registerOptions = ['logLevel', 'logSerializers']
 
-/** @internal A sentence for each wrong option, so that one start of the server shows them all: the name and the rule, never the value. `now` in Unix milliseconds. */
+/**
+ * @internal A sentence for each wrong option, so that one start of the server shows them all: the name and the rule, never the value. `now` in Unix
+ * milliseconds.
+ */
 export function wrongOptions (options: CloverOptions, now: number): string[] {
   const given: Record<string, unknown> = { ...options }
-  return [...unknownOptions(given), ...wrongData(given), ...wrongKeepAlive(given), ...wrongDeployment(given, now), ...wrongFunctions(given), ...wrongRoutes(given.routes), ...wrongTogether(given)]
+  return [
+    ...unknownOptions(given), ...wrongData(given), ...wrongKeepAlive(given), ...wrongDeployment(given, now), ...wrongFunctions(given),
+    ...wrongRoutes(given.routes), ...wrongTogether(given)
+  ]
 }
 
 function unknownOptions ({ prefix, ...given }: Record<string, unknown>): string[] {
@@ -82,15 +88,20 @@ function wrongTogether (given: Record<string, unknown>): string[] {
   }
   if (baseUrl === undefined ? isNeeded : typeof baseUrl === 'string' && !isBaseUrl(baseUrl)) problems.push(sentence('baseUrl'))
   if (typeof appMarketUrl === 'string' && !isPublicUrl(appMarketUrl)) problems.push(sentence('appMarketUrl'))
-  if (isPlainObject(keepAlive) && wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function') {
+  if (isPlainObject(keepAlive) && cannotList(storage)) {
     problems.push('keepAlive must be false or left out with this storage adapter: keep-alive needs its method list, which it does not have.')
   }
   const { status }: Record<string, unknown> = isPlainObject(given.routes) ? given.routes : {}
-  if (status && wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function') {
+  if (status && cannotList(storage)) {
     problems.push('routes.status must be false or left out with this storage adapter: the route needs its method list, which it does not have.')
   }
   if (onEvent === undefined && awaitsEvents(given.routes)) problems.push('routes.webhook.awaitEvents must be false or left out without onEvent: there is nothing to wait for.')
   return problems
+}
+
+/** Whether a storage adapter is right but has no `list`. A wrong one has a sentence of its own already. */
+function cannotList (storage: unknown): boolean {
+  return wrongStorage(storage).length === 0 && typeof (storage as CloverOptions['storage']).list !== 'function'
 }
 
 function awaitsEvents (routes: unknown): boolean {

@@ -45,7 +45,9 @@ export function callbackHandlers (context: RouteContext) {
     checkClientId(context, query.client_id)
     const own = open(query.state, request)
     if (own === undefined) return startOver(request, reply)
-    return finish(request, reply, query, own, code === undefined ? undefined : merchantId => connections.connect(merchantId, { code, verifier: own.verifier }, own.round === Round.full))
+    const isFullRound = own.round === Round.full
+    const connect: Connect = code === undefined ? undefined : merchantId => connections.connect(merchantId, { code, verifier: own.verifier }, isFullRound)
+    return finish(request, reply, query, own, connect)
   }
 
   async function implicit (request: FastifyRequest<{ Body: ImplicitBody }>, reply: FastifyReply): Promise<FastifyReply> {
@@ -125,7 +127,11 @@ export function callbackHandlers (context: RouteContext) {
   }
 
   /** The path to redirect to, as `onConnect` says: empty for the default, undefined if the host has replied. */
-  async function landing (request: FastifyRequest, reply: FastifyReply, connection: { merchantId: string, employeeId: string | undefined, isNew: boolean }): Promise<string | undefined> {
+  async function landing (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    connection: { merchantId: string, employeeId: string | undefined, isNew: boolean }
+  ): Promise<string | undefined> {
     let result: unknown
     try {
       result = await hooks.onConnect?.(request, reply, connection)

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 type Serializer = (value: never) => unknown
 
 /**
- * @internal Log serializers for the plugin's routes, where a URL holds codes and states and a cookie holds a state.
+ * @internal Log serializers for the plugin's routes, where a URL holds codes and states and a cookie holds a state (rule 14).
  *
  * Fastify logs each request's URL with its query. The host's own serializers still decide what is logged; they get the request without its
  * secrets.
@@ -72,7 +72,8 @@ function withoutSecretHeaders (reply: FastifyReply): FastifyReply {
 }
 
 function responseWithoutSecrets (response: ServerResponse): ServerResponse {
-  return withOverrides(response, { ...headersWithoutSecrets(response), _header: null, req: isMessage(response.req) ? messageWithoutSecrets(response.req) : undefined })
+  const req = isMessage(response.req) ? messageWithoutSecrets(response.req) : undefined
+  return withOverrides(response, { ...headersWithoutSecrets(response), _header: null, req })
 }
 
 function headersWithoutSecrets (holder: { getHeaders (): Record<string, unknown>, getHeader (name: string): unknown }) {

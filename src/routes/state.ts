@@ -32,7 +32,7 @@ export interface OwnState extends Attempt {
   verifier: string
 }
 
-/** @internal */
+/** @internal The app that {@link States} makes states for, and what it signs them with. */
 export interface StateOptions {
   secrets: string[]
   appId: string
@@ -82,7 +82,8 @@ const maxEnded = 12
 const rowTime = 30
 
 /**
- * @internal Makes and checks the state parameter (RFC 6749, section 10.12). Each state is bound to the browser by a signed cookie of its own.
+ * @internal Makes and checks the state parameter (RFC 6749, section 10.12). Each state is bound to the browser by a signed cookie of its own
+ * (rule 13).
  *
  * The state is `random.round.redirects.time.signature`; the cookie holds the same random part, the merchant and the path to return to. Neither works
  * without the other, after ten minutes, or for another app or environment. New fields must go at the end, so that servers of two versions can run

@@ -48,7 +48,10 @@ interface Addressed {
   key: string
 }
 
-function webhookHandler ({ app, disconnects, hooks, notifyHost, onWebhookRefused, onVerification, sleep }: RouteContext, { onVerificationCode, isAwaited }: HandlerOptions) {
+function webhookHandler (
+  { app, disconnects, hooks, notifyHost, onWebhookRefused, onVerification, sleep }: RouteContext,
+  { onVerificationCode, isAwaited }: HandlerOptions
+) {
   /** Events that the host has although their body got an error: they are not passed again when Clover repeats the body. */
   const passedOn = new LruMap<true>(mostRemembered)
 
@@ -106,7 +109,8 @@ function webhookHandler ({ app, disconnects, hooks, notifyHost, onWebhookRefused
     const slots = new CallSlots(atOnce)
     // Rounded down, so a connection of the same second counts as later. Wrongly keeping a merchant costs one failed call to Clover; wrongly
     // removing one costs a log-in.
-    const outcomes = await Promise.allSettled([...uninstalls].map(([merchantId, ts]) => slots.run(() => disconnects.disconnect(merchantId, Math.floor(ts / 1000)))))
+    const outcomes = await Promise.allSettled([...uninstalls].map(([merchantId, ts]) =>
+      slots.run(() => disconnects.disconnect(merchantId, Math.floor(ts / 1000)))))
     return outcomes.find(outcome => outcome.status === 'rejected')
   }
 }

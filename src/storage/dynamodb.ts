@@ -135,7 +135,13 @@ export function dynamodbStorage (client: DynamodbClient, options: DynamodbStorag
       const { merchantId, revision, dueAt } = next
       // The client repeats a call whose answer was lost. By the id the repeated one recognizes its own put, instead of finding another revision.
       const putId = { S: randomUUID() }
-      const item: DynamodbItem = { merchantId: { S: merchantId }, revision: { S: revision }, document: { S: toDocument(next) }, putId, ...(dueAt !== null && { dueAt: { N: String(dueAt) } }) }
+      const item: DynamodbItem = {
+        merchantId: { S: merchantId },
+        revision: { S: revision },
+        document: { S: toDocument(next) },
+        putId,
+        ...(dueAt !== null && { dueAt: { N: String(dueAt) } })
+      }
       return await ready(() => client.putItem({
         TableName,
         Item: item,

@@ -26,7 +26,7 @@ const [shortestPause, longestPause] = [1, 10]
 const realTime: LockTime = { now: () => performance.now(), sleep: milliseconds => sleep(milliseconds), random: Math.random }
 
 /**
- * Runs statements, and retries those that find the database locked, without blocking the process.
+ * Runs statements, and retries those that find the database locked, without blocking the process (rule 20).
  *
  * Only the first statement of the queue is retried: a thousand waiting callers cost no more attempts than one. Between two statements the event loop
  * runs once.

@@ -22,5 +22,6 @@ export function isWorthRepeating (error: unknown): boolean {
 /** Whether an error, or one that it wraps, has one of these codes. Clients have a number as a number or as a string. */
 function hasCode (error: unknown, codes: Array<string | number>): boolean {
   const wanted = codes.map(String)
-  return errorsIn(error).some(({ code, errno, originalCode }) => [code, errno, originalCode].some(found => found !== undefined && wanted.includes(String(found))))
+  return errorsIn(error).some(({ code, errno, originalCode }) =>
+    [code, errno, originalCode].some(found => found !== undefined && wanted.includes(String(found))))
 }

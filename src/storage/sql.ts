@@ -168,7 +168,8 @@ export function createSqlStorage ({ dialect, run, table = 'clover_installations'
   }
   return withDurability(storage, () => withPlainErrors(async () => {
     const { rows } = checkedResult(await run(statements.settings.text, []))
-    return { store: databases[dialect], servers: (rows as object[]).map(row => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, String(value)]))) }
+    const servers = (rows as object[]).map(row => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, String(value)])))
+    return { store: databases[dialect], servers }
   }))
 }
 

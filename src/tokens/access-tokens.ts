@@ -27,8 +27,8 @@ const AccessTokenArgument = optionsOf<AccessTokenOptions>({
   signal: Signal
 })
 
-/** @internal */
-export interface AccessTokensOptions {
+/** @internal What {@link AccessTokens} needs. */
+export interface AccessTokensDependencies {
   /** Milliseconds: timeout of a call to the store. */
   storageTimeout: number
   reader: Reader
@@ -55,13 +55,13 @@ const refusalPeriod = 300
 
 /** @internal Hands out access tokens, after a refresh if necessary. */
 export class AccessTokens {
-  readonly #use: AccessTokensOptions
+  readonly #use: AccessTokensDependencies
   /** v1 tokens that one endpoint rejected and `/v3/merchants/{mId}` accepted; `until`: how long that result is trusted, in Unix seconds. */
   readonly #proven = new LruMap<{ accessToken: string, until: number }>(10_000)
   #closed = false
 
-  constructor (options: AccessTokensOptions) {
-    this.#use = options
+  constructor (dependencies: AccessTokensDependencies) {
+    this.#use = dependencies
   }
 
   /** Backs `accessToken()` of the decorator. */
@@ -138,6 +138,7 @@ export class AccessTokens {
     this.#use.cache?.close()
   }
 
+  /** Hands out a token that serves the caller; if none can be obtained, the stored one as long as it lives (rule 12). */
   async #obtain (merchantId: string, { minValidity = this.#use.minValidity, rejected, signal }: AccessTokenOptions): Promise<string> {
     const { refreshes, v1Tokens } = this.#use
     const record = refreshes.unsaved(merchantId) ?? await this.#read(merchantId, rejected === undefined, signal)

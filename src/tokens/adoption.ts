@@ -24,8 +24,8 @@ export const AdoptedTokens = Type.Object({
 }, { description: 'A pair of tokens that another integration holds' })
 export type AdoptedTokens = Static<typeof AdoptedTokens>
 
-/** @internal */
-export interface AdoptionOptions {
+/** @internal What {@link adopt} needs. */
+export interface AdoptionDependencies {
   store: Pick<Store, 'find'>
   placements: Pick<Placements, 'prepare' | 'place'>
   binding: Pick<MerchantBinding, 'bind'>
@@ -37,7 +37,7 @@ export interface AdoptionOptions {
  * @internal Backs `adopt()`: takes over a pair from another integration. Resolves with false, and changes nothing, if the merchant is
  * connected already.
  */
-export async function adopt ({ store, placements, binding, clock, notify }: AdoptionOptions, tokens: AdoptedTokens): Promise<boolean> {
+export async function adopt ({ store, placements, binding, clock, notify }: AdoptionDependencies, tokens: AdoptedTokens): Promise<boolean> {
   requireMerchantId(tokens?.merchantId)
   const wrong = Value.Errors(AdoptedTokens, tokens).First()
   if (wrong) throw invalidOptions([`adopt() needs merchantId, accessToken, refreshToken, and their expirations in Unix seconds: ${wrong.path.slice(1)} is wrong.`])

@@ -2,7 +2,7 @@ import { LruMap } from 'toad-cache'
 import { remaining, usableUntil } from './freshness.js'
 import type { Installation } from '../installation.js'
 
-/** @internal */
+/** @internal The bounds of a {@link RecordCache}, and what it needs to judge a token. */
 export interface CacheOptions {
   /** The most records kept. */
   max: number

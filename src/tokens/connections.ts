@@ -16,8 +16,8 @@ import type { RecordMaker } from './record.js'
 import type { Refreshes } from './refreshes.js'
 import { UnreadableRecord, type Store } from './store.js'
 
-/** @internal */
-export interface ConnectionOptions {
+/** @internal What {@link Connections} needs. */
+export interface ConnectionsDependencies {
   store: Pick<Store, 'find' | 'get' | 'put'>
   placements: Pick<Placements, 'prepare' | 'place'>
   binding: Pick<MerchantBinding, 'bind'>
@@ -42,7 +42,10 @@ export interface ConnectionOptions {
 /** @internal A visit that ended: the merchant is connected, or `again`: the browser must go through Clover once more, for a full exchange. */
 export type Visit = { isNew: boolean } | 'again'
 
-/** How often a write is tried while others change the record. */
+/**
+ * How often a write is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the end is for a store
+ * that refuses what it should take.
+ */
 const maxRounds = 10
 
 /** The most callbacks of one merchant that wait for a full exchange. Further ones get an error with `retryAfter`, in seconds. */
@@ -51,15 +54,15 @@ const retryAfter = 5
 
 /** @internal Connects merchants, and checks the stored pair when somebody opens a connected app. */
 export class Connections {
-  readonly #use: ConnectionOptions
+  readonly #use: ConnectionsDependencies
   readonly #fullExchanges = new OneAtATime({ most: mostWaiting, tooMany: merchantId => tooManyVisits(retryAfter, merchantId) })
 
-  constructor (options: ConnectionOptions) {
-    this.#use = options
+  constructor (dependencies: ConnectionsDependencies) {
+    this.#use = dependencies
   }
 
   /**
-   * Exchanges the authorization code of one visit.
+   * Exchanges the authorization code of one visit (rule 9).
    *
    * Each full exchange adds a refresh token at Clover. Clover keeps a limited number, which it does not publish, and ends the oldest. So if
    * a pair is stored, the code is exchanged only for an access token, which proves the visit; then the stored pair is checked. Resolves

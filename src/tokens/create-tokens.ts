@@ -57,7 +57,7 @@ export function createTokens (dependencies: TokensDependencies) {
   return { reader, protocol, refreshes, ...connecting, accessTokens }
 }
 
-/** @internal */
+/** @internal Wires what refreshes tokens: a reader of records, the protocol, and the refreshes of this process. */
 export function createRefreshing (dependencies: RefreshingDependencies) {
   const reader = new Reader(dependencies.store, dependencies.cache)
   const protocol = new RefreshProtocol(dependencies)
@@ -65,7 +65,7 @@ export function createRefreshing (dependencies: RefreshingDependencies) {
   return { reader, protocol, refreshes }
 }
 
-/** @internal */
+/** @internal Wires what connects and disconnects merchants, over what refreshes their tokens. */
 export function createConnecting (dependencies: ConnectingDependencies) {
   const binding = new MerchantBinding(dependencies)
   const placements = new Placements(dependencies)

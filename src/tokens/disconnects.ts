@@ -6,15 +6,18 @@ import { type Installation } from '../installation.js'
 import type { Reader } from './reader.js'
 import { UnreadableRecord, type Store } from './store.js'
 
-/** @internal */
-export interface DisconnectOptions {
+/** @internal What {@link Disconnects} needs. */
+export interface DisconnectsDependencies {
   store: Pick<Store, 'find' | 'delete'>
   reader: Pick<Reader, 'drop'>
   refreshes: Pick<Refreshes, 'drop'>
   notify: Notify
 }
 
-/** How often a delete is tried while others change the record. */
+/**
+ * How often a delete is tried while others change the record. A round is lost only if somebody writes between its read and its delete, so the end is for a
+ * store that refuses what it should take.
+ */
 const maxRounds = 10
 
 /** The most deletes of unknown outcome that are remembered. */
@@ -22,21 +25,22 @@ const mostUnknownDeletes = 1_000
 
 /** @internal Disconnects merchants. */
 export class Disconnects {
-  readonly #use: DisconnectOptions
+  readonly #use: DisconnectsDependencies
   /** Merchants whose delete failed: the store may have done it, or may do it later. */
   readonly #unknownDeletes = new Set<string>()
 
-  constructor (options: DisconnectOptions) {
-    this.#use = options
+  constructor (dependencies: DisconnectsDependencies) {
+    this.#use = dependencies
   }
 
   /**
-   * Deletes a merchant's record. Resolves with whether there was one. A connection made meanwhile stays.
+   * Deletes a merchant's record. Resolves with whether there was one. A connection made meanwhile stays (rule 10).
    *
    * A record that was read and is gone afterwards counts as deleted, whoever deleted it: a delete may succeed although its answer is lost.
    *
    * @param connectedBefore Unix seconds by Clover's clock: a merchant who authorized at this time or later stays connected
-   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT; FST_CLOVER_SEALED where `connectedBefore` is given
+   * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT; FST_CLOVER_SEALED where
+   * `connectedBefore` is given
    */
   async disconnect (merchantId: string, connectedBefore = Infinity): Promise<boolean> {
     requireMerchantId(merchantId)

@@ -52,7 +52,7 @@ export function isAgeing (times: Times, now: number, refreshAhead: number): bool
   return total !== Infinity && remaining(times, now) < total * refreshAhead
 }
 
-/** @internal How far in the future the times that the rules write may be, in seconds. */
+/** @internal How far in the future the times that the rules write may be, in seconds (rule 23). */
 export const limits = {
   /** A lease, with the longest timeouts that the options allow. */
   lease: 600,

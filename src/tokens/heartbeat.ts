@@ -15,8 +15,8 @@ export function heartbeatOf (storageTimeout: number): { every: number, deadAfter
   return { every, deadAfter: 2 * storageTimeout + every }
 }
 
-/** @internal */
-export interface HeartbeatOptions {
+/** @internal What a {@link Heartbeat} needs. */
+export interface HeartbeatDependencies {
   store: Pick<Store, 'get' | 'put'>
   make: Pick<RecordMaker, 'renewed'>
   runtime: Pick<Runtime, 'monotonic' | 'sleep'>
@@ -36,18 +36,18 @@ interface Renewed {
 
 /**
  * @internal Renews the record of an attempt while a call to Clover takes long: each renewal writes the same record as a new revision. Other
- * servers can distinguish a slow attempt from a dead one by it, and need not wait for the end of a dead one's lease.
+ * servers can distinguish a slow attempt from a dead one by it, and need not wait for the end of a dead one's lease (rule 7).
  *
  * A renewal expects the revision that the attempt wrote last, so it changes nothing once somebody else has changed the record.
  */
 export class Heartbeat {
-  readonly #use: HeartbeatOptions
+  readonly #use: HeartbeatDependencies
   readonly #attempt: Renewed
   #stopping = new AbortController()
   #running: Promise<void> = Promise.resolve()
 
-  constructor (options: HeartbeatOptions, attempt: Renewed) {
-    this.#use = options
+  constructor (dependencies: HeartbeatDependencies, attempt: Renewed) {
+    this.#use = dependencies
     this.#attempt = attempt
   }
 

@@ -15,7 +15,7 @@ const mostSights = 10_000
 
 /**
  * @internal Watches the leases of other attempts, by a monotonic clock: a wrong date must not make a merchant wait for ever, and a dead attempt
- * need not be waited for until its lease ends.
+ * need not be waited for until its lease ends (rule 7).
  */
 export class LeaseWatch {
   readonly #longest: number

@@ -5,8 +5,8 @@ import type { CallSlots } from '../concurrency/call-slots.js'
 import { merchantMismatch, permissionMissing } from '../errors.js'
 import type { Notify } from '../events/table.js'
 
-/** @internal */
-export interface BindingOptions {
+/** @internal What {@link MerchantBinding} needs. */
+export interface BindingDependencies {
   clover: Pick<CloverClient, 'merchant'>
   slots: Pick<CallSlots, 'run'>
   notify: Notify
@@ -22,14 +22,14 @@ export const atOnce: Ask = call => call()
 
 /** @internal Checks whether a token belongs to the merchant that the browser named: a browser can name any merchant. */
 export class MerchantBinding {
-  readonly #use: BindingOptions
+  readonly #use: BindingDependencies
 
-  constructor (options: BindingOptions) {
-    this.#use = options
+  constructor (dependencies: BindingDependencies) {
+    this.#use = dependencies
   }
 
   /**
-   * Resolves if Clover confirms that the token belongs to this merchant.
+   * Resolves if Clover confirms that the token belongs to this merchant (rule 13).
    *
    * @param ask by default the call waits for a slot
    * @throws FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION, FST_CLOVER_UNAVAILABLE, FST_CLOVER_BAD_REPLY

@@ -7,8 +7,8 @@ import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
 import { UnreadableRecord, type Store } from './store.js'
 
-/** @internal */
-export interface PlacementOptions {
+/** @internal What {@link Placements} needs. */
+export interface PlacementsDependencies {
   store: Pick<Store, 'find' | 'put' | 'delete'>
   reader: Pick<Reader, 'drop'>
   refreshes: Pick<Refreshes, 'drop'>
@@ -25,7 +25,7 @@ export interface Placement {
   /** The revision that the next write replaces; undefined: there must be no record. */
   expected: string | undefined
   /** A write failed: the store may have done it, or may do it later. */
-  isUnknown: boolean
+  isOutcomeUnknown: boolean
   /**
    * Write even if an earlier write of unknown outcome may have been deleted since: the credential spent for this pair cannot be used again.
    */
@@ -34,15 +34,18 @@ export interface Placement {
   refusedSince: number | undefined
 }
 
-/** How often a write is tried while others change the record. */
+/**
+ * How often a write is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the end is for a store
+ * that refuses what it should take.
+ */
 const maxRounds = 10
 
 /** @internal Stores the pairs of new authorizations. */
 export class Placements {
-  readonly #use: PlacementOptions
+  readonly #use: PlacementsDependencies
 
-  constructor (options: PlacementOptions) {
-    this.#use = options
+  constructor (dependencies: PlacementsDependencies) {
+    this.#use = dependencies
   }
 
   /** Prepares the write of a pair that replaces `before`. */
@@ -52,12 +55,12 @@ export class Placements {
     const expected = before?.revision
     // An unreadable record cannot be compared with a later one.
     const record = before instanceof UnreadableRecord ? undefined : before
-    return { next, before: record, expected, isUnknown: false, overwriteUnknown, refusedSince: record?.reauthorizationRequired?.since }
+    return { next, before: record, expected, isOutcomeUnknown: false, overwriteUnknown, refusedSince: record?.reauthorizationRequired?.since }
   }
 
   /**
-   * Stores a pair. Resolves with false if another authorization was faster. If the store fails it rejects; it may then be called again with
-   * the same placement.
+   * Stores a pair over the record that was found, or stops (rule 8). Resolves with false if another authorization was faster. If the store fails it
+   * rejects; it may then be called again with the same placement.
    *
    * @throws FST_CLOVER_STORAGE; FST_CLOVER_OTHER_DEPLOYMENT if another deployment has the merchant meanwhile; FST_CLOVER_UNAVAILABLE if the merchant
    * was disconnected meanwhile
@@ -72,7 +75,7 @@ export class Placements {
       try {
         isStored = await store.put(placement.next, placement.expected)
       } catch (error) {
-        placement.isUnknown = true
+        placement.isOutcomeUnknown = true
         failure = error
         if (round >= maxRounds) throw error
       }
@@ -87,9 +90,9 @@ export class Placements {
         return true
       } else if (current === undefined) {
         // A disconnect came between, or may have: this write must not undo it.
-        if (before !== undefined || (placement.isUnknown && !overwriteUnknown)) throw failure ?? recordChanged(merchantId)
+        if (before !== undefined || (placement.isOutcomeUnknown && !overwriteUnknown)) throw failure ?? recordChanged(merchantId)
         placement.expected = undefined
-      } else if (current.connectionId === before?.connectionId || (current.reauthorizationRequired && !placement.isUnknown) || (overwriteUnknown && current.refreshToken === null)) {
+      } else if (isReplaced(current, placement)) {
         placement.expected = current.revision
         placement.next = make.replacing(placement.next, current)
         placement.refusedSince = current.reauthorizationRequired?.since
@@ -106,4 +109,18 @@ export class Placements {
     reader.drop(merchantId)
     if (refusedSince !== undefined) notify({ type: 'reconnected', merchantId, since: refusedSince, by: 'authorization' })
   }
+}
+
+/**
+ * Whether an authorization replaces the record that is stored now. It does so if that record is one of these:
+ *
+ * - the connection that was found at first, only refreshed meanwhile;
+ * - a marked one, unless the outcome of a write of this authorization is unknown: then the marked connection may have replaced that of this
+ *   authorization, and have the newer pair;
+ * - a v1 token, where the pair that replaces it cannot be had a second time.
+ */
+function isReplaced (current: Installation, { before, isOutcomeUnknown, overwriteUnknown }: Placement): boolean {
+  return current.connectionId === before?.connectionId ||
+    (current.reauthorizationRequired !== undefined && !isOutcomeUnknown) ||
+    (overwriteUnknown && current.refreshToken === null)
 }

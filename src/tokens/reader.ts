@@ -24,7 +24,7 @@ export class Reader {
 
   /**
    * A merchant's record: from the cache if it is recent, else from the store. If the store fails or is slow, it comes from the cache if its
-   * token has not expired.
+   * token has not expired (rule 12).
    */
   read (merchantId: string): Promise<Installation | undefined> {
     if (this.#cache === undefined) return this.readStored(merchantId)

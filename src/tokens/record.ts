@@ -77,7 +77,10 @@ export class RecordMaker {
     return this.#revised({ ...kept, ...(before && { refreshLease: before }) })
   }
 
-  /** The record with a new pair, without the lease, the mark and the confirmation of the earlier pair. */
+  /**
+   * The record with a new pair, without the lease, the mark and the confirmation of the earlier pair. A doubtful pair gets a `confirmAt`
+   * (rule 18).
+   */
   withPair (record: Installation, { presented, recovered, isDoubtful, ...pair }: ObtainedPair, now: number): Installation {
     const { refreshLease, reauthorizationRequired, recovered: before, confirmAt, ...kept } = record
     return this.#revised({
@@ -119,5 +122,6 @@ function tokensOf ({ accessToken, accessTokenExpiration, refreshToken, refreshTo
 
 /** Unix seconds: when keep-alive must check a record, which is the first of these that exists: lease, mark, confirmation, refresh token. */
 function dueAt ({ refreshLease, reauthorizationRequired, confirmAt, refreshToken, refreshTokenExpiration, updatedAt }: Omit<Installation, 'dueAt'>): number | null {
-  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? confirmAt ?? refreshTokenExpiration ?? (refreshToken === null ? null : updatedAt + limits.unknownEnd)
+  return refreshLease?.until ?? reauthorizationRequired?.retryAt ?? confirmAt ?? refreshTokenExpiration ??
+    (refreshToken === null ? null : updatedAt + limits.unknownEnd)
 }

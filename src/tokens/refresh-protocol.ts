@@ -20,7 +20,11 @@ const mostOwn = 10_000
 /** The longest pause between two looks at the lease of another server, in milliseconds. */
 const longestPause = 1_000
 
-/** How often the write of a pair is tried while others change the record. */
+/**
+ * How often the write of a pair is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the
+ * end is for a store that refuses what it should take. More rounds than elsewhere: there a caller gets an error and comes again, but this pair may be
+ * the only one that works.
+ */
 const maxRounds = 50
 
 /**
@@ -28,7 +32,7 @@ const maxRounds = 50
  *
  * A Clover refresh token works once. So two refreshes at once, or a crash before the new pair is written, would disconnect the merchant. The
  * record is both the lock and the trace: a lease is written before Clover is called, and the new pair is written, by revision, before
- * anything else is done.
+ * anything else is done. The rules that docblocks cite by number are those of README.md in this folder.
  */
 export class RefreshProtocol {
   readonly #use: RefreshDependencies
@@ -41,7 +45,10 @@ export class RefreshProtocol {
     this.#watch = new LeaseWatch(this.#leaseTime, longestPause + dependencies.storageTimeout, dependencies.runtime.monotonic)
   }
 
-  /** Length of a lease in seconds: enough for a refresh and two recoveries, each with the grace of its deadline, and two calls to the store. */
+  /**
+   * Length of a lease in seconds: enough for a refresh and two recoveries, each with the grace of its deadline, and two calls to the store
+   * (rule 7).
+   */
   get leaseSeconds (): number {
     const { callTimeout, storageTimeout } = this.#use
     return (3 * (callTimeout + longestGrace) + 2 * storageTimeout) / 1000
@@ -75,6 +82,17 @@ export class RefreshProtocol {
     }
   }
 
+  /**
+   * One round: reads the record, and sees whether there is anything to do (rule 1). The order of the checks counts:
+   *
+   * 1. Does a caller still wait?
+   * 2. Is there a record, and does it serve the goal? Then nothing is done, whatever mark or lease it has.
+   * 3. Is the merchant to be called at all? A v1 token cannot be refreshed, and a mark forbids calls until its `retryAt`, except an operator's.
+   * 4. Is there time? The wait for other servers has an end, and a server that closes begins nothing.
+   * 5. Whose is the lease? That of another attempt is waited for until it ends; one that an attempt of this process left is continued.
+   *
+   * Resolves with `leased` if another attempt's lease lasts, and with `changed` if another attempt changed the record.
+   */
   async #try (state: Run, round: number, leaveQueue: () => void): Promise<Refreshed | 'changed' | 'leased'> {
     const { store, clock, runtime } = this.#use
     const { merchantId, goal, by, giveUpAt } = state
@@ -94,13 +112,22 @@ export class RefreshProtocol {
     this.#watch.forget(merchantId)
     const lease = isOwn ? lasting : undefined
     const base = record.refreshToken
-    const claim: Claim = { by: lease?.by ?? by, record, attempts: lease ? attempts.later : attempts.first, isLastTry: round > 1, began: runtime.monotonic(), isDoubtful: refreshLease !== undefined || mark !== undefined, isWanted, leaveQueue }
+    const claim: Claim = {
+      by: lease?.by ?? by,
+      record,
+      attempts: lease ? attempts.later : attempts.first,
+      isLastTry: round > 1,
+      began: runtime.monotonic(),
+      isDoubtful: refreshLease !== undefined || mark !== undefined,
+      isWanted,
+      leaveQueue
+    }
     if (this.#use.trust === 'high') claim.heartbeat = new Heartbeat({ ...this.#use, longest: this.#leaseTime }, claim)
     const obtained = await this.#underLease(claim, record, base).finally(() => claim.heartbeat?.stop())
     return (obtained && await this.#keep(obtained, base)) ?? 'changed'
   }
 
-  /** Refreshes, and recovers if Clover refuses that. Resolves with undefined if another attempt changed the record. */
+  /** Refreshes, and recovers if Clover refuses that (rule 3). Resolves with undefined if another attempt changed the record. */
   async #underLease (claim: Claim, start: Installation, base: string): Promise<Obtained | undefined> {
     const { clover, notify, trust } = this.#use
     const { merchantId } = start
@@ -143,7 +170,7 @@ export class RefreshProtocol {
 
   /**
    * Writes the lease, or extends it, right before a call. Resolves with whether the call may be made: the lease is this attempt's, and more
-   * than half of it is left. A recovery ends the pair that it replaces, so no other attempt may be in progress.
+   * than half of it is left (rule 2). A recovery ends the pair that it replaces, so no other attempt may be in progress.
    */
   async #hold (claim: Claim): Promise<boolean> {
     await claim.heartbeat?.rest()
@@ -166,7 +193,7 @@ export class RefreshProtocol {
     return leased.until - this.#use.clock.now() > this.leaseSeconds / 2
   }
 
-  /** Writes a lease. Resolves with undefined if the record changed meanwhile, or if the write failed and may be tried again. */
+  /** Writes a lease (rule 2). Resolves with undefined if the record changed meanwhile, or if the write failed and may be tried again. */
   async #lease ({ record, by, isLastTry, heartbeat }: Claim): Promise<{ record: Installation, until: number } | undefined> {
     const { store, make, clock, storageTimeout } = this.#use
     const until = clock.now() + this.leaseSeconds
@@ -200,7 +227,7 @@ export class RefreshProtocol {
     throw unclearError(answer, merchantId)
   }
 
-  /** Writes a new pair; resolves with undefined if it was dropped. If the write fails, the unsaved pair serves callers meanwhile. */
+  /** Writes a new pair (rule 4); resolves with undefined if it was dropped. If the write fails, the unsaved pair serves callers meanwhile. */
   async #keep ({ claim, answer, presented, recovered }: Obtained, base: string): Promise<Refreshed | undefined> {
     const { make, clock, runtime, notify, trust } = this.#use
     const { record, by } = claim
@@ -229,8 +256,8 @@ export class RefreshProtocol {
   }
 
   /**
-   * Writes an unsaved pair. Resolves with the stored record, or with undefined if the pair was dropped for a newer one or for a disconnect.
-   * If the store fails it rejects; it may then be called again.
+   * Writes an unsaved pair, over another record only if that has no newer pair (rule 5). Resolves with the stored record, or with undefined if the
+   * pair was dropped for a newer one or for a disconnect. If the store fails it rejects; it may then be called again.
    */
   async save (unsaved: UnsavedPair): Promise<Installation | undefined> {
     const { store, make, notify } = this.#use
@@ -271,7 +298,7 @@ export class RefreshProtocol {
     return record
   }
 
-  /** Marks the record, since Clover refused every stored token. That may be temporary, so the merchant is tried again at `retryAt`. */
+  /** Marks the record, since Clover refused every stored token (rule 6). That may be temporary, so the merchant is tried again at `retryAt`. */
   async #mark (claim: Claim, start: Installation): Promise<undefined> {
     const { store, make, clock, notify } = this.#use
     await claim.heartbeat?.rest()

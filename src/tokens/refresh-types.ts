@@ -7,7 +7,7 @@ import type { Runtime } from '../runtime.js'
 import type { CallSlots } from '../concurrency/call-slots.js'
 import type { Store } from './store.js'
 
-/** @internal */
+/** @internal What the protocol of a refresh needs. */
 export interface RefreshDependencies {
   store: Pick<Store, 'get' | 'put'>
   clover: Pick<CloverClient, 'refresh' | 'recover'>

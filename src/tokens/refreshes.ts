@@ -4,10 +4,10 @@ import type { Installation } from '../installation.js'
 import type { Runtime } from '../runtime.js'
 import type { RefreshProtocol } from './refresh-protocol.js'
 import { Unwanted, type RefreshGoal } from './refresh-types.js'
-import { UnsavedPairs, type UnsavedPairsOptions } from './unsaved-pairs.js'
+import { UnsavedPairs, type UnsavedPairsDependencies } from './unsaved-pairs.js'
 
-/** @internal */
-export interface RefreshesOptions extends UnsavedPairsOptions {
+/** @internal What {@link Refreshes} needs. */
+export interface RefreshesDependencies extends UnsavedPairsDependencies {
   protocol: Pick<RefreshProtocol, 'run' | 'save'>
   runtime: Pick<Runtime, 'monotonic' | 'sleep' | 'jitter'>
   /** Called with each record that was read or written during a refresh. */
@@ -32,7 +32,10 @@ interface Failure {
   error: unknown
 }
 
-/** The longest backoff after a failure of Clover, and of the store, in milliseconds. The store's is shorter: it recovers sooner, and a try makes no call to Clover. */
+/**
+ * The longest backoff after a failure of Clover, and of the store, in milliseconds. The store's is shorter: it recovers sooner, and a try makes no
+ * call to Clover.
+ */
 const longestBackoff = { clover: 30_000, storage: 5_000 }
 
 /** The longest `retry-after` that is respected, in milliseconds: a server that asks for a day may recover in a minute. */
@@ -42,20 +45,20 @@ const longestRetryAfter = 60_000
 const mostFailures = 10_000
 
 /**
- * @internal One refresh of a merchant at a time in this process, shared by everybody who waits for it. After a failure the merchant is not
- * refreshed again until its backoff ends.
+ * @internal One refresh of a merchant at a time in this process, shared by everybody who waits for it (rule 11). After a failure the
+ * merchant is not refreshed again until its backoff ends.
  */
 export class Refreshes {
-  readonly #options: RefreshesOptions
+  readonly #use: RefreshesDependencies
   readonly #inProgress = new Map<string, Refresh>()
   readonly #unsaved: UnsavedPairs
   /** The oldest failure comes first. */
   readonly #failures = new Map<string, Failure>()
   #closed = false
 
-  constructor (options: RefreshesOptions) {
-    this.#options = options
-    this.#unsaved = new UnsavedPairs(options)
+  constructor (dependencies: RefreshesDependencies) {
+    this.#use = dependencies
+    this.#unsaved = new UnsavedPairs(dependencies)
   }
 
   /** The record of a pair that Clover gave and that is not stored yet. */
@@ -105,7 +108,7 @@ export class Refreshes {
   /** Waits until every refresh has ended and every pair is stored, for some milliseconds at most. Resolves with whether they were. */
   async drain (milliseconds: number): Promise<boolean> {
     const deadline = new AbortController()
-    const { runtime } = this.#options
+    const { runtime } = this.#use
     const late = runtime.sleep(milliseconds, deadline.signal).then(() => 'late' as const)
     let outcome: unknown
     while (outcome !== 'late' && (this.#inProgress.size > 0 || this.#unsaved.size > 0)) {
@@ -126,6 +129,7 @@ export class Refreshes {
     if (this.#closed) throw closing()
     const failure = this.#backingOff(merchantId)
     if (failure && !goal.force) throw this.#backoffError(merchantId, failure)
+    // One turn later, since the work needs the object that has its promise.
     const promise = Promise.resolve().then(() => this.#carryOut(merchantId, goal, refresh)).finally(() => {
       if (this.#inProgress.get(merchantId) === refresh) this.#inProgress.delete(merchantId)
     })
@@ -136,7 +140,7 @@ export class Refreshes {
   }
 
   async #carryOut (merchantId: string, goal: RefreshGoal, refresh: Refresh): Promise<Installation> {
-    const { protocol, onRecord } = this.#options
+    const { protocol, onRecord } = this.#use
     try {
       // An unsaved pair comes first: until it is written, no other refresh of this merchant can succeed.
       const saved = await this.#unsaved.saveNow(merchantId, goal)
@@ -154,14 +158,14 @@ export class Refreshes {
     } catch (error) {
       if (!refresh.isOutdated) this.#noteFailure(merchantId, error)
       // A background refresh has no caller who would see the error.
-      if (isCloverError(error, 'FST_CLOVER_STORAGE')) this.#options.notify({ type: 'storage-failed', merchantId, reason: reasonOf(error) })
+      if (isCloverError(error, 'FST_CLOVER_STORAGE')) this.#use.notify({ type: 'storage-failed', merchantId, reason: reasonOf(error) })
       throw error
     }
   }
 
   #backingOff (merchantId: string): Failure | undefined {
     const failure = this.#failures.get(merchantId)
-    return failure && this.#options.runtime.monotonic() < failure.until ? failure : undefined
+    return failure && this.#use.runtime.monotonic() < failure.until ? failure : undefined
   }
 
   #noteFailure (merchantId: string, error: unknown): void {
@@ -169,7 +173,7 @@ export class Refreshes {
       ? longestBackoff.storage
       : isCloverError(error, 'FST_CLOVER_UNAVAILABLE') || isCloverError(error, 'FST_CLOVER_BAD_REPLY') ? longestBackoff.clover : undefined
     if (longest === undefined) return
-    const { monotonic, jitter } = this.#options.runtime
+    const { monotonic, jitter } = this.#use.runtime
     const count = (this.#failures.get(merchantId)?.count ?? 0) + 1
     const { retryAfter = 0 } = error as CloverError
     const wait = Math.max(Math.min(longestRetryAfter, retryAfter * 1000), backoff({ first: 1_000, longest }, count - 1, jitter))
@@ -181,6 +185,6 @@ export class Refreshes {
   /** The error for a caller during the backoff. */
   #backoffError (merchantId: string, { error, until }: Failure): unknown {
     if (!isCloverError(error, 'FST_CLOVER_UNAVAILABLE')) return error
-    return unavailable('the last try failed a moment ago', (until - this.#options.runtime.monotonic()) / 1000, merchantId)
+    return unavailable('the last try failed a moment ago', (until - this.#use.runtime.monotonic()) / 1000, merchantId)
   }
 }

@@ -9,7 +9,7 @@ import { storageFailure } from './storage-failure.js'
 
 const form = new Compiled(Installation)
 
-/** @internal */
+/** @internal The adapter that a {@link Store} wraps, and whose records it serves. */
 export interface StoreOptions {
   storage: CloverStorage
   appId: string
@@ -109,7 +109,7 @@ export class Store {
     return this.#boolean('delete', merchantId, await this.#call('delete', merchantId, storage => storage.delete(merchantId, expected)))
   }
 
-  /** A page of records of this app, environment and deployment. A record that cannot be used must not stop the listing. */
+  /** A page of records of this app, environment and deployment. A record that cannot be used must not stop the listing (rule 22). */
   async list (query: ListQuery): Promise<StorePage> {
     const { items, ...rest } = await this.#page(query)
     const page: StorePage = { items: [], unusable: [], ...rest }
@@ -157,6 +157,11 @@ export class Store {
     }
   }
 
+  /**
+   * A record as it was read, if it has the form of one and serves this app, environment and deployment (rule 16).
+   *
+   * @throws FST_CLOVER_UNREADABLE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_SEALED
+   */
   #usable (record: unknown, merchantId: string | undefined): Installation {
     if (!form.accepts(record)) throw recordUnreadable(merchantId ?? 'without an id', `it does not have the form of an installation at ${form.firstError(record).path}`)
     const { appId, environment } = this.#options

@@ -8,7 +8,7 @@ const most = 1_000
 
 /**
  * @internal Reports records that cannot be read: once in ten minutes for each merchant, and a thousand merchants at most, since a handler
- * may ask for a broken record at every request.
+ * may ask for a broken record at every request (rule 22).
  *
  * @param now monotonic milliseconds
  */

@@ -4,8 +4,8 @@ import type { Installation } from '../installation.js'
 import type { Runtime } from '../runtime.js'
 import type { RefreshGoal, UnsavedPair } from './refresh-types.js'
 
-/** @internal */
-export interface UnsavedPairsOptions {
+/** @internal What {@link UnsavedPairs} needs. */
+export interface UnsavedPairsDependencies {
   protocol: {
     /** Writes a pair. Resolves with the stored record, or with undefined if the pair was dropped for a newer one or for a disconnect. */
     save (pair: UnsavedPair): Promise<Installation | undefined>
@@ -34,12 +34,12 @@ const pauses = { first: 50, longest: 2_000 }
  * callers from memory, and the write is retried until the store accepts it or has a newer record.
  */
 export class UnsavedPairs {
-  readonly #options: UnsavedPairsOptions
+  readonly #use: UnsavedPairsDependencies
   readonly #entries = new Map<string, Entry>()
   #closed = false
 
-  constructor (options: UnsavedPairsOptions) {
-    this.#options = options
+  constructor (dependencies: UnsavedPairsDependencies) {
+    this.#use = dependencies
   }
 
   get size (): number {
@@ -52,7 +52,7 @@ export class UnsavedPairs {
 
   add (pair: UnsavedPair): void {
     if (this.#closed) {
-      this.#options.notify({ type: 'pair-abandoned', merchantId: pair.next.merchantId })
+      this.#use.notify({ type: 'pair-abandoned', merchantId: pair.next.merchantId })
       return
     }
     const entry: Entry = { pair, wake: new AbortController(), done: Promise.resolve() }
@@ -95,14 +95,14 @@ export class UnsavedPairs {
   close (): void {
     this.#closed = true
     for (const { pair, wake } of this.#entries.values()) {
-      this.#options.notify({ type: 'pair-abandoned', merchantId: pair.next.merchantId })
+      this.#use.notify({ type: 'pair-abandoned', merchantId: pair.next.merchantId })
       wake.abort()
     }
     this.#entries.clear()
   }
 
   async #retry (entry: Entry): Promise<void> {
-    const { sleep, jitter } = this.#options.runtime
+    const { sleep, jitter } = this.#use.runtime
     const { merchantId } = entry.pair.next
     const isUnsaved = () => this.#entries.get(merchantId) === entry && !this.#closed
     for (let round = 0; isUnsaved(); round++) {
@@ -119,7 +119,7 @@ export class UnsavedPairs {
   }
 
   async #write (entry: Entry): Promise<void> {
-    const { protocol, notify, onRecord } = this.#options
+    const { protocol, notify, onRecord } = this.#use
     const { merchantId } = entry.pair.next
     const stored = await protocol.save(entry.pair)
     if (this.#entries.get(merchantId) !== entry) return // dropped meanwhile

@@ -11,8 +11,8 @@ import type { Reader } from './reader.js'
 import type { RecordMaker } from './record.js'
 import type { Store } from './store.js'
 
-/** @internal */
-export interface V1TokensOptions {
+/** @internal What {@link V1Tokens} needs. */
+export interface V1TokensDependencies {
   store: Pick<Store, 'put'>
   reader: Pick<Reader, 'keep'>
   clover: Pick<CloverClient, 'merchant'>
@@ -28,12 +28,12 @@ export interface V1TokensOptions {
 
 /** @internal Access tokens of the v1 flow: they have no refresh token, and most have no end. */
 export class V1Tokens {
-  readonly #use: V1TokensOptions
+  readonly #use: V1TokensDependencies
   /** Checks in progress, by merchant and token. */
   readonly #checks = new SharedWork<Answer<string>>()
 
-  constructor (options: V1TokensOptions) {
-    this.#use = options
+  constructor (dependencies: V1TokensDependencies) {
+    this.#use = dependencies
   }
 
   /**

@@ -2,8 +2,12 @@ import { join } from 'node:path'
 import { OptionalKind, type TObject, type TSchema } from '@sinclair/typebox'
 import t from 'tap'
 import ts from 'typescript'
-import { KeepAlivePass, KeepAliveSchedule } from '../../src/jobs/keep-alive-options.js'
-import { MigrationData } from '../../src/jobs/migration-types.js'
+import { errorCodes } from '../../src/errors.js'
+import { Installation, InstallationSummary, UnusableInstallation } from '../../src/installation.js'
+import { KeepAlivePass, KeepAliveSchedule, KeepAliveSummary } from '../../src/jobs/keep-alive-options.js'
+import { MigrationData, MigrationOutcome, MigrationProgress } from '../../src/jobs/migration-types.js'
+import { Finding } from '../../src/operations/finding.js'
+import { CloverSummary } from '../../src/operations/summary.js'
 import { CloverDataOptions } from '../../src/options/options.js'
 import { DataOptions, Permissions, RateLimits } from '../../src/testing/simulator/options.js'
 import { Unknowns } from '../../src/testing/simulator/unknowns.js'
@@ -114,6 +118,18 @@ function shownFor (types: string[]): Map<string, Shown> {
 
 const shown = shownFor(roots)
 
+/** Types of what a function resolves with, and of what is stored, by their schemas. */
+const results: Record<string, TSchema> = {
+  'main.Installation': Installation,
+  'main.InstallationSummary': InstallationSummary,
+  'main.UnusableInstallation': UnusableInstallation,
+  'main.CloverSummary': CloverSummary,
+  'main.KeepAliveSummary': KeepAliveSummary,
+  'main.Finding': Finding,
+  'main.MigrationOutcome': MigrationOutcome,
+  'main.MigrationProgress': MigrationProgress
+}
+
 t.test('an editor shows a sentence for each option of each public function', async t => {
   for (const name of ['main.CloverOptions.environment.base', 'main.CloverOptions.minValidity', 'main.CloverOptions.appSecret', 'main.CloverOptions.cache.ttl', 'main.CloverOptions.keepAlive.every', 'main.CloverOptions.routes.webhook.auth',
     'testing.SimulatorOptions.apps.permissions.ecommerce', 'testing.SimulatorOptions.unknowns.denial', 'testing.Fault.ms', 'testing.ConformanceOptions.timeout', 'storage.EncryptedStorageOptions.keys.id']) t.ok(shown.has(name), name)
@@ -150,6 +166,29 @@ t.test('it says the very default that the schema has', async t => {
       t.match(documentation?.replace(/Default: `(\w+)`/, 'Default: $1'), new RegExp(`Default: ${value}(?![\\w'.]\\w)`), `${path}.${name}`)
     }
   }
+})
+
+t.test('it shows for each field of a result the very sentence that the schema has, with the unit of each number', async t => {
+  const members = shownFor(Object.keys(results))
+  const check = (path: string, schema: TSchema) => {
+    const alternatives: TSchema[] = schema.anyOf ?? [schema]
+    for (const { properties = {} } of alternatives) {
+      for (const [name, field] of Object.entries<TSchema>(properties)) {
+        const { type = '', documentation = '' } = members.get(`${path}.${name}`) ?? {}
+        const said = documentation.replace(/`/g, '')
+        if (alternatives.length === 1) t.equal(said, `${field.description}.`, `${path}.${name}`)
+        else t.match(said, /\.$/, `${path}.${name}`)
+        if (/\bnumber\b/.test(type) && !type.includes('{')) t.match(said, /seconds|merchants|records|items|place/i, `${path}.${name}`)
+        check(`${path}.${name}`, field)
+      }
+    }
+  }
+  for (const [path, schema] of Object.entries(results)) check(path, schema)
+})
+
+t.test('it shows a sentence for each code of an error', async t => {
+  const codes = shownFor(['typeof main.errorCodes'])
+  for (const code of Object.keys(errorCodes)) t.match(codes.get(`typeof main.errorCodes.${code}`)?.documentation ?? '', /\(\d{3}\).*\.$/, code)
 })
 
 t.test('it shows a sentence for each name that an entry exports', async t => {

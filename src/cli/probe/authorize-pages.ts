@@ -9,7 +9,7 @@ export interface AuthorizePages {
 
 type Changes = Record<string, string | undefined>
 
-/** @internal */
+/** @internal Looks at Clover's authorize page without authorizing: nobody is logged in, so no code is spent. */
 export function authorizePages ({ app, leash, calls }: Session): AuthorizePages {
   async function isShown (changes: Changes): Promise<boolean> {
     const url = new URL(authorizeUrl(app, { redirectUri: leash.redirectUri, state: 'probe', verifier: 'v'.repeat(43) }))

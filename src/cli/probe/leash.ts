@@ -133,7 +133,9 @@ export class Leash {
       }
       this.#waiting.add(release)
       reply.raw.on('close', () => { this.#waiting.delete(release) })
-      this.#timing.sleep(this.#timing.hold, end.signal, { ref: false }).then(() => { if (this.#waiting.has(release)) release(reply => send(reply, waitingPage)) }, () => {})
+      this.#timing.sleep(this.#timing.hold, end.signal, { ref: false }).then(() => {
+        if (this.#waiting.has(release)) release(reply => send(reply, waitingPage))
+      }, () => {})
     })
   }
 

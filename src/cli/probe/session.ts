@@ -113,7 +113,8 @@ export class Session {
     const { random, hint } = this.#parts.timing
     const state = random(16)
     const verifier = random(32)
-    const url = new URL(authorizeUrl(this.app, { redirectUri: this.leash.redirectUri, state, verifier, ...(this.#merchant !== undefined && { merchantId: this.#merchant }) }))
+    const merchant = this.#merchant === undefined ? {} : { merchantId: this.#merchant }
+    const url = new URL(authorizeUrl(this.app, { redirectUri: this.leash.redirectUri, state, verifier, ...merchant }))
     for (const [name, value] of Object.entries(edit({ verifier }))) {
       if (value === undefined) url.searchParams.delete(name)
       else url.searchParams.set(name, value)

@@ -16,7 +16,7 @@ export interface ProbeTiming extends Pick<Runtime, 'fetch' | 'wallClock' | 'mono
   farewell: number
 }
 
-/** @internal */
+/** @internal The times of the probe at a real Clover. */
 export const realTiming: ProbeTiming = {
   ...realRuntime,
   callTimeout: 20_000,

@@ -40,7 +40,9 @@ export async function authorizeRoutes (app: App, world: World): Promise<void> {
     const merchant = directory.merchant(authorization.merchantId ?? '')
     const person = sessions.person(request)
     // A forged form may skip the steps: log in, choose one of the person's own businesses, install.
-    if (person === undefined || merchant === undefined || !directory.mayAct(person, merchant) || mustInstall(authorization, merchant)) return send(reply, redirect(303, pathOf(asked)))
+    if (person === undefined || merchant === undefined || !directory.mayAct(person, merchant) || mustInstall(authorization, merchant)) {
+      return send(reply, redirect(303, pathOf(asked)))
+    }
     const to = request.body.decision === 'approve' ? approvalUrl(authorization, merchant, person, world) : denialUrl(authorization, settings)
     return send(reply, redirect(303, to))
   })

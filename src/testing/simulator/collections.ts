@@ -43,7 +43,8 @@ export function filtered (rows: readonly Row[], filters: readonly Filter[]): rea
 export function recent (rows: readonly Row[], filters: readonly Filter[], now: number, longWindow: Unknowns['longWindow']): readonly Row[] | undefined {
   const bounds = filters.filter(({ field, operator }) => /time$/i.test(field) && operator !== '!=')
   const field = bounds[0]?.field ?? 'createdTime'
-  const limitsBy = (operators: string) => bounds.filter(bound => bound.field === field && operators.includes(bound.operator.charAt(0))).map(({ value }) => Number(value))
+  const limitsBy = (operators: string) =>
+    bounds.filter(bound => bound.field === field && operators.includes(bound.operator.charAt(0))).map(({ value }) => Number(value))
   const until = Math.min(...limitsBy('<='), Infinity)
   const end = until === Infinity ? now : until
   const since = bounds.length === 0 ? end - longestHistory : Math.max(...limitsBy('>='), -Infinity)

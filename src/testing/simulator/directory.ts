@@ -127,7 +127,9 @@ export class Directory {
       id,
       name: options.name ?? `App ${id.slice(0, 4)}`,
       secret: options.secret ?? this.#mint.uuid(),
-      permissions: { readMerchant: true, readInventory: true, writeInventory: true, readOrders: true, writeOrders: true, ecommerce: true, ...options.permissions },
+      permissions: {
+        readMerchant: true, readInventory: true, writeInventory: true, readOrders: true, writeOrders: true, ecommerce: true, ...options.permissions
+      },
       ...(siteUrl !== undefined && { siteUrl }),
       ...(launchUrl !== undefined && { launchUrl }),
       ...(webhookUrl !== undefined && { webhookUrl }),

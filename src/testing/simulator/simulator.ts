@@ -46,7 +46,10 @@ export async function cloverSimulator (options: SimulatorOptions = {}): Promise<
   return clover
 }
 
-/** A simulated Clover on localhost, started by {@link cloverSimulator}. Every method throws `FST_CLOVER_SIMULATOR_MISUSE` for an unknown app or a malformed id. */
+/**
+ * A simulated Clover on localhost, started by {@link cloverSimulator}. Every method throws `FST_CLOVER_SIMULATOR_MISUSE` for an unknown app or a malformed
+ * id.
+ */
 export class CloverSimulator {
   /** The server. */
   readonly app: App

@@ -188,7 +188,7 @@ export const mutants: Mutant[] = [
   {
     rule: '8: a callback tries again after a disconnect',
     file: 'placements.ts',
-    from: 'if (before !== undefined || (placement.isUnknown && !overwriteUnknown)) throw failure ?? recordChanged(merchantId)',
+    from: 'if (before !== undefined || (placement.isOutcomeUnknown && !overwriteUnknown)) throw failure ?? recordChanged(merchantId)',
     to: '',
     shows: 'a disconnect and a callback, with a dead pair',
     breaks: 'P5',

@@ -51,7 +51,7 @@ async function connect (session: Session, arrival: Arrival, verifier: string): P
   session.keep(reply.value)
 }
 
-/** @internal */
+/** @internal Whether a redirect URI may be http on localhost, where the first authorization did not come back to such a URI. */
 export const httpLocalhost: Experiment = {
   name: 'http-localhost',
   settles: ['httpLocalhost'],
@@ -74,7 +74,7 @@ async function refusesLoopback (session: Session): Promise<boolean> {
   return await authorizePages(session).refuses(at('http'), at('https'))
 }
 
-/** @internal */
+/** @internal The parameters with which Clover's dashboard opens an app. */
 export const launch: Experiment = {
   name: 'launch',
   settles: ['launchParameter'],

@@ -5,7 +5,7 @@ import { Unsettled } from '../outcome.js'
 /** Authorizations that the experiment adds to the pair that is there already. */
 const authorizations = 12
 
-/** @internal */
+/** @internal How many refresh tokens of a merchant work at once: the reason why a visit asks for none. */
 export const cap: Experiment = {
   name: 'cap',
   settles: [],

@@ -1,7 +1,7 @@
 import type { Experiment } from '../experiment.js'
 import { granted } from '../session.js'
 
-/** @internal */
+/** @internal Whether a code works once, and whether its second use ends the tokens of the first. */
 export const codeReuse: Experiment = {
   name: 'code-reuse',
   settles: [],
@@ -21,7 +21,7 @@ export const codeReuse: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal Whether a code still works after `--wait` seconds. */
 export const codeLifetime: Experiment = {
   name: 'code-lifetime',
   settles: [],
@@ -37,7 +37,7 @@ export const codeLifetime: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal Whether `no_refresh_token` leaves the refresh token out, on which visits of connected merchants rely. */
 export const noRefreshToken: Experiment = {
   name: 'no-refresh-token',
   settles: [],

@@ -2,7 +2,7 @@ import type { Experiment } from '../experiment.js'
 import { NotHere } from '../outcome.js'
 import { granted } from '../session.js'
 
-/** @internal */
+/** @internal Whether `migrate_v2` ends the v1 token that it gets. */
 export const legacy: Experiment = {
   name: 'legacy',
   settles: ['legacyTokenDiesAtMigration'],

@@ -7,7 +7,7 @@ const burst = 60
 /** Milliseconds until a limit counts from nothing again. */
 const rest = 3_000
 
-/** @internal */
+/** @internal Whether calls to the token endpoints count towards the rate limits, with tokens that are made up. */
 export const limits: Experiment = {
   name: 'limits',
   settles: ['tokenEndpointsLimited'],

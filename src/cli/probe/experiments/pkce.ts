@@ -5,7 +5,7 @@ import { challenges, type OddVisit, type Session } from '../session.js'
 
 const cannot = ({ isHighTrust }: Session) => isHighTrust ? 'an app of high trust has no PKCE' : undefined
 
-/** @internal */
+/** @internal Whether a `code_challenge` needs `code_challenge_method=S256`. */
 export const challengeMethod: Experiment = {
   name: 'challenge-method',
   settles: ['requireChallengeMethod'],
@@ -16,7 +16,7 @@ export const challengeMethod: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal Whether `code_challenge_method=plain` is accepted. */
 export const plainChallenge: Experiment = {
   name: 'plain-challenge',
   settles: [],

@@ -17,7 +17,7 @@ async function lose ({ calls }: Session, pair: Pair): Promise<Loss> {
   return { spent: refreshToken, lost: granted('/oauth/v2/refresh', await calls.refresh(refreshToken)) }
 }
 
-/** @internal */
+/** @internal Whether a lost pair is recovered by the spent token, also a second time, and what a recovery ends. */
 export const recovery: Experiment = {
   name: 'recovery',
   settles: ['recovery'],
@@ -48,7 +48,7 @@ export const recovery: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal Whether the use of the new access token, or of the new refresh token, ends recovery. */
 export const recoveryEnds: Experiment = {
   name: 'recovery-ends',
   settles: ['recoveryEndsWith'],

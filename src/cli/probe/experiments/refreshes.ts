@@ -5,7 +5,7 @@ import { Unsettled } from '../outcome.js'
 /** Milliseconds after which an access token is tried again: its end may take a moment to be known everywhere. */
 const settling = 5_000
 
-/** @internal */
+/** @internal Whether a refresh token works once, and what a refresh ends. */
 export const refreshes: Experiment = {
   name: 'refresh',
   settles: ['accessTokenDiesAtRefresh', 'recoveryHeader'],

@@ -5,7 +5,7 @@ import { Unsettled } from '../outcome.js'
 const merchantEndpoint = '/v3/merchants/{mId}'
 const refreshEndpoint = '/oauth/v2/refresh'
 
-/** @internal */
+/** @internal What a request without a `User-Agent` gets, and one with that of Node. */
 export const missingUserAgent: Experiment = {
   name: 'user-agent',
   settles: ['missingUserAgent'],
@@ -31,7 +31,7 @@ export const missingUserAgent: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal Whether the token endpoints refuse forms, with a token that is made up. */
 export const formBody: Experiment = {
   name: 'form-body',
   settles: [],

@@ -10,7 +10,7 @@ const day = 86_400_000
 
 type Row = Record<string, unknown>
 
-/** @internal */
+/** @internal The status of another merchant's data, by which the plugin recognizes a wrong merchant id. */
 export const foreignMerchant: Experiment = {
   name: 'foreign-merchant',
   settles: ['foreignMerchant'],
@@ -28,7 +28,7 @@ export const foreignMerchant: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal What a query for orders of more than 90 days gets, which `paginate()` cuts into windows. */
 export const longWindow: Experiment = {
   name: 'long-window',
   settles: ['longWindow'],
@@ -56,7 +56,7 @@ export const longWindow: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal Whether a page of the ecommerce API begins with the element of `starting_after`, or after it. */
 export const startingAfter: Experiment = {
   name: 'starting-after',
   settles: ['startingAfter'],

@@ -1,7 +1,7 @@
 import type { Experiment } from '../experiment.js'
 import { NotHere, Unsettled } from '../outcome.js'
 
-/** @internal */
+/** @internal Whether the access token is a JWT with the claim `merchant_uuid`. */
 export const claims: Experiment = {
   name: 'claims',
   settles: [],
@@ -14,7 +14,7 @@ export const claims: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal Whether answers have a `Date`, by which the plugin sets its clock. */
 export const clock: Experiment = {
   name: 'clock',
   settles: [],
@@ -28,7 +28,7 @@ export const clock: Experiment = {
   }
 }
 
-/** @internal */
+/** @internal Says that this command leaves a switch of the simulator unsettled, and why. */
 export const implicit: Experiment = {
   name: 'implicit',
   settles: [],
