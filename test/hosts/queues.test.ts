@@ -6,7 +6,7 @@ import type { CloverStorage, Installation } from '../../src/storage/contract.js'
 import { cloverSimulator, type CloverSimulator } from '../../src/testing/index.js'
 import { connectMerchants, highTrust } from '../faults/merchants.js'
 import { freePort } from '../harness/ports.js'
-import { onlyLong, share } from '../harness/share.js'
+import { onlyLong } from '../harness/share.js'
 import { until } from '../harness/waiting.js'
 import { compileHosts } from './compiled-hosts.js'
 import { engines, type Queues } from './queue-engines.js'
@@ -21,7 +21,7 @@ const webhookAuth = 'the webhook auth of a test'.replaceAll(' ', '-')
 const [tokenLife, age] = [3600, { updated: -7200 }]
 
 /** How many merchants the workers share: the kill of a worker must come while many wait. */
-const many = share(100, 500)
+const many = 500
 
 /** A process of a host. */
 interface HostProcess {
@@ -35,7 +35,7 @@ interface HostProcess {
 t.setTimeout(600_000)
 
 for (const { name, file, skip, start } of engines) {
-  t.test(name, { skip: skip || (name !== 'BullMQ' && onlyLong) }, async t => {
+  t.test(name, { skip: skip || onlyLong }, async t => {
     const { server, newDatabase } = await start(t)
     const [script = ''] = await compileHosts(t, [file])
     const processes = new Set<ChildProcess>()
@@ -195,7 +195,7 @@ for (const { name, file, skip, start } of engines) {
 async function startClover (t: Test, where: Record<string, string>) {
   const clover = await cloverSimulator({ apps: [{ id: highTrust, secret: 'simulator-secret', webhookAuth }], refreshTokenLifetime: tokenLife })
   t.teardown(() => clover.close())
-  const env = { CLOVER_SIMULATOR: clover.origin, CLOVER_WEBHOOK_AUTH: webhookAuth, COOKIE_SECRET: 'x'.repeat(32), RATE: String(share(40, 200)), RETRY_DELAY: '1', JOB_TIMEOUT: '2', ...where }
+  const env = { CLOVER_SIMULATOR: clover.origin, CLOVER_WEBHOOK_AUTH: webhookAuth, COOKIE_SECRET: 'x'.repeat(32), RATE: '200', RETRY_DELAY: '1', JOB_TIMEOUT: '2', ...where }
   return { clover, env }
 }
 
