@@ -1,7 +1,7 @@
 import type { CloverFetchInit } from './api/fetch-init.js'
 import type { KeepAliveOptions, KeepAliveSummary } from './jobs/keep-alive-options.js'
 import type { DueOptions, DueOutcome } from './jobs/due-options.js'
-import type { LegacyToken, MigrationOptions, MigrationOutcome } from './jobs/migration-types.js'
+import type { LegacyToken, MigrationOptions, MigrationOutcome } from './jobs/migration-options.js'
 import type { MerchantHook, MerchantSource } from './routes/require-merchant.js'
 import type { CloverSummary, ListedInstallation, SummaryOptions } from './operations/summary.js'
 import type { InstallationSummary, UnusableInstallation } from './installation.js'

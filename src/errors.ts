@@ -169,12 +169,12 @@ export function tooManyVisits (retryAfter: number, merchantId?: string): CloverE
 function tryAgain (what: string, retryAfter = 1, merchantId?: string): CloverError {
   const seconds = Math.max(1, Math.ceil(retryAfter))
   return make('FST_CLOVER_UNAVAILABLE', [what, seconds === 1 ? '1 second' : `${seconds} seconds`], {
-    ...again(seconds), ...(merchantId !== undefined && { merchantId })
+    ...retryIn(seconds), ...(merchantId !== undefined && { merchantId })
   })
 }
 
 /** When another try makes sense, for the caller and in the reply. */
-const again = (seconds: number) => ({ retryAfter: seconds, headers: { 'retry-after': String(seconds) } })
+const retryIn = (seconds: number) => ({ retryAfter: seconds, headers: { 'retry-after': String(seconds) } })
 
 /** @internal Clover's reply does not have its documented form. */
 export const badReply = (reason: string, merchantId?: string) =>
@@ -227,7 +227,7 @@ export const webhookRefused = (sentence: string, statusCode = 401) => Object.ass
  */
 export function eventsNotTaken (missed: number, all: number): CloverError {
   const sentence = `onEvent did not take ${missed} of ${all} ${all === 1 ? 'event' : 'events'}: send the webhook again. The reason is in the server's log, unless a call has not ended.`
-  return Object.assign(webhookRefused(sentence, 503), again(1))
+  return Object.assign(webhookRefused(sentence, 503), retryIn(1))
 }
 
 /** @internal A record that another app or environment made. */

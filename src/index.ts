@@ -17,7 +17,7 @@ export type { MerchantHook, MerchantSource } from './routes/require-merchant.js'
 export { CallbackQuery, ErrorReply, ImplicitBody, LaunchQuery, RefreshBody, RefreshReply, routeSchemas, WebhookBody, WebhookEvent, WebhookVerification } from './routes/schemas.js'
 export { KeepAliveSummary, type KeepAliveOptions } from './jobs/keep-alive-options.js'
 export { DueOutcome, type DueOptions } from './jobs/due-options.js'
-export { LegacyToken, MigrationOutcome, MigrationProgress, type MigrationOptions } from './jobs/migration-types.js'
+export { LegacyToken, MigrationOutcome, MigrationProgress, type MigrationOptions } from './jobs/migration-options.js'
 export type { CloverStorage, ListPage, ListQuery } from './storage/contract.js'
 export {
   AccessTokenReply, EcommerceKeyReply, LegacyTokenReply, MerchantReply, MigrationReply, TokenReply

@@ -1,4 +1,4 @@
-import type { LegacyToken } from '../jobs/migration-types.js'
+import type { LegacyToken } from '../jobs/migration-options.js'
 import { counted } from './counted.js'
 import { fieldsOf } from './csv.js'
 import type { Row } from './rows.js'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { MigrationData, type MigrationProgress } from '../jobs/migration-types.js'
+import { MigrationData, type MigrationProgress } from '../jobs/migration-options.js'
 import { realRuntime } from '../runtime.js'
 import { colour } from './colour.js'
 import { exitCodes, type Command } from './command.js'

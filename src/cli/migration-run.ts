@@ -1,5 +1,5 @@
 import type { Clover } from '../decorator.js'
-import type { LegacyToken, MigrationOptions } from '../jobs/migration-types.js'
+import type { LegacyToken, MigrationOptions } from '../jobs/migration-options.js'
 import { isNotBegun } from '../jobs/tally.js'
 import type { LegacyList } from './legacy-list.js'
 import type { Reject } from './rejects.js'

@@ -1,4 +1,4 @@
-import type { MigrationProgress } from '../jobs/migration-types.js'
+import type { MigrationProgress } from '../jobs/migration-options.js'
 import { counted } from './counted.js'
 
 /** Characters of the bar. */

@@ -1,4 +1,4 @@
-import { notBegun, type MigrationOutcome, type MigrationProgress } from './migration-types.js'
+import { notBegun, type MigrationOutcome, type MigrationProgress } from './migration-options.js'
 
 /** The field of the progress that counts each outcome. */
 const names = { migrated: 'migrated', 'already-connected': 'alreadyConnected', refused: 'refused', failed: 'failed' } as const

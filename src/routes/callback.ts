@@ -41,7 +41,7 @@ export function callbackHandlers (context: RouteContext) {
     forgetQuery(request)
     setPrivateHeaders(reply)
     // In the implicit flow Clover's parameters are in the fragment, which only a page can read. The cookie test is not a redirect from Clover.
-    if (app.implicit && code === undefined && query.error === undefined && states.roundOf(query.state) !== Round.asking) return sendImplicitPage(reply)
+    if (app.implicit && code === undefined && query.error === undefined && states.roundOf(query.state) !== Round.cookieTest) return sendImplicitPage(reply)
     checkClientId(context, query.client_id)
     const own = open(query.state, request)
     if (own === undefined) return startOver(request, reply)
@@ -77,10 +77,10 @@ export function callbackHandlers (context: RouteContext) {
 
   async function finish (request: FastifyRequest, reply: FastifyReply, given: Given, own: OwnState, connect: Connect): Promise<FastifyReply> {
     reply.header('set-cookie', states.clear(own))
-    if (own.round === Round.asking) return redirectToClover(context, request, reply, again(own.merchantId, own.redirects))
+    if (own.round === Round.cookieTest) return redirectToClover(context, request, reply, restart(own.merchantId, own.redirects))
     // The verified merchant: a second request that shares this exchange may name another.
     const { merchantId, result } = await (used.get(own.id)?.exchange ?? begin(given, own, connect))
-    if (result === 'again') return redirectToClover(context, request, reply, fullRound(merchantId, own))
+    if (result === 'needs-full-round') return redirectToClover(context, request, reply, fullRound(merchantId, own))
     const path = await landing(request, reply, { merchantId, employeeId: given.employee_id, isNew: result.isNew })
     return path === undefined ? reply : reply.redirect(basePath + (path || own.returnTo || '/'), request.method === 'GET' ? 302 : 303)
   }
@@ -97,11 +97,11 @@ export function callbackHandlers (context: RouteContext) {
     onStateRefused(reason, merchantId)
     if (error !== undefined) throw denial(error)
     if (redirects >= mostRedirects) throw badState(sentences.redirectLoop)
-    if (keepsCookies) return redirectToClover(context, request, reply, again(merchantId, redirects))
+    if (keepsCookies) return redirectToClover(context, request, reply, restart(merchantId, redirects))
     if (failedCookieTest) throw badState(sentences.noCookies)
     // Something drops the whole query, so the state of the cookie test would be lost too, and the test would repeat endlessly.
     if (code === undefined && state === undefined && merchantId === undefined) throw badState(sentences.noParameters)
-    return redirectToSelf(context, request, reply, { round: Round.asking, redirects, ...(merchantId !== undefined && { merchantId }) })
+    return redirectToSelf(context, request, reply, { round: Round.cookieTest, redirects, ...(merchantId !== undefined && { merchantId }) })
   }
 
   /** Uses the code or the token once; a callback that is loaded twice shares the exchange. */
@@ -149,8 +149,8 @@ export function callbackHandlers (context: RouteContext) {
   }
 }
 
-function again (merchantId: string | undefined, redirects: number): Attempt {
-  return { round: Round.again, redirects: redirects + 1, ...(merchantId !== undefined && { merchantId }) }
+function restart (merchantId: string | undefined, redirects: number): Attempt {
+  return { round: Round.restarted, redirects: redirects + 1, ...(merchantId !== undefined && { merchantId }) }
 }
 
 /**

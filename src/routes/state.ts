@@ -6,12 +6,12 @@ import { deriveStateKeys, type StateKeys } from './keys.js'
  * @internal Why a state was made. The numbers are stored in states and cookies, so servers of other versions read them too.
  *
  * - `first`: the launch route sent the browser to Clover.
- * - `asking`: the callback sent the browser to itself, to see whether it keeps cookies.
- * - `again`: the callback sent the browser to Clover, since it had no valid state of this browser.
+ * - `cookieTest`: the callback sent the browser to itself, to see whether it keeps cookies.
+ * - `restarted`: the callback sent the browser to Clover, since it had no valid state of this browser.
  * - `full`: the callback sent the browser to Clover once more, since the merchant has authorized but the stored tokens no longer work. The new
  *   code is exchanged for a token pair that replaces them.
  */
-export const Round = { first: 0, asking: 1, again: 2, full: 3 } as const
+export const Round = { first: 0, cookieTest: 1, restarted: 2, full: 3 } as const
 
 /** @internal The data that a state and its cookie carry from the launch to the callback. */
 export interface Attempt {
@@ -150,7 +150,7 @@ export class States {
     const recent = [...(claimed ? [claimed] : []), ...newest].filter(isRecent)
     return {
       keepsCookies: valid.length > 0,
-      failedCookieTest: valid.length === 0 && recent.some(({ round }) => round === Round.asking),
+      failedCookieTest: valid.length === 0 && recent.some(({ round }) => round === Round.cookieTest),
       redirects: Math.max(0, ...recent.map(({ redirects }) => redirects)),
       reason: state === undefined
         ? 'no state'
@@ -218,7 +218,7 @@ export class States {
 /** Older versions did not count redirects, and sent the browser to Clover again at most once. */
 function redirectsOf (round: string | undefined, redirects: string | undefined): number {
   if (redirects !== undefined) return Number(redirects)
-  return Number(round) === Round.again ? 1 : 0
+  return Number(round) === Round.restarted ? 1 : 0
 }
 
 /** The content of a state whose signature is not of this server; undefined if it does not have the form of a state. */

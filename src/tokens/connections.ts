@@ -39,8 +39,8 @@ export interface ConnectionsDependencies {
   maxWait: number
 }
 
-/** @internal A visit that ended: the merchant is connected, or `again`: the browser must go through Clover once more, for a full exchange. */
-export type Visit = { isNew: boolean } | 'again'
+/** @internal A visit that ended: the merchant is connected, or `needs-full-round`: the browser must go through Clover once more, for a full exchange. */
+export type Visit = { isNew: boolean } | 'needs-full-round'
 
 /**
  * How often a write is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the end is for a store
@@ -66,7 +66,7 @@ export class Connections {
    *
    * Each full exchange adds a refresh token at Clover. Clover keeps a limited number, which it does not publish, and ends the oldest. So if
    * a pair is stored, the code is exchanged only for an access token, which proves the visit; then the stored pair is checked. Resolves
-   * with `again` if that pair is dead: then the browser must fetch a second code, which is exchanged in full.
+   * with `needs-full-round` if that pair is dead: then the browser must fetch a second code, which is exchanged in full.
    *
    * @param isFullRound `true` for that second code
    * @throws FST_CLOVER_DENIED, FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION, FST_CLOVER_UNAVAILABLE, FST_CLOVER_BAD_REPLY,
@@ -100,7 +100,7 @@ export class Connections {
     const tokens = await this.#exchange(merchantId, { ...code, withRefreshToken: false })
     // If Clover gives a refresh token although none was asked for, it may have ended the stored one.
     if (tokens.refreshToken !== null) return this.#store(merchantId, tokens, before, began)
-    if (!isAlive && !await this.#isAlive(before)) return 'again'
+    if (!isAlive && !await this.#isAlive(before)) return 'needs-full-round'
     await this.#noteVisit(merchantId)
     notify({ type: 'connected', merchantId, isNew: false, duration: durationSince(runtime, began) })
     return { isNew: false }

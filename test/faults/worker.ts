@@ -4,7 +4,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import type { LegacyToken, MigrationOptions } from '../../src/jobs/migration-types.js'
+import type { LegacyToken, MigrationOptions } from '../../src/jobs/migration-options.js'
 import type { AccessTokenOptions } from '../../src/tokens/access-tokens.js'
 import { GatedStorage, type Gate } from './gated-storage.js'
 import { startServer, type ServerPlan } from './server.js'

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { inCompletionOrder } from '../../src/concurrency/in-completion-order.js'
 import { Jobs } from '../../src/jobs/jobs.js'
-import { Migration } from '../../src/jobs/migration.js'
+import { Migration } from '../../src/jobs/merchant-migration.js'
 import { Progress } from '../../src/jobs/progress.js'
 import { RateLimiter } from '../../src/concurrency/rate-limiter.js'
 import { mockTimers } from '../harness/mock-timers.js'

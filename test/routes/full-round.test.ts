@@ -16,7 +16,7 @@ const code = (name: string) => ({ code: `a-code-${name}`, merchant_id: merchantA
 t.test('a dead pair sends the browser to Clover once more, with a new state; the second code is exchanged in full and the merchant arrives', async t => {
   const connections: CloverConnection[] = []
   const { calls, browser } = await startRoutes(t, {
-    connect: async ({ isFullRound }) => isFullRound ? { isNew: false } : 'again',
+    connect: async ({ isFullRound }) => isFullRound ? { isNew: false } : 'needs-full-round',
     onConnect: (_request, _reply, connection) => { connections.push(connection) }
   })
   const merchant = browser()
@@ -38,7 +38,7 @@ t.test('a dead pair sends the browser to Clover once more, with a new state; the
 })
 
 t.test('without its cookie the state of a full round causes no full exchange, neither in another browser nor a second time', async t => {
-  const { calls, browser } = await startRoutes(t, { connect: async ({ isFullRound }) => isFullRound ? { isNew: false } : 'again' })
+  const { calls, browser } = await startRoutes(t, { connect: async ({ isFullRound }) => isFullRound ? { isNew: false } : 'needs-full-round' })
   const [merchant, stranger] = [browser(), browser()]
   const full = await merchant.visit(callbackUrl(await merchant.visit('/clover/launch'), code('one')))
   const callback = callbackUrl(full, code('two'))
@@ -55,7 +55,7 @@ t.test('without its cookie the state of a full round causes no full exchange, ne
 })
 
 t.test('the full round cannot connect another merchant', async t => {
-  const { calls, browser } = await startRoutes(t, { connect: async () => 'again' })
+  const { calls, browser } = await startRoutes(t, { connect: async () => 'needs-full-round' })
   const merchant = browser()
   const full = await merchant.visit(callbackUrl(await merchant.visit('/clover/launch'), code('one')))
   const reply = await merchant.visit(callbackUrl(full, { code: 'a-code-two', merchant_id: merchantB }))
@@ -71,7 +71,7 @@ t.test('a reload while a callback finds the pair dead shares its exchange, and e
   const { calls, browser } = await startRoutes(t, {
     connect: async ({ isFullRound }) => {
       await released
-      return isFullRound ? { isNew: false } : 'again'
+      return isFullRound ? { isNew: false } : 'needs-full-round'
     },
     onConnect: (_request, _reply, connection) => { connections.push(connection) }
   })
@@ -96,7 +96,7 @@ t.test('a full round that fails can start again, like any callback', async t => 
   let isDown = true
   const { calls, browser } = await startRoutes(t, {
     connect: async ({ isFullRound }) => {
-      if (!isFullRound) return 'again'
+      if (!isFullRound) return 'needs-full-round'
       if (isDown) throw unavailable('Clover is down')
       return { isNew: false }
     }
@@ -111,7 +111,7 @@ t.test('a full round that fails can start again, like any callback', async t => 
 })
 
 t.test('full rounds of many tabs use at most five state cookies', async t => {
-  const { browser } = await startRoutes(t, { connect: async () => 'again' })
+  const { browser } = await startRoutes(t, { connect: async () => 'needs-full-round' })
   const merchant = browser()
   for (let tab = 0; tab < 8; tab++) {
     await merchant.visit(callbackUrl(await merchant.visit('/clover/launch'), code(String(tab))))

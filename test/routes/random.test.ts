@@ -6,13 +6,13 @@ import { merchantA, merchantB, startHost } from '../harness/host.js'
 import { numberOf, share } from '../harness/share.js'
 
 /*
- * FC_SEED repeats a run, FC_RUNS makes it longer.
+ * FASTIFY_CLOVER_ROUTES_SEED repeats a run, FASTIFY_CLOVER_ROUTES makes it longer.
  */
 
-const numRuns = numberOf('FC_RUNS', share(80, 400))
-const seed = numberOf('FC_SEED', process.env.FC_RUNS === undefined ? 1 : Date.now() % 2 ** 31)
+const numRuns = numberOf('FASTIFY_CLOVER_ROUTES', share(80, 400))
+const seed = numberOf('FASTIFY_CLOVER_ROUTES_SEED', process.env.FASTIFY_CLOVER_ROUTES === undefined ? 1 : Date.now() % 2 ** 31)
 const parameters = { seed, numRuns }
-t.comment(`FC_SEED=${seed} FC_RUNS=${numRuns}`)
+t.comment(`FASTIFY_CLOVER_ROUTES_SEED=${seed} FASTIFY_CLOVER_ROUTES=${numRuns}`)
 
 const nasty = fc.constantFrom('', '//evil.example', '/\\evil', '/%2f%2fevil', '/ok?a=b', '\u0000', '\r\nset-cookie: a=b', '<script>', '[object Object]', '__proto__', 'constructor', '%', '%ff', 'null', 'true', '1e999', merchantA, merchantB, merchantA.toLowerCase(), 'SIMULATORAPP1', 'access_denied', 'x'.repeat(3000))
 const value = fc.oneof(nasty, fc.string({ unit: 'binary', maxLength: 40 }), fc.string({ maxLength: 300 }))

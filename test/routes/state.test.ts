@@ -91,12 +91,12 @@ t.test('a redirect counts as one of a row for half a minute, and only the newest
 
 t.test('a browser that was asked for cookies and sends none has failed the test; the reason says what was wrong with the state', async t => {
   const { all, mint } = states()
-  const asking = mint({ round: Round.asking })
+  const asking = mint({ round: Round.cookieTest })
   t.same(all.trace(asking.state, undefined), { keepsCookies: false, failedCookieTest: true, redirects: 0, reason: 'the state is not this browser\'s, is too old, or was used' })
   t.match(all.trace(asking.state, mint().cookie), { keepsCookies: true, failedCookieTest: false })
   t.match(all.trace(mint().state, undefined), { keepsCookies: false, failedCookieTest: false })
   t.match(all.trace(undefined, undefined), { failedCookieTest: false, reason: 'no state' })
-  const foreign = states({ secrets: ['another-secret'] }).mint({ round: Round.asking, redirects: 3 })
+  const foreign = states({ secrets: ['another-secret'] }).mint({ round: Round.cookieTest, redirects: 3 })
   t.match(all.trace(foreign.state, undefined), { failedCookieTest: true, redirects: 3, reason: 'the state was signed with another cookieSecret' })
   t.match(all.trace('made-up', undefined), { redirects: 0, reason: /not this browser's/ })
 })

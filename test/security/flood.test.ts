@@ -42,7 +42,7 @@ async function get (url: string, headers: Record<string, string> = {}): Promise<
 }
 
 /** More rounds for a measurement. */
-const rounds = numberOf('FLOOD_ROUNDS', share(1, 2))
+const rounds = numberOf('FASTIFY_CLOVER_FLOOD_ROUNDS', share(1, 2))
 /** Those who come at once: more than may wait. */
 const visitors = share(150, 300)
 /** Those who come in a second: several times as many as Clover's limit lets through. */

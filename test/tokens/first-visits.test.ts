@@ -56,7 +56,7 @@ for (const [trust, alwaysGivesRefreshToken] of [['high', false], ['low', false],
         const visits = async (when: string) => {
           const all = Array.from({ length: 8 }, async (_, i) => {
             const { connections } = servers[i % 4] as (typeof servers)[0]
-            return await connections.connect(merchantId, code()) === 'again' ? connections.connect(merchantId, code(), true) : { isNew: false }
+            return await connections.connect(merchantId, code()) === 'needs-full-round' ? connections.connect(merchantId, code(), true) : { isNew: false }
           })
           await patiently(Promise.all(all))
           const record = storage.records.get(merchantId)
@@ -175,7 +175,7 @@ t.test('a dead pair stays where an earlier write of the new one may have happene
   await t.rejects(late, { code: 'FST_CLOVER_UNAVAILABLE' })
   t.ok(stored().reauthorizationRequired)
   t.same(two.eventsOf('connected'), [])
-  t.equal(await two.connections.connect(merchantId, code()), 'again')
+  t.equal(await two.connections.connect(merchantId, code()), 'needs-full-round')
   await two.connections.connect(merchantId, code(), true)
   t.ok(isAlive())
 })

@@ -9,11 +9,11 @@ t.test('a dead pair sends the browser through Clover once more, and that full ex
       const before = await connect()
       kill()
       await leap(1801)
-      t.equal(await connections.connect(merchantId, code()), 'again')
+      t.equal(await connections.connect(merchantId, code()), 'needs-full-round')
       t.equal(stored().connectionId, before.connectionId, 'the record is kept until then')
       t.ok(stored().reauthorizationRequired)
       clover.calls.length = 0
-      t.equal(await connections.connect(merchantId, code()), 'again', 'also for the next, who comes while the pair is known to be dead')
+      t.equal(await connections.connect(merchantId, code()), 'needs-full-round', 'also for the next, who comes while the pair is known to be dead')
       t.same(clover.calls, trustMerchantId ? ['exchange'] : ['exchange', 'merchant'], 'at no further cost')
       t.same(events('connected'), [], 'nobody is connected yet')
       t.same(await connections.connect(merchantId, code(), true), { isNew: false })
@@ -28,7 +28,7 @@ t.test('eight second codes at once cause one full exchange', async t => {
   await connect()
   kill()
   await leap(1801)
-  t.same(await Promise.all(Array.from({ length: 8 }, () => connections.connect(merchantId, code()))), Array(8).fill('again'))
+  t.same(await Promise.all(Array.from({ length: 8 }, () => connections.connect(merchantId, code()))), Array(8).fill('needs-full-round'))
   const withRefreshToken: boolean[] = []
   const { exchange } = clover.inner
   clover.inner.exchange = (name, isFull) => { withRefreshToken.push(isFull); return exchange.call(clover.inner, name, isFull) }
@@ -70,7 +70,7 @@ t.test('a record that is damaged while somebody visits sends the browser through
     if (call === 'exchange') storage.records.set(merchantId, { ...stored(), accessToken: '' })
     return run()
   }
-  t.equal(await connections.connect(merchantId, code()), 'again')
+  t.equal(await connections.connect(merchantId, code()), 'needs-full-round')
   clover.intercept = (_call, run) => run()
   t.same(await connections.connect(merchantId, code(), true), { isNew: false })
   t.ok(isAlive())

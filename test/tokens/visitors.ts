@@ -34,8 +34,8 @@ export const code = () => ({ code: `visit-${++names}`, verifier: '' })
 /** Opens the app, and goes through Clover once more if the visit asks for it. */
 export async function open ({ connections }: Pick<ReturnType<typeof anotherServer>, 'connections'>): Promise<{ isNew: boolean }> {
   const visit = await connections.connect(merchantId, code())
-  const last = visit === 'again' ? await connections.connect(merchantId, code(), true) : visit
-  if (last === 'again') throw new Error('a full round never ends with another')
+  const last = visit === 'needs-full-round' ? await connections.connect(merchantId, code(), true) : visit
+  if (last === 'needs-full-round') throw new Error('a full round never ends with another')
   return last
 }
 

@@ -47,7 +47,7 @@ t.test('in low trust a visit waits for a refresh in progress, since that may hav
     if (outcome === 'refreshed') {
       storage.records.set(merchantId, make.withPair(leased, { ...answer.value, presented: record.refreshToken ?? '', recovered: false, isDoubtful: false }, Date.now() / 1000))
     }
-    t.same(await patiently(visiting), outcome === 'refreshed' ? { isNew: false } : 'again')
+    t.same(await patiently(visiting), outcome === 'refreshed' ? { isNew: false } : 'needs-full-round')
     t.equal(clover.count('refresh'), outcome === 'refreshed' ? 0 : 1)
     t.equal(isAlive(), outcome === 'refreshed')
   }

@@ -62,7 +62,7 @@ t.test('if Clover gives refresh tokens that were not asked for, the stored one w
 t.test('a valid access token does not prove the pair of a merchant whom Clover refused', async t => {
   const { connections, clover, mark, isAlive } = cluster(t)
   await mark()
-  t.equal(await connections.connect(merchantId, code()), 'again')
+  t.equal(await connections.connect(merchantId, code()), 'needs-full-round')
   t.same(clover.calls, ['exchange', 'merchant'])
   t.same(await connections.connect(merchantId, code(), true), { isNew: false })
   t.ok(isAlive())

@@ -197,7 +197,7 @@ export const mutants: Mutant[] = [
   {
     rule: '9: a returning visit keeps a pair without proof',
     file: 'connections.ts',
-    from: 'if (!isAlive && !await this.#isAlive(before)) return \'again\'',
+    from: 'if (!isAlive && !await this.#isAlive(before)) return \'needs-full-round\'',
     to: '',
     shows: 'a callback that finds a dead pair',
     breaks: 'R9'

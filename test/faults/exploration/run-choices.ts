@@ -262,8 +262,8 @@ export abstract class RunChoices extends RunState {
   protected async visit (connections: ReturnType<TokenModules['createConnecting']>['connections']): Promise<string> {
     const code = () => ({ code: `c${++this.connects}`, verifier: '' })
     let visit = await connections.connect(merchantId, code())
-    if (visit === 'again') visit = await connections.connect(merchantId, code(), true)
-    if (visit === 'again') throw new Error('the browser is sent to Clover without end')
+    if (visit === 'needs-full-round') visit = await connections.connect(merchantId, code(), true)
+    if (visit === 'needs-full-round') throw new Error('the browser is sent to Clover without end')
     return `isNew: ${visit.isNew}`
   }
 

@@ -15,7 +15,7 @@ import type { Runtime } from '../runtime.js'
 import type { CallSlots } from '../concurrency/call-slots.js'
 import type { Store } from '../tokens/store.js'
 import type { Jobs } from './jobs.js'
-import type { LegacyToken } from './migration-types.js'
+import type { LegacyToken } from './migration-options.js'
 
 /** @internal What {@link Migration} needs. */
 export interface MigrationDependencies {
