@@ -9,6 +9,7 @@ import { Disconnects } from './disconnects.js'
 import { MerchantBinding } from './merchant-binding.js'
 import { Placements } from './placements.js'
 import { Reader } from './reader.js'
+import { PairWriter } from './pair-writer.js'
 import { RefreshProtocol } from './refresh-protocol.js'
 import type { RefreshDependencies } from './refresh-types.js'
 import { Refreshes } from './refreshes.js'
@@ -50,19 +51,20 @@ export interface TokensDependencies extends RefreshingDependencies, Omit<Connect
 
 /** @internal Wires everything that handles tokens. The plugin, the tests and the exploration all call this, or the two parts below. */
 export function createTokens (dependencies: TokensDependencies) {
-  const { reader, protocol, refreshes } = createRefreshing(dependencies)
+  const { reader, pairs, protocol, refreshes } = createRefreshing(dependencies)
   const connecting = createConnecting({ ...dependencies, reader, refreshes })
   const v1Tokens = new V1Tokens({ ...dependencies, reader })
   const accessTokens = new AccessTokens({ ...dependencies, reader, refreshes, v1Tokens })
-  return { reader, protocol, refreshes, ...connecting, accessTokens }
+  return { reader, pairs, protocol, refreshes, ...connecting, accessTokens }
 }
 
 /** @internal Wires what refreshes tokens: a reader of records, the protocol, and the refreshes of this process. */
 export function createRefreshing (dependencies: RefreshingDependencies) {
   const reader = new Reader(dependencies.store, dependencies.cache)
-  const protocol = new RefreshProtocol(dependencies)
-  const refreshes = new Refreshes({ ...dependencies, protocol, onRecord: record => reader.keep(record) })
-  return { reader, protocol, refreshes }
+  const pairs = new PairWriter(dependencies)
+  const protocol = new RefreshProtocol({ ...dependencies, pairs })
+  const refreshes = new Refreshes({ ...dependencies, protocol, pairs, onRecord: record => reader.keep(record) })
+  return { reader, pairs, protocol, refreshes }
 }
 
 /** @internal Wires what connects and disconnects merchants, over what refreshes their tokens. */

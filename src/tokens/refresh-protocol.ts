@@ -3,12 +3,13 @@ import { unclearError, type Unclear } from '../clover/answer.js'
 import type { PairAnswer } from '../clover/client.js'
 import { backoff } from '../concurrency/backoff.js'
 import { longestGrace } from '../concurrency/deadline.js'
-import { closing, notConnected, reasonOf, reauthorizationRequired, storageFailed, unavailable } from '../errors.js'
+import { closing, notConnected, reauthorizationRequired, unavailable } from '../errors.js'
 import { isRefusedFor } from './freshness.js'
 import { Heartbeat, heartbeatOf } from './heartbeat.js'
 import type { Installation } from '../installation.js'
 import { LeaseWatch } from './lease-watch.js'
-import { Unwanted, type Claim, type UnsavedPair, type Obtained, type RefreshDependencies, type Refreshed, type RefreshGoal, type Run } from './refresh-types.js'
+import type { PairWriter } from './pair-writer.js'
+import { Unwanted, type Claim, type Obtained, type RefreshDependencies, type Refreshed, type RefreshGoal, type Run } from './refresh-types.js'
 import { durationSince } from '../runtime.js'
 
 /** How often one call to Clover is tried: under a new lease, and under a lease that an earlier attempt left. */
@@ -20,12 +21,10 @@ const mostOwn = 10_000
 /** The longest pause between two looks at the lease of another server, in milliseconds. */
 const longestPause = 1_000
 
-/**
- * How often the write of a pair is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the
- * end is for a store that refuses what it should take. More rounds than elsewhere: there a caller gets an error and comes again, but this pair may be
- * the only one that works.
- */
-const maxRounds = 50
+/** @internal What {@link RefreshProtocol} needs. */
+export interface RefreshProtocolDependencies extends RefreshDependencies {
+  pairs: Pick<PairWriter, 'keep'>
+}
 
 /**
  * @internal The protocol by which any number of servers refresh a merchant once.
@@ -35,12 +34,12 @@ const maxRounds = 50
  * anything else is done. The rules that docblocks cite by number are those of README.md in this folder.
  */
 export class RefreshProtocol {
-  readonly #use: RefreshDependencies
+  readonly #use: RefreshProtocolDependencies
   /** By merchant: the lease of an attempt of this process that ended without an answer. The next attempt may continue it until it expires. */
   readonly #own = new LruMap<string>(mostOwn)
   readonly #watch: LeaseWatch
 
-  constructor (dependencies: RefreshDependencies) {
+  constructor (dependencies: RefreshProtocolDependencies) {
     this.#use = dependencies
     this.#watch = new LeaseWatch(this.#leaseTime, longestPause + dependencies.storageTimeout, dependencies.runtime.monotonic)
   }
@@ -94,7 +93,7 @@ export class RefreshProtocol {
    * Resolves with `leased` if another attempt's lease lasts, and with `changed` if another attempt changed the record.
    */
   async #try (state: Run, round: number, leaveQueue: () => void): Promise<Refreshed | 'changed' | 'leased'> {
-    const { store, clock, runtime } = this.#use
+    const { store, clock, runtime, pairs } = this.#use
     const { merchantId, goal, by, giveUpAt } = state
     const isWanted = () => goal.isWanted?.() !== false
     if (!isWanted()) throw new Unwanted()
@@ -124,7 +123,7 @@ export class RefreshProtocol {
     }
     if (this.#use.trust === 'high') claim.heartbeat = new Heartbeat({ ...this.#use, longest: this.#leaseTime }, claim)
     const obtained = await this.#underLease(claim, record, base).finally(() => claim.heartbeat?.stop())
-    return (obtained && await this.#keep(obtained, base)) ?? 'changed'
+    return (obtained && await pairs.keep(obtained, base)) ?? 'changed'
   }
 
   /** Refreshes, and recovers if Clover refuses that (rule 3). Resolves with undefined if another attempt changed the record. */
@@ -225,77 +224,6 @@ export class RefreshProtocol {
     this.#own.set(merchantId, by)
     this.#use.notify({ type: 'refresh-failed', merchantId, duration: durationSince(this.#use.runtime, began), reason: answer.reason })
     throw unclearError(answer, merchantId)
-  }
-
-  /** Writes a new pair (rule 4); resolves with undefined if it was dropped. If the write fails, the unsaved pair serves callers meanwhile. */
-  async #keep ({ claim, answer, presented, recovered }: Obtained, base: string): Promise<Refreshed | undefined> {
-    const { make, clock, runtime, notify, trust } = this.#use
-    const { record, by } = claim
-    const { merchantId, accessToken, accessTokenExpiration } = record
-    // A low-trust app has no recovery that could arrive late.
-    const isDoubtful = trust === 'high' && (recovered || claim.isDoubtful)
-    const pair = { accessToken, accessTokenExpiration, refreshTokenExpiration: null, ...answer.value, presented, recovered, isDoubtful }
-    const next = make.withPair(record, pair, clock.now())
-    // Without a new access token the old one stays, with its own times.
-    if (answer.outcome === 'odd' && answer.value.accessToken === undefined) next.updatedAt = record.updatedAt
-    const unsaved = { next, expected: record.revision, base, by, pair, refusedSince: record.reauthorizationRequired?.since }
-    // Called only after the write: a subscriber that throws may end the process, and an unsaved pair with it.
-    const report = () => {
-      if (answer.outcome === 'odd') notify({ type: 'odd-reply', merchantId, reason: answer.reason })
-      notify({ type: recovered ? 'recovered' : 'refreshed', merchantId, duration: durationSince(runtime, claim.began) })
-    }
-    try {
-      const stored = await this.save(unsaved)
-      report()
-      return stored && { record: stored }
-    } catch (error) {
-      report()
-      notify({ type: 'pair-held', merchantId, reason: reasonOf(error) })
-      return { record: unsaved.next, unsaved }
-    }
-  }
-
-  /**
-   * Writes an unsaved pair, over another record only if that has no newer pair (rule 5). Resolves with the stored record, or with undefined if the
-   * pair was dropped for a newer one or for a disconnect. If the store fails it rejects; it may then be called again.
-   */
-  async save (unsaved: UnsavedPair): Promise<Installation | undefined> {
-    const { store, make, notify } = this.#use
-    const { base, by } = unsaved
-    const { merchantId } = unsaved.next
-    for (let round = 0; round < maxRounds; round++) {
-      const { pair } = unsaved
-      if (await store.put(unsaved.next, unsaved.expected)) return this.#stored(unsaved, unsaved.next)
-      const current = await store.get(merchantId)
-      if (current !== undefined) {
-        const isStored = current.refreshToken === pair.refreshToken || current.spentRefreshToken === pair.refreshToken
-        if (isStored) return this.#stored(unsaved, current)
-        const untouched = current.refreshToken === base
-        // The stored pair came from a refresh with the same token. This one came from a later recovery, which ended the stored one.
-        const replaced = current.spentRefreshToken === pair.presented && pair.recovered && !current.recovered
-        if (untouched || replaced) {
-          const { refreshLease: lease, reauthorizationRequired: mark } = current
-          // Another attempt may have sent a recovery with the same token, which Clover may handle after this pair was given.
-          if (this.#use.trust === 'high' && (mark || (lease && lease.by !== by))) unsaved.pair = { ...pair, isDoubtful: true }
-          const { updatedAt } = unsaved.next
-          unsaved.next = { ...make.withPair(current, unsaved.pair, updatedAt), updatedAt }
-          unsaved.expected = current.revision
-          unsaved.refusedSince = mark?.since
-          continue
-        }
-      }
-      notify({ type: 'pair-dropped', merchantId })
-      return undefined
-    }
-    throw storageFailed('put', 'it refuses a write although the revision is the stored one', merchantId)
-  }
-
-  /** Reports that the merchant works again, if the stored pair ended a mark. */
-  #stored (unsaved: UnsavedPair, record: Installation): Installation {
-    const { merchantId } = record
-    if (unsaved.refusedSince !== undefined) this.#use.notify({ type: 'reconnected', merchantId, since: unsaved.refusedSince, by: 'refresh' })
-    unsaved.refusedSince = undefined
-    return record
   }
 
   /** Marks the record, since Clover refused every stored token (rule 6). That may be temporary, so the merchant is tried again at `retryAt`. */

@@ -8,7 +8,7 @@ import { UnsavedPairs, type UnsavedPairsDependencies } from './unsaved-pairs.js'
 
 /** @internal What {@link Refreshes} needs. */
 export interface RefreshesDependencies extends UnsavedPairsDependencies {
-  protocol: Pick<RefreshProtocol, 'run' | 'save'>
+  protocol: Pick<RefreshProtocol, 'run'>
   runtime: Pick<Runtime, 'monotonic' | 'sleep' | 'jitter'>
   /** Called with each record that was read or written during a refresh. */
   onRecord: (record: Installation) => void

@@ -2,14 +2,12 @@ import { backoff } from '../concurrency/backoff.js'
 import type { Notify } from '../events/table.js'
 import type { Installation } from '../installation.js'
 import type { Runtime } from '../runtime.js'
+import type { PairWriter } from './pair-writer.js'
 import type { RefreshGoal, UnsavedPair } from './refresh-types.js'
 
 /** @internal What {@link UnsavedPairs} needs. */
 export interface UnsavedPairsDependencies {
-  protocol: {
-    /** Writes a pair. Resolves with the stored record, or with undefined if the pair was dropped for a newer one or for a disconnect. */
-    save (pair: UnsavedPair): Promise<Installation | undefined>
-  }
+  pairs: Pick<PairWriter, 'save'>
   runtime: Pick<Runtime, 'sleep' | 'jitter'>
   notify: Notify
   /** Called with each record that was stored. */
@@ -119,9 +117,9 @@ export class UnsavedPairs {
   }
 
   async #write (entry: Entry): Promise<void> {
-    const { protocol, notify, onRecord } = this.#use
+    const { pairs, notify, onRecord } = this.#use
     const { merchantId } = entry.pair.next
-    const stored = await protocol.save(entry.pair)
+    const stored = await pairs.save(entry.pair)
     if (this.#entries.get(merchantId) !== entry) return // dropped meanwhile
     this.#entries.delete(merchantId)
     if (stored === undefined) return

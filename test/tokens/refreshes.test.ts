@@ -48,22 +48,22 @@ async function unwritten (t: Parameters<typeof startServer>[0]) {
 }
 
 t.test('a pair that was written after all, and refreshed by another server since, is not reported as dropped', async t => {
-  const { storage, clover, protocol, held, eventsOf } = await unwritten(t)
+  const { storage, clover, pairs, held, eventsOf } = await unwritten(t)
   storage.records.set(merchantId, held.next)
   const other = anotherServer({ storage, clover })
   const { record } = await patiently(other.protocol.run(merchantId, { enough: ({ accessToken }) => accessToken !== held.next.accessToken }))
-  t.same(await protocol.save(held), record)
+  t.same(await pairs.save(held), record)
   t.same(eventsOf('pair-dropped'), [])
 })
 
 t.test('a pair that is written late over a record that was changed has the time at which Clover gave it', async t => {
-  const { storage, make, protocol, held } = await unwritten(t)
+  const { storage, make, pairs, held } = await unwritten(t)
   const { updatedAt } = held.next
   const current = storage.records.get(merchantId)
   if (current === undefined) return t.fail()
   await advance(100_000, 1000)
   storage.records.set(merchantId, make.returned(current, 'a visit', Date.now() / 1000))
-  const stored = await protocol.save(held)
+  const stored = await pairs.save(held)
   t.match(stored, { accessToken: held.pair.accessToken, updatedAt, visitId: 'a visit' })
 })
 

@@ -99,7 +99,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '4: a pair is written whatever the revision',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: 'if (await store.put(unsaved.next, unsaved.expected)) return',
     to: 'if (await store.put(unsaved.next, (await store.get(merchantId))?.revision)) return',
     shows: 'any one fault',
@@ -107,7 +107,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '5: a pair is put anew although the merchant has gone',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: 'const current = await store.get(merchantId)\n      if (current !== undefined) {',
     to: 'const current = await store.get(merchantId)\n      if (current === undefined) { Object.assign(unsaved, { expected: undefined }); continue }\n      if (current !== undefined) {',
     shows: 'a disconnect and a refresh',
@@ -115,7 +115,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '5: a pair does not overwrite a mark',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: 'const untouched = current.refreshToken === base',
     to: 'const untouched = current.refreshToken === base && !current.reauthorizationRequired',
     shows: 'any one fault, low trust',
@@ -123,7 +123,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '5: a pair does not overwrite another attempt\'s lease',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: 'const untouched = current.refreshToken === base',
     to: 'const untouched = current.refreshToken === base && !current.refreshLease',
     shows: 'any one fault, low trust',
@@ -131,7 +131,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '5: a recovered pair does not overwrite the pair that it ended',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: 'if (untouched || replaced) {',
     to: 'if (untouched) {',
     shows: 'any one fault, once',
@@ -139,7 +139,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '5: a pair of the same spent token is always overwritten',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: 'const replaced = current.spentRefreshToken === pair.presented && pair.recovered && !current.recovered',
     to: 'const replaced = current.spentRefreshToken === pair.presented',
     shows: 'any one fault',
@@ -237,7 +237,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '18: a pair that came by recovery is not doubtful',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: '(recovered || claim.isDoubtful)',
     to: 'claim.isDoubtful',
     shows: 'a recovery that Clover handles late, and nobody who asks',
@@ -245,7 +245,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '18: a pair obtained over a lease or a mark is not doubtful',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: '(recovered || claim.isDoubtful)',
     to: 'recovered',
     shows: 'a crash with a recovery in progress, and nobody who asks',
@@ -254,7 +254,7 @@ export const mutants: Mutant[] = [
   },
   {
     rule: '18: a pair written over another attempt\'s lease or mark is not doubtful',
-    file: 'refresh-protocol.ts',
+    file: 'pair-writer.ts',
     from: 'unsaved.pair = { ...pair, isDoubtful: true }',
     to: '{}',
     shows: 'a recovery that Clover handles late, a write that fails, and nobody who asks',
