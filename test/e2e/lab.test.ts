@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { isRunning } from '../harness/processes.js'
 import { onlyLong } from '../harness/share.js'
 import { barriers, findChromium, newPhone, startChromium } from './browser.js'
 import { startExample } from './example-server.js'
@@ -219,13 +220,4 @@ async function servers (url: string): Promise<number[]> {
   stop.abort()
   const { servers } = JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? '{}') as { servers: Array<{ pid: number }> }
   return servers.map(({ pid }) => pid)
-}
-
-function isRunning (pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { isRunning } from './processes.js'
 
 const root = join(import.meta.dirname, '../..')
 const lock = join(root, 'node_modules/.cache/fastify-clover-types.lock')
@@ -35,7 +36,7 @@ function hold (): boolean {
     return true
   } catch {
     const holder = Number(readHolder())
-    if (holder > 0 && !isAlive(holder)) rmSync(lock, { force: true })
+    if (holder > 0 && !isRunning(holder)) rmSync(lock, { force: true })
     return false
   }
 }
@@ -45,14 +46,5 @@ function readHolder (): string {
     return readFileSync(lock, 'utf8')
   } catch {
     return ''
-  }
-}
-
-function isAlive (pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }
