@@ -181,7 +181,7 @@ export interface Clover {
    * @example
    * ```ts
    * for await (const result of app.clover.migrateLegacy(file, { signal })) {
-   *   if (result.outcome === 'refused' || result.outcome === 'failed') console.error(result.merchantId, result.reason)
+   *   if (result.outcome === 'refused' || result.outcome === 'failed') app.log.error(result)
    * }
    * ```
    */
@@ -231,7 +231,7 @@ export interface Clover {
    * @example
    * ```ts
    * for await (const { check, status, message, fix } of app.clover.diagnose({ merchantId })) {
-   *   if (status === 'error' || status === 'warning') console.log(`${check}: ${message} ${fix ?? ''}`)
+   *   if (status === 'error' || status === 'warning') app.log.warn({ check, fix }, message)
    * }
    * ```
    */

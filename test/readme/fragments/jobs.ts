@@ -7,7 +7,7 @@ import type { LegacyToken } from 'fastify-clover'
 export async function migrate (app: FastifyInstance, signal: AbortSignal): Promise<void> {
   const file: AsyncIterable<LegacyToken> = createReadStream('legacy.csv').pipe(parse({ columns: true })) // merchantId,legacyToken
   for await (const result of app.clover.migrateLegacy(file, { signal })) {
-    if (result.outcome === 'refused' || result.outcome === 'failed') console.error(result.merchantId, result.reason)
+    if (result.outcome === 'refused' || result.outcome === 'failed') app.log.error(result)
   }
 }
 

@@ -17,6 +17,6 @@ export async function refreshAll (app: FastifyInstance): Promise<void> {
 
 export async function printProblems (app: FastifyInstance, merchantId: string): Promise<void> {
   for await (const { check, status, message, fix } of app.clover.diagnose({ merchantId })) {
-    if (status === 'error' || status === 'warning') console.log(`${check}: ${message} ${fix ?? ''}`)
+    if (status === 'error' || status === 'warning') app.log.warn({ check, fix }, message)
   }
 }
