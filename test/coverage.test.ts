@@ -25,7 +25,7 @@ t.test('every test file is run, by itself or together with those of its folder',
 })
 
 t.test('the tests run as this project compiles them, without tap\'s own loader for TypeScript', async t => {
-  t.same(process.execArgv.filter(argument => argument.includes('ts-node')), [], 'run node .config/tap-plugins.mjs once, as npm test does')
+  t.same(process.execArgv.filter(argument => argument.includes('@tapjs/typescript')), [], 'run node .config/tap-plugins.mjs once, as npm test does')
 })
 
 t.test('a test file that has a short share and a full one is in npm run test:long', async t => {
