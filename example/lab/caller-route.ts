@@ -30,10 +30,14 @@ export async function callerRoute (instance: FastifyInstance, { key, api }: { ke
   }, async ({ params: { merchantId } }) => {
     const signal = AbortSignal.timeout(patience)
     let waited = 0
-    const token = await timed(() => app.clover.accessToken(merchantId, { signal }))
+    let token = await timed(() => app.clover.accessToken(merchantId, { signal }))
     let status = await present(merchantId, token)
-    // As with any other client of Clover: a token that is refused before its time is handed back, once.
-    if (status === 401) status = await present(merchantId, await timed(() => app.clover.accessToken(merchantId, { rejected: token, signal })))
+    // A token that is refused before its time is handed back: the one from this server's cache, and the stored one if another server refreshed meanwhile.
+    for (let turn = 0; status === 401 && turn < 2; turn++) {
+      const rejected = token
+      token = await timed(() => app.clover.accessToken(merchantId, { rejected, signal }))
+      status = await present(merchantId, token)
+    }
     return { waited, status }
 
     async function timed (ask: () => Promise<string>): Promise<string> {

@@ -8,12 +8,16 @@ import { fileURLToPath } from 'node:url'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { forgetSimulated, openDatabase, simulatorTable } from '../../example/database.js'
+import { callerRoute } from '../../example/lab/caller-route.js'
 import { proxy } from '../../example/lab/proxy.js'
 import type { Servers } from '../../example/lab/servers.js'
 import { readLabSettings } from '../../example/settings.js'
 import type { Installation } from '../../src/installation.js'
+import { connect } from '../harness/browser.js'
+import { merchantA, startClover, startHost } from '../harness/host.js'
 import { freePort } from '../harness/ports.js'
 import { onlyLong, share } from '../harness/share.js'
+import { Time } from '../harness/time.js'
 
 /*
  * The example's start with what cannot work, its way to the real Clover, and the address in front of its servers. What a person sees of it is in
@@ -135,6 +139,25 @@ t.test('with an App ID it is one server for the real Clover, without the lab', a
   example.signal('SIGINT')
   t.equal(await example.end(), 0)
   t.notOk(await isLeft(example))
+})
+
+t.test('a caller is served by a server that has an old token in its cache, although the stored one has ended as well', async t => {
+  const key = 'the key of the lab'
+  const time = new Time()
+  const clover = await startClover(t, time)
+  const runtime = { wallClock: time.now }
+  const { app, browser, storage } = await startHost(t, {
+    simulator: clover, runtime, after: async app => { await app.register(callerRoute, { key, api: clover.environment.api }) }
+  })
+  await connect(browser(), clover, merchantA)
+  await app.clover.accessToken(merchantA)
+  const other = await startHost(t, { simulator: clover, runtime, options: { storage: { ...storage } } })
+  await other.app.clover.refresh(merchantA)
+  clover.endAccessTokens(merchantA)
+  const refreshes = clover.count('refresh')
+  const reply = await app.inject({ url: `/lab/caller/${merchantA}`, headers: { authorization: `Bearer ${key}` } })
+  t.match(reply.json(), { status: 200 })
+  t.equal(clover.count('refresh'), refreshes + 1)
 })
 
 /** A server of a proxy: it answers, or breaks the connection after it has read the request. */
