@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 
 /** @internal Time, randomness and network of the plugin: tests inject their own. */
 export interface Runtime {
@@ -31,9 +30,28 @@ export const realRuntime: Runtime = {
   fetch: (...args) => globalThis.fetch(...args),
   wallClock: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (milliseconds, signal, options) => setTimeout(milliseconds, undefined, { ...options, ...(signal && { signal }) }).catch(() => {}),
+  sleep,
   random: bytes => randomBytes(bytes).toString('hex'),
   jitter: () => Math.random(),
   storageTimeout: 5_000,
   visitRate: 10
+}
+
+/** That of `node:timers/promises` would make an error with its stack at each end by the signal. */
+function sleep (milliseconds: number, signal?: AbortSignal, { ref } = { ref: true }): Promise<void> {
+  return new Promise(resolve => {
+    if (signal?.aborted) {
+      resolve()
+      return
+    }
+    const timer = setTimeout(end, milliseconds)
+    if (!ref) timer.unref()
+    signal?.addEventListener('abort', end)
+
+    function end (): void {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+  })
 }

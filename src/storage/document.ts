@@ -23,13 +23,16 @@ export function toDocument (installation: Installation): string {
   return JSON.stringify(installation)
 }
 
-/**
- * The record in a stored row, as a new object each time. A damaged document gives a `DamagedInstallation` instead of an error, which would fail the
- * whole listing.
- */
-export function fromRow ({ revision, dueAt, document }: StoredRow, merchantId: string): Installation {
+/** The record in a stored document, as a new object each time; undefined if the document is damaged. */
+export function fromDocument (document: unknown): Installation | undefined {
   const record = parse(document)
-  if (isRecord(record)) return record
+  return isRecord(record) ? record : undefined
+}
+
+/** As `fromDocument`. A damaged document gives a `DamagedInstallation` instead of an error, which would fail the whole listing. */
+export function fromRow ({ revision, dueAt, document }: StoredRow, merchantId: string): Installation {
+  const record = fromDocument(document)
+  if (record !== undefined) return record
   const due = Number.parseFloat(String(dueAt))
   const damaged: DamagedInstallation = { merchantId, revision: String(revision), dueAt: Number.isFinite(due) ? due : null }
   // CloverStorage has no type for a damaged record. The cast is safe: the plugin checks the form of each record that it reads.

@@ -42,6 +42,7 @@ export interface Statements {
   settings: Statement
   create: Statement[]
   get: Statement
+  getRow: Statement
   insert: Statement
   update: Statement
   delete: Statement
@@ -188,7 +189,8 @@ export function statementsFor (dialect: SqlDialect, table: string): Statements {
     describe: { text: rules.describe(names), names: [] },
     settings: { text: rules.settings, names: [] },
     create: rules.create(names).map(text => ({ text, names: [] })),
-    get: statement(`SELECT revision, due_at AS due, document FROM ${name} WHERE merchant_id = {merchantId}`),
+    get: statement(`SELECT document FROM ${name} WHERE merchant_id = {merchantId}`),
+    getRow: statement(`SELECT revision, due_at AS due, document FROM ${name} WHERE merchant_id = {merchantId}`),
     insert: statement(`INSERT INTO ${name} (merchant_id, revision, due_at, document) VALUES ({merchantId}, {revision}, {dueAt}, {document})${ifAbsent}${end}`),
     update: statement(`UPDATE ${name} SET revision = {revision}, due_at = {dueAt}, document = {document} WHERE merchant_id = {merchantId} AND ${isExpected}${end}`),
     delete: statement(`DELETE FROM ${name} WHERE merchant_id = {merchantId}${end}`),

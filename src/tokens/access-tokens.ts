@@ -65,19 +65,13 @@ export class AccessTokens {
   }
 
   /** Backs `accessToken()` of the decorator. */
-  async accessToken (merchantId: string, options?: AccessTokenOptions): Promise<string> {
+  accessToken (merchantId: string, options?: AccessTokenOptions): Promise<string> {
     // An unsaved pair is newer than any record that was read.
     if (options === undefined && this.#use.refreshes.unsaved(merchantId) === undefined) {
       const token = this.#use.cache?.cachedToken(merchantId)
-      if (token !== undefined) return token
+      if (token !== undefined) return Promise.resolve(token)
     }
-    this.#checkCall(merchantId)
-    checkOptions('accessToken', AccessTokenArgument, options)
-    try {
-      return await this.#obtain(merchantId, options ?? {})
-    } catch (error) {
-      throw this.#withLaunchUrl(error, merchantId)
-    }
+    return this.#obtain(merchantId, options)
   }
 
   /**
@@ -138,26 +132,37 @@ export class AccessTokens {
     this.#use.cache?.close()
   }
 
-  /** Hands out a token that serves the caller; if none can be obtained, the stored one as long as it lives (rule 12). */
-  async #obtain (merchantId: string, { minValidity = this.#use.minValidity, rejected, signal }: AccessTokenOptions): Promise<string> {
-    const { refreshes, v1Tokens } = this.#use
-    const record = refreshes.unsaved(merchantId) ?? await this.#read(merchantId, rejected === undefined, signal)
-    if (record === undefined) throw notConnected(merchantId)
-    if (record.refreshToken === null) return v1Tokens.token(record, rejected, () => this.#timeoutError(merchantId), signal)
-    const isEnough = (record: Installation, now: number) => record.accessToken !== rejected && isFresh(record, now, minValidity)
-    const now = this.#now()
-    if (isEnough(record, now)) {
+  /** Hands out the stored token if it serves the caller, else another one. */
+  async #obtain (merchantId: string, options: AccessTokenOptions | undefined): Promise<string> {
+    try {
+      this.#checkCall(merchantId)
+      checkOptions('accessToken', AccessTokenArgument, options)
+      const { refreshes, v1Tokens } = this.#use
+      const { minValidity = this.#use.minValidity, rejected, signal } = options ?? {}
+      const record = refreshes.unsaved(merchantId) ?? await this.#read(merchantId, rejected === undefined, signal)
+      if (record === undefined) throw notConnected(merchantId)
+      if (record.refreshToken === null) return await v1Tokens.token(record, rejected, () => this.#timeoutError(merchantId), signal)
+      const isEnough = (record: Installation, now: number) => record.accessToken !== rejected && isFresh(record, now, minValidity)
+      const now = this.#now()
+      if (!isEnough(record, now)) return await this.#replaced(record, record => isEnough(record, this.#now()), rejected, signal)
       if (this.#isToBeRefreshed(record, now)) this.#refreshAhead(merchantId)
       return record.accessToken
+    } catch (error) {
+      throw this.#withLaunchUrl(error, merchantId)
     }
+  }
+
+  /** The token that a refresh brings; if none can be obtained, the stored one as long as it lives (rule 12). */
+  async #replaced (stored: Installation, enough: RefreshGoal['enough'], rejected: string | undefined, signal: AbortSignal | undefined): Promise<string> {
+    const { merchantId } = stored
     try {
-      const refreshed = await this.#refreshed(merchantId, { enough: record => isEnough(record, this.#now()) }, signal)
-      if (refreshed.accessToken !== rejected && remaining(refreshed, this.#now()) > 0) return refreshed.accessToken
+      const { accessToken, ...times } = await this.#refreshed(merchantId, { enough }, signal)
+      if (accessToken !== rejected && remaining(times, this.#now()) > 0) return accessToken
       throw badReply('the refresh brought no living access token', merchantId)
     } catch (error) {
       // While the stored token is valid, the caller gets it instead of the error.
-      if (signal?.aborted || record.accessToken === rejected || remaining(record, this.#now()) === 0 || isGone(error)) throw error
-      return record.accessToken
+      if (signal?.aborted || stored.accessToken === rejected || remaining(stored, this.#now()) === 0 || isGone(error)) throw error
+      return stored.accessToken
     }
   }
 

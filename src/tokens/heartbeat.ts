@@ -26,6 +26,9 @@ export interface HeartbeatDependencies {
   longest: number
 }
 
+/** The reason of each stop, so that none has to make an exception with its stack: every refresh ends with one. */
+const stopped = new Error('The heartbeat has stopped.')
+
 /** The part of an attempt that is renewed. */
 interface Renewed {
   /** Names the attempt in its leases. */
@@ -43,7 +46,7 @@ interface Renewed {
 export class Heartbeat {
   readonly #use: HeartbeatDependencies
   readonly #attempt: Renewed
-  #stopping = new AbortController()
+  #stopping: AbortController | undefined
   #running: Promise<void> = Promise.resolve()
 
   constructor (dependencies: HeartbeatDependencies, attempt: Renewed) {
@@ -59,7 +62,8 @@ export class Heartbeat {
 
   /** Begins no more renewals. One in progress goes on: the write of a new pair must not wait for it, and is made again if it came later. */
   stop (): void {
-    this.#stopping.abort()
+    this.#stopping?.abort(stopped)
+    this.#stopping = undefined
   }
 
   /** Stops, and waits for a renewal in progress, for twice the timeout of the store at most. */

@@ -67,9 +67,13 @@ export class Store {
    * @throws FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_UNREADABLE, FST_CLOVER_SEALED
    */
   async get (merchantId: string): Promise<Installation | undefined> {
-    const found = await this.find(merchantId)
-    if (found instanceof UnreadableRecord) throw found.cause
-    return found
+    let record: unknown
+    try {
+      record = await this.#deadlines.within(this.#options.storage.get(merchantId))
+      return record === null || record === undefined ? undefined : this.#usable(record, merchantId)
+    } catch (error) {
+      throw this.#unreadable(error, record, merchantId).cause
+    }
   }
 
   /**
@@ -83,13 +87,7 @@ export class Store {
       record = await this.#deadlines.within(this.#options.storage.get(merchantId))
       return record === null || record === undefined ? undefined : this.#usable(record, merchantId)
     } catch (error) {
-      const failed = storageFailure('get', error, merchantId)
-      if (!isUnreadable(failed)) throw failed
-      // A new authorization would replace the record of another deployment, which may be able to read it.
-      const deployment = deploymentOfSealed(failed) ?? deploymentIn(record)
-      this.#refuseOther(deployment, merchantId)
-      this.#options.onUnreadable?.(merchantId, failed.message)
-      return new UnreadableRecord(failed, revisionOf(record), deployment)
+      return this.#unreadable(error, record, merchantId)
     }
   }
 
@@ -175,6 +173,21 @@ export class Store {
   #refuseOther (bound: string | undefined, merchantId: string): void {
     const { deployment } = this.#options
     if (deployment !== undefined && bound !== undefined && !deployment.serves(bound)) throw otherDeployment(merchantId, bound, deployment.name)
+  }
+
+  /**
+   * The record that a failed reading leaves, if it is unreadable.
+   *
+   * @throws FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
+   */
+  #unreadable (error: unknown, record: unknown, merchantId: string): UnreadableRecord {
+    const failed = storageFailure('get', error, merchantId)
+    if (!isUnreadable(failed)) throw failed
+    // A new authorization would replace the record of another deployment, which may be able to read it.
+    const deployment = deploymentOfSealed(failed) ?? deploymentIn(record)
+    this.#refuseOther(deployment, merchantId)
+    this.#options.onUnreadable?.(merchantId, failed.message)
+    return new UnreadableRecord(failed, revisionOf(record), deployment)
   }
 
   #boolean (method: string, merchantId: string, value: unknown): boolean {

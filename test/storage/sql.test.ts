@@ -104,6 +104,27 @@ t.test('Knex: an error quotes no token', { skip: mariadb.skip }, async t => {
   await t.rejects(odd.get(merchant(1)), { message: 'The database driver failed without a message.' })
 })
 
+t.test('a record is read by its document alone, and the other columns only where that is damaged', async t => {
+  const whole = record()
+  const sent: string[] = []
+  let rows: unknown[][] = []
+  const run = async (sql: string) => {
+    sent.push(String(/SELECT (.*) FROM/.exec(sql)?.[1]))
+    return { rows: rows.shift() ?? [] }
+  }
+  const storage = sqlStorage({ dialect: 'postgresql', run })
+  rows = [[{ document: JSON.stringify(whole) }]]
+  t.same(await storage.get(whole.merchantId), whole)
+  t.same(sent.splice(0), ['document'])
+  rows = [[{ document: '{' }], [{ revision: 'r', due: '5', document: '{' }]]
+  t.same(await storage.get(whole.merchantId), { merchantId: whole.merchantId, revision: 'r', dueAt: 5 })
+  t.same(sent.splice(0), ['document', 'revision, due_at AS due, document'])
+  rows = [[{ document: '{' }], [{ revision: whole.revision, due: null, document: JSON.stringify(whole) }]]
+  t.same(await storage.get(whole.merchantId), whole, 'it was replaced meanwhile')
+  rows = [[{ document: '{' }], []]
+  t.equal(await storage.get(whole.merchantId), undefined, 'it was deleted meanwhile')
+})
+
 t.test('a client that parses JSON by itself is no trouble', async t => {
   const first = record()
   const storage = sqlStorage({ dialect: 'postgresql', run: async () => ({ rows: [{ revision: first.revision, due: null, document: first }] }) })
