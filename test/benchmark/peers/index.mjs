@@ -14,7 +14,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const files = ['slack', 'fastify-oauth2', 'openid-client', 'google', 'shopify', 'auth0', 'octokit', 'better-auth']
+const files = ['slack', 'fastify-oauth2', 'openid-client', 'google', 'shopify', 'auth0', 'octokit', 'badgateway', 'better-auth']
 
 /** The peers that are installed, and a word on those that are not. */
 export async function loadPeers () {
