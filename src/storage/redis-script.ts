@@ -26,11 +26,19 @@ local exists = stored[1] or redis.call('EXISTS', KEYS[1]) == 1`
 }
 
 /**
- * Arguments: none, or Unix seconds. Returns the revision, due_at and the document, or nil if nothing is stored or if it is not due by then.
+ * No arguments. Returns the document, nil if nothing is stored, or 1 if what is stored has no document. Only what is damaged needs more than the
+ * document, and `rowScript` for that, which takes a client and Redis a fifth longer.
  *
- * A script instead of HMGET, since cluster clients may send plain reads to replicas, which may lag behind.
+ * A script instead of HGET, since cluster clients may send plain reads to replicas, which may lag behind.
  */
-export const getScript = script(`${reading('revision', 'due_at', 'document')}
+export const getScript = script(`
+local document = redis.pcall('HGET', KEYS[1], 'document')
+if type(document) == 'string' then return document end
+if redis.call('EXISTS', KEYS[1]) == 0 then return false end
+return 1`)
+
+/** Arguments: none, or Unix seconds. Returns the revision, due_at and the document, or nil if nothing is stored or if it is not due by then. */
+export const rowScript = script(`${reading('revision', 'due_at', 'document')}
 if not exists then return false end
 if ARGV[1] then
   local due = stored[2]

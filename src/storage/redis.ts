@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
 import { optionsOf, requireOptions } from '../checks/arguments.js'
 import type { CloverStorage, Installation } from './contract.js'
-import { fromRow, toDocument } from './document.js'
+import { fromDocument, fromRow, toDocument } from './document.js'
 import { withDurability } from './durability.js'
 import { withPlainErrors } from './driver-error.js'
 import { pageOf } from './page.js'
 import { connectionOf, type RedisClient } from './redis-client.js'
 import { askDurability } from './redis-durability.js'
 import { scanPage } from './redis-scan.js'
-import { deleteScript, getScript, putScript, runScript, type Script } from './redis-script.js'
+import { deleteScript, getScript, putScript, rowScript, runScript, type Script } from './redis-script.js'
 
 /** The options of `redisStorage`. */
 export interface RedisStorageOptions {
@@ -43,8 +43,14 @@ export function redisStorage (client: RedisClient, options: RedisStorageOptions 
   // A client may be configured to return numbers as strings, and strings as buffers.
   const isOne = (reply: unknown) => String(reply) === '1'
 
-  async function read (merchantId: string, dueBefore?: number): Promise<Installation | undefined> {
-    const reply = await run(getScript, merchantId, ...(dueBefore === undefined ? [] : [String(dueBefore)]))
+  async function read (merchantId: string): Promise<Installation | undefined> {
+    const reply = await run(getScript, merchantId)
+    if (reply === null) return undefined
+    return fromDocument(reply) ?? await readRow(merchantId)
+  }
+
+  async function readRow (merchantId: string, dueBefore?: number): Promise<Installation | undefined> {
+    const reply = await run(rowScript, merchantId, ...(dueBefore === undefined ? [] : [String(dueBefore)]))
     if (!Array.isArray(reply)) return undefined
     const [revision, dueAt, document] = reply as unknown[]
     return fromRow({ revision, dueAt, document }, merchantId)
@@ -61,7 +67,7 @@ export function redisStorage (client: RedisClient, options: RedisStorageOptions 
 
     list: ({ cursor, limit, dueBefore }) => withPlainErrors(async () => {
       const page = await scanPage(connection, prefix, limit, cursor)
-      const records = await Promise.all(page.merchantIds.map(merchantId => read(merchantId, dueBefore)))
+      const records = await Promise.all(page.merchantIds.map(merchantId => readRow(merchantId, dueBefore)))
       return pageOf(records.filter(record => record !== undefined), page.cursor)
     })
   }
