@@ -48,3 +48,11 @@ t.test('it installs nothing where the packages are there, and over others neithe
     status: 1, printed: '', stderr: 'Packages are missing in node_modules: esbuild, tsx. Run npm ci, and then this command again.\n'
   })
 })
+
+t.test('npm test says what to do in a clone where only the example is installed', async t => {
+  const clone = t.testdir({ node_modules: {} })
+  cpSync('.config/tap-plugins.mjs', join(clone, '.config/tap-plugins.mjs'))
+  const { status, stderr } = spawnSync(process.execPath, ['.config/tap-plugins.mjs'], { cwd: clone, env: { PATH: process.env.PATH, _TAPJS_PROCESSINFO_COVERAGE_: '0' }, encoding: 'utf8' })
+  t.equal(status, 1)
+  t.equal(stderr, 'The tests are not installed: npm start installs the example only. Run npm ci, and then this command again.\n')
+})
