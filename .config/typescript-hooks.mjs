@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url'
 const cache = new URL('../node_modules/.cache/fastify-clover/', import.meta.url)
 const { version } = JSON.parse(await readFile(new URL('../node_modules/typescript/package.json', import.meta.url), 'utf8'))
 
-/** Files of this project only; a path that ends with .js may be that of a .ts. */
+/** Files of this project only; a path that ends with .js may be that of a .ts. And what follows uncaught errors for tap. */
 export async function resolve (specifier, context, next) {
+  if (specifier === 'async-hook-domain') return next(new URL('./tap-domain.mjs', import.meta.url).href, context)
   const isOwn = context.parentURL !== undefined && /\.[cm]?ts(?:\?|$)/.test(context.parentURL)
   const { paths } = isOwn ? await settings() : { paths: {} }
   const [own] = paths[specifier] ?? []

@@ -58,4 +58,3 @@ const tried = [
   'An asynchronous function less on the way of a reading, and another in `accessToken()`: 1.50 against 1.83 µs over a reading from memory.',
   'The limit for SQLite and memory: of those 1.5 µs, the check of the record takes 0.7 (a third of that are the characters of the access token, one by one), the time limit 0.3, the sharing of one reading by several callers 0.2, and the ages 0.3. A bare reading from SQLite takes 5.8, so that 0.9 would leave 0.6 for all of it. The checks stay: a record may have been changed by hand.'
 ]
-
