@@ -24,10 +24,6 @@ t.test('every test file is run, by itself or together with those of its folder',
   t.same(files.filter(file => !together.includes(dirname(file)) && !patterns.some(pattern => pattern.test(file.split(sep).join('/')))), [])
 })
 
-t.test('the tests run as this project compiles them, without tap\'s own loader for TypeScript', async t => {
-  t.same(process.execArgv.filter(argument => argument.includes('@tapjs/typescript')), [], 'run node .config/tap-plugins.mjs once, as npm test does')
-})
-
 t.test('a test file that has a short share and a full one is in npm run test:long', async t => {
   const both = files.filter(file => hasShares(resolve(file)) && dirname(file) !== join('test', 'together'))
   t.ok(both.includes(join('test', 'faults', 'random-kills.test.ts')) && both.includes(join('test', 'security', 'fuzz.test.ts')), 'by itself, and by what it imports')
