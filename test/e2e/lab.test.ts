@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { isRunning } from '../harness/processes.js'
-import { onlyLong } from '../harness/share.js'
 import { barriers, findChromium, newPhone, startChromium } from './browser.js'
 import { startExample } from './example-server.js'
 
@@ -18,7 +17,7 @@ const { SCREENSHOTS } = process.env
 /** Milliseconds for a step on a busy machine. */
 const patience = 120_000
 
-t.test('nobody in the lab is lost', { skip: onlyLong || skip, timeout: 400_000 }, async t => {
+t.test('nobody in the lab is lost', { skip, timeout: 400_000 }, async t => {
   const [example, browser] = await Promise.all([
     startExample({
       database: join(t.testdir(), 'example.sqlite'),
