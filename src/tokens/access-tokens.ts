@@ -156,8 +156,8 @@ export class AccessTokens {
   async #replaced (stored: Installation, enough: RefreshGoal['enough'], rejected: string | undefined, signal: AbortSignal | undefined): Promise<string> {
     const { merchantId } = stored
     try {
-      const { accessToken, ...times } = await this.#refreshed(merchantId, { enough }, signal)
-      if (accessToken !== rejected && remaining(times, this.#now()) > 0) return accessToken
+      const refreshed = await this.#refreshed(merchantId, { enough }, signal)
+      if (refreshed.accessToken !== rejected && remaining(refreshed, this.#now()) > 0) return refreshed.accessToken
       throw badReply('the refresh brought no living access token', merchantId)
     } catch (error) {
       // While the stored token is valid, the caller gets it instead of the error.
