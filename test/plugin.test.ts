@@ -1,13 +1,12 @@
 import { inspect } from 'node:util'
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import type { Clover } from '../src/decorator.js'
-import fastifyClover, { isCloverError, type CloverOptions } from '../src/index.js'
-import { kRuntime } from '../src/plugin.js'
+import { isCloverError } from '../src/index.js'
+import { memoryStorage } from '../src/storage/index.js'
 import type { CloverSimulator } from '../src/testing/index.js'
 import { connect } from './harness/browser.js'
-import { events, lowTrust, merchantA, merchantB, ordinaryOptions, startClover, startHost } from './harness/host.js'
-import { Time } from './harness/time.js'
+import { events, lowTrust, merchantA, merchantB, startHost } from './harness/host.js'
 import { adoptable } from './harness/pairs.js'
 
 /** Gives a host a merchant that is connected at Clover. */
@@ -163,41 +162,26 @@ t.test('closing waits until a refresh under way is stored', async t => {
   }
 })
 
-t.test('a store that is registered before the plugin is still open when the last refresh is stored', async t => {
-  const order: string[] = []
-  const time = new Time()
-  const clover = await startClover(t, time)
-  const options = ordinaryOptions(clover)
-  const { storage } = options
-  const app = Fastify()
-  app.addHook('onClose', async () => { order.push('store closed') })
-  const watched = { ...storage, put: async (...args: Parameters<typeof storage.put>) => { order.push('put'); return storage.put(...args) } }
-  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { wallClock: time.now, visitRate: Infinity } } as CloverOptions)
-  await adopt(app, clover, merchantA)
-  clover.fault({ on: 'refresh', kind: 'latency', ms: 60 })
-  app.clover.refresh(merchantA).catch(() => {})
-  while (clover.count('refresh') === 0) await new Promise(resolve => setTimeout(resolve, 2))
-  await app.close()
-  t.same(order, ['put', 'put', 'put', 'store closed'])
-})
-
-t.test('even a store that is closed first is still open then, since the plugin does not wait for its turn', async t => {
-  const order: string[] = []
-  const time = new Time()
-  const clover = await startClover(t, time)
-  const options = ordinaryOptions(clover)
-  const { storage } = options
-  const app = Fastify()
-  const watched = { ...storage, put: async (...args: Parameters<typeof storage.put>) => { order.push('put'); return storage.put(...args) } }
-  await app.register(fastifyClover, { ...options, storage: watched, [kRuntime]: { wallClock: time.now, visitRate: Infinity } } as CloverOptions)
-  app.addHook('onClose', async () => { order.push('store closed') })
-  await adopt(app, clover, merchantA)
-  clover.fault({ on: 'refresh', kind: 'latency', ms: 60 })
-  app.clover.refresh(merchantA).catch(() => {})
-  while (clover.count('refresh') === 0) await new Promise(resolve => setTimeout(resolve, 2))
-  await app.close()
-  t.same(order, ['put', 'put', 'put', 'store closed'])
-})
+const closes = {
+  'a store that is registered before the plugin is still open when the last refresh is stored': 'before',
+  'even a store that is closed first is still open then, since the plugin does not wait for its turn': 'after'
+} as const
+for (const [name, when] of Object.entries(closes)) {
+  t.test(name, async t => {
+    const order: string[] = []
+    const storage = memoryStorage()
+    const { app, clover } = await startHost(t, {
+      options: { storage: { ...storage, put: async (...args) => { order.push('put'); return storage.put(...args) } } },
+      [when]: (app: FastifyInstance) => { app.addHook('onClose', async () => { order.push('store closed') }) }
+    })
+    await adopt(app, clover, merchantA)
+    clover.fault({ on: 'refresh', kind: 'latency', ms: 60 })
+    app.clover.refresh(merchantA).catch(() => {})
+    while (clover.count('refresh') === 0) await new Promise(resolve => setTimeout(resolve, 2))
+    await app.close()
+    t.same(order, ['put', 'put', 'put', 'store closed'])
+  })
+}
 
 t.test('routes: false has the decorators and no routes', async t => {
   const { app, clover } = await startHost(t, { options: { routes: false, cookieSecret: undefined, baseUrl: undefined } })

@@ -1,15 +1,10 @@
 import { createHash } from 'node:crypto'
-import Fastify from 'fastify'
 import { CookieJar } from 'tough-cookie'
 import t from 'tap'
 import { deriveStateKeys } from '../../src/routes/keys.js'
 import { environments, type EnvironmentOption } from '../../src/environments.js'
-import fastifyClover, { type CloverOptions } from '../../src/index.js'
-import { memoryStorage } from '../../src/storage/index.js'
-import { cloverSimulator } from '../../src/testing/index.js'
 import { approve, authorizeRequest, connect } from '../harness/browser.js'
-import { cookieSecret, highTrust, lowTrust, merchantA, ordinaryOptions, startHost } from '../harness/host.js'
-import { freePort } from '../harness/ports.js'
+import { cookieSecret, highTrust, lowTrust, merchantA, startHost } from '../harness/host.js'
 
 t.test('v2, high trust: launch, callback, token, refresh, and the secret goes only into the exchange (security 21)', async t => {
   const bodies: Array<[string, string]> = []
@@ -146,20 +141,13 @@ function unescape (text: string): string {
 }
 
 t.test('a person opens the app from Clover\'s dashboard, logs in, approves, and arrives; another denies', async t => {
-  const clover = await cloverSimulator()
-  t.teardown(() => clover.close())
-  const app = Fastify()
-  t.teardown(() => app.close())
   const seen: unknown[] = []
-  // The address must be known before the server listens.
-  const port = await freePort()
-  const options: CloverOptions = {
-    ...ordinaryOptions(clover), storage: memoryStorage(), baseUrl: `http://localhost:${port}`, onConnect: (_request, _reply, connection) => { seen.push(connection) }
-  }
-  await app.register(fastifyClover, options)
-  app.get('/', async () => 'welcome')
-  await app.listen({ host: 'localhost', port })
-  clover.setLaunchUrl(highTrust, `http://localhost:${port}/clover/launch`)
+  const { app, clover, url } = await startHost(t, {
+    listens: 'localhost',
+    options: { onConnect: (_request, _reply, connection) => { seen.push(connection) } },
+    after: app => { app.get('/', async () => 'welcome') }
+  })
+  clover.setLaunchUrl(highTrust, `${url}/clover/launch`)
 
   const person = new Person()
   const login = await person.go(`${clover.origin}/dashboard/open?app_id=${highTrust}&merchant_id=FERNFILTER001`)
@@ -169,18 +157,18 @@ t.test('a person opens the app from Clover\'s dashboard, logs in, approves, and 
   t.match(consent.html, 'asks for access')
   const [, request = ''] = /name="request" value="([^"]+)"/.exec(consent.html) ?? []
   const arrived = await person.go(new URL('/oauth/decision', consent.url).href, { request: unescape(request), decision: 'approve' })
-  t.match(arrived, { url: `http://localhost:${port}/`, html: 'welcome', status: 200 })
+  t.match(arrived, { url: `${url}/`, html: 'welcome', status: 200 })
   t.same(seen, [{ merchantId: 'FERNFILTER001', employeeId: 'MAYALINDGREN1', isNew: true }])
   t.ok(clover.isLiveAccessToken(await app.clover.accessToken('FERNFILTER001')))
 
-  const again = await person.go(`http://localhost:${port}/clover/launch`)
+  const again = await person.go(`${url}/clover/launch`)
   t.match(again.html, '<h1>Choose a business</h1>')
   const [, href = ''] = /<a class="button choice" href="([^"]*FERNFILTER001[^"]*)"/.exec(again.html) ?? []
   t.match((await person.go(new URL(unescape(href), again.url).href)).html, 'welcome', 'a merchant who approved once comes through at once')
   t.match(seen[1], { merchantId: 'FERNFILTER001', isNew: false })
 
   const other = new Person()
-  const page = await other.go(`http://localhost:${port}/clover/launch?merchant_id=LARKSTREET001`)
+  const page = await other.go(`${url}/clover/launch?merchant_id=LARKSTREET001`)
   const [, back = ''] = /name="return_to" value="([^"]+)"/.exec(page.html) ?? []
   const asked = await other.go(new URL('/login', page.url).href, { return_to: unescape(back), employee: 'Jonas Okafor' })
   const [, asking = ''] = /name="request" value="([^"]+)"/.exec(asked.html) ?? []

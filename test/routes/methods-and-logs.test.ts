@@ -1,11 +1,9 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import pino from 'pino'
 import t, { type Test } from 'tap'
-import { cookieSecret, lineStream, merchantA, ordinaryOptions, startClover, startHost } from '../harness/host.js'
-import { Time } from '../harness/time.js'
+import { cookieSecret, lineStream, merchantA, startHost } from '../harness/host.js'
 import cookie from '@fastify/cookie'
 import { approve, callbackUrl, connect } from '../harness/browser.js'
-import { plugin } from '../../src/plugin.js'
 import { redactingSerializers } from '../../src/routes/redaction.js'
 
 const code = 'canary-code-0123456789'
@@ -212,16 +210,12 @@ t.test('no secret is logged if the host sends a reply twice, a warning in which 
 })
 
 t.test('no secret is logged over a real connection (security 33)', async t => {
-  const logs: string[] = []
-  const time = new Time()
-  const clover = await startClover(t, time)
-  const app = Fastify({ logger: { level: 'trace', stream: lineStream(logs) } })
-  t.teardown(() => app.close())
-  app.addHook('onResponse', async (request, reply) => { request.log.info({ req: request.raw, res: reply.raw }, 'raw') })
-  await app.register(plugin, ordinaryOptions(clover))
-  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const { url, logs } = await startHost(t, {
+    listens: '127.0.0.1',
+    before: app => { app.addHook('onResponse', async (request, reply) => { request.log.info({ req: request.raw, res: reply.raw }, 'raw') }) }
+  })
   for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS']) {
-    const reply = await fetch(`${address}/clover/callback${query}`, { method, redirect: 'manual', headers: { cookie: 'a=canary-cookie-value' } })
+    const reply = await fetch(`${url}/clover/callback${query}`, { method, redirect: 'manual', headers: { cookie: 'a=canary-cookie-value' } })
     t.equal(reply.status, method === 'GET' ? 302 : 405)
     await reply.text()
   }

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { Worker } from 'node:worker_threads'
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import fastifyClover, { type CloverOptions } from '../../src/index.js'
+import type { CloverOptions } from '../../src/index.js'
+import { realRuntime } from '../../src/runtime.js'
 import { cloverSimulator, type CloverSimulator, type SimulatorOptions } from '../../src/testing/index.js'
-import { merchantA, merchantB, ordinaryOptions } from '../harness/host.js'
+import { merchantA, merchantB, startHost } from '../harness/host.js'
 import { numberOf, share } from '../harness/share.js'
 import { adoptable } from '../harness/pairs.js'
 
@@ -18,10 +19,8 @@ import { adoptable } from '../harness/pairs.js'
 async function startFlooded (t: Test, simulator: SimulatorOptions = {}, options: Partial<CloverOptions> = {}) {
   const clover = await cloverSimulator({ callsKept: 100_000, ...simulator })
   t.teardown(() => clover.close())
-  const app = Fastify({ forceCloseConnections: true })
-  t.teardown(() => app.close())
-  await app.register(fastifyClover, { ...ordinaryOptions(clover), baseUrl: 'http://localhost:3000', ...options })
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const { wallClock, visitRate } = realRuntime
+  const { app, url } = await startHost(t, { simulator: clover, listens: '127.0.0.1', fastify: { forceCloseConnections: true, logger: false }, runtime: { wallClock, visitRate }, options })
   const pair = clover.connect({ merchantId: merchantA })
   await app.clover.adopt(adoptable(merchantA, pair))
   return { app, clover, url }
