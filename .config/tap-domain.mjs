@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
 
 /*
  * In the place of the package async-hook-domain, by which tap finds the test that an uncaught error belongs to. That one follows each promise and timer
@@ -16,7 +16,9 @@ export class Domain {
   /** @param onerror called with an uncaught error, and with `uncaughtException` or `unhandledRejection` */
   constructor (onerror) {
     this.onerror = onerror
-    current.enterWith(this)
+    const scope = executionAsyncResource()
+    if (scope instanceof AsyncResource) runInside(scope, this)
+    else current.enterWith(this) // the root of all tests
   }
 
   /** This test, or the innermost one around it that has not ended. */
@@ -28,6 +30,12 @@ export class Domain {
   destroy () {
     this.#hasEnded = true
   }
+}
+
+/** Has what runs in the scope of a test know the test. What is entered in a scope is forgotten at its end since Node 24. */
+function runInside (scope, test) {
+  const { runInAsyncScope } = scope
+  scope.runInAsyncScope = (work, self, ...args) => runInAsyncScope.call(scope, () => current.run(test, () => work.apply(self, args)))
 }
 
 // A listener for `uncaughtException` itself would be one that tests of signals and of the command line can see.

@@ -9,6 +9,8 @@ import { join, resolve } from 'node:path'
 const root = resolve(import.meta.dirname, '..')
 const installed = join(root, 'node_modules')
 const { dependencies } = JSON.parse(readFileSync(join(root, '.config/example/package.json'), 'utf8'))
+/** What npm, pnpm and yarn write when they have finished. */
+const ends = ['.package-lock.json', '.modules.yaml', '.yarn-integrity', '.yarn-state.yml']
 const missing = Object.keys(dependencies).filter(name => !existsSync(join(installed, name)))
 
 if (!existsSync(installed)) {
@@ -19,5 +21,8 @@ if (!existsSync(installed)) {
   process.exitCode = status ?? 1
 } else if (missing.length > 0) {
   console.error(`Packages are missing in node_modules: ${missing.join(', ')}. Run npm ci, and then this command again.`)
+  process.exitCode = 1
+} else if (!ends.some(name => existsSync(join(installed, name)))) {
+  console.error('An installation has not finished. Wait for it, or run npm ci; and then this command again.')
   process.exitCode = 1
 }

@@ -13,11 +13,13 @@ t.test('an error that nobody catches fails the test in which it came', async t =
   const file = join(t.testdir(), 'uncaught.mjs')
   writeFileSync(file, `
     import t from 'tap'
-    const turn = () => new Promise(resolve => setTimeout(resolve, 20))
-    t.test('throws', async t => {
-      setTimeout(() => { throw new Error('thrown later') })
-      await turn()
-    })
+    const turn = () => new Promise(resolve => setImmediate(resolve))
+    // Timers of other lengths may come in another order on a busy machine.
+    const throwLater = message => new Promise(resolve => setTimeout(() => {
+      setImmediate(resolve)
+      throw new Error(message)
+    }))
+    t.test('throws', async t => { await throwLater('thrown later') })
     t.test('rejects', async t => {
       await t.test('inside', async () => {
         Promise.reject(new Error('rejected'))
@@ -28,8 +30,7 @@ t.test('an error that nobody catches fails the test in which it came', async t =
     t.test('has a listener of its own', async t => {
       const caught = []
       process.once('uncaughtException', error => caught.push(error.message))
-      setTimeout(() => { throw new Error('for the listener') })
-      await turn()
+      await throwLater('for the listener')
       t.same(caught, ['for the listener'])
     })
   `)

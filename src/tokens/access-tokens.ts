@@ -71,7 +71,13 @@ export class AccessTokens {
       const token = this.#use.cache?.cachedToken(merchantId)
       if (token !== undefined) return Promise.resolve(token)
     }
-    return this.#obtain(merchantId, options)
+    try {
+      this.#checkCall(merchantId)
+      checkOptions('accessToken', AccessTokenArgument, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#obtain(merchantId, options ?? {})
   }
 
   /**
@@ -133,12 +139,9 @@ export class AccessTokens {
   }
 
   /** Hands out the stored token if it serves the caller, else another one. */
-  async #obtain (merchantId: string, options: AccessTokenOptions | undefined): Promise<string> {
+  async #obtain (merchantId: string, { minValidity = this.#use.minValidity, rejected, signal }: AccessTokenOptions): Promise<string> {
     try {
-      this.#checkCall(merchantId)
-      checkOptions('accessToken', AccessTokenArgument, options)
       const { refreshes, v1Tokens } = this.#use
-      const { minValidity = this.#use.minValidity, rejected, signal } = options ?? {}
       const record = refreshes.unsaved(merchantId) ?? await this.#read(merchantId, rejected === undefined, signal)
       if (record === undefined) throw notConnected(merchantId)
       if (record.refreshToken === null) return await v1Tokens.token(record, rejected, () => this.#timeoutError(merchantId), signal)

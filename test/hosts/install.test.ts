@@ -24,10 +24,11 @@ t.test('what the example imports is installed for it, in the version that the te
 })
 
 /** Runs the script in a clone with some of `node_modules`; undefined: it has no such folder. Resolves with what npm was called with. */
-function install (t: Test, installed: string[] | undefined, exitCode = 0) {
+function install (t: Test, installed: string[] | undefined, { exitCode = 0, hasFinished = true } = {}) {
   const clone = t.testdir({ bin: {} })
   for (const part of ['example/install.mjs', '.config/example']) cpSync(part, join(clone, part), { recursive: true })
   for (const name of installed ?? []) mkdirSync(join(clone, 'node_modules', name), { recursive: true })
+  if (hasFinished && installed) writeFileSync(join(clone, 'node_modules/.package-lock.json'), '{}')
   writeFileSync(join(clone, 'bin/npm'), `#!/bin/sh\necho "npm $* in $PWD"\nexit ${exitCode}\n`, { mode: 0o755 })
   const PATH = [join(clone, 'bin'), String(process.env.PATH)].join(delimiter)
   const { status, stdout, stderr } = spawnSync(process.execPath, ['example/install.mjs'], { cwd: clone, env: { PATH, _TAPJS_PROCESSINFO_COVERAGE_: '0' }, encoding: 'utf8' })
@@ -38,12 +39,15 @@ t.test('npm start installs it in a clone where nothing is installed, and ends wh
   const command = 'npm ci --workspace=.config/example --include-workspace-root --omit=dev --no-audit --no-fund --loglevel=error'
   const printed = `Installing what the example needs ...\n${command} in the clone\n`
   t.same(install(t, undefined), { status: 0, printed, stderr: '' })
-  t.same(install(t, undefined, 7), { status: 7, printed, stderr: '' })
+  t.same(install(t, undefined, { exitCode: 7 }), { status: 7, printed, stderr: '' })
 })
 
 t.test('it installs nothing where the packages are there, and over others neither', async t => {
   const names = Object.keys(needed)
   t.same(install(t, [...names, 'tap']), { status: 0, printed: '', stderr: '' })
+  t.same(install(t, names, { hasFinished: false }), {
+    status: 1, printed: '', stderr: 'An installation has not finished. Wait for it, or run npm ci; and then this command again.\n'
+  }, 'npm makes all folders before it fills them')
   t.same(install(t, names.filter(name => name !== 'tsx' && name !== 'esbuild')), {
     status: 1, printed: '', stderr: 'Packages are missing in node_modules: esbuild, tsx. Run npm ci, and then this command again.\n'
   })
