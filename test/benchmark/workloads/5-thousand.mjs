@@ -83,7 +83,6 @@ const tried = [
   'The limit: the plugin reads and writes as often as the bare work (the table of the rules alone says how often), so what is left is processor time. Of the servers\' 4.5 s, 0.8 are the plugin\'s own; the rest goes to the clients of the database and of HTTP, which are called one by one as merchants come, where the bare work knows beforehand which readings to send together. With two processors for four servers, a database and a provider, that is the time.'
 ]
 
-
 /** One run, in either way: 'tokens' of the plugin, or the 'bare' work. */
 async function thousand ({ store, count, processes, way }) {
   const provider = await startProvider({ delay: 50 })
