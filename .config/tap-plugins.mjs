@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 
 /*
- * Builds tap without its loader for TypeScript, which this project has its own of (`typescript.mjs`). tap does so by itself when it starts, but the tests
+ * Builds tap without its loader for TypeScript, which this project has its own of (`typescript.mjs`), and without mocks of modules, which no test uses and
+ * which would load tap before `tap-domain.mjs` is in place. tap does so by itself when it starts, but the tests
  * of that run still get the loader. A build takes some ten seconds, so it is made only where tap is as it was installed.
  */
 

@@ -1,6 +1,6 @@
 /*
  * Before `npm start`, in a clone where nothing is installed: installs what the example needs, a tenth of what the tests need. A folder that is there is
- * left alone, since it may be that of the tests.
+ * not changed, since it may be that of the tests.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'

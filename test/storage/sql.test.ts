@@ -104,7 +104,7 @@ t.test('Knex: an error quotes no token', { skip: mariadb.skip }, async t => {
   await t.rejects(odd.get(merchant(1)), { message: 'The database driver failed without a message.' })
 })
 
-t.test('a record is read by its document alone, and the other columns only where that is damaged', async t => {
+t.test('only the document of a record is read, and the other columns where that is damaged', async t => {
   const whole = record()
   const sent: string[] = []
   let rows: unknown[][] = []

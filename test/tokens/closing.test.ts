@@ -172,3 +172,15 @@ t.test('a lease that cannot be removed expires by itself', async t => {
   t.equal(clover.count('refresh'), 0)
   t.ok(storage.records.get(merchantId)?.refreshLease)
 })
+
+t.test('a call whose token was refused gets the one that another server stored, also while the plugin closes', async t => {
+  const { accessTokens, storage, connect } = startServer(t)
+  const record = await connect()
+  const hold = gate()
+  storage.intercept = async (_method, run) => { await hold.promise; return await run() }
+  const another = accessTokens.afterRefusal(merchantId, record.accessToken)
+  storage.records.set(merchantId, { ...record, accessToken: 'another' })
+  accessTokens.close()
+  hold.open()
+  t.equal(await another, 'another')
+})

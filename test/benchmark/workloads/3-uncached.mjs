@@ -54,7 +54,7 @@ export async function run ({ rounds, window }) {
 
 const tried = [
   'The adapters for SQL read the revision and the time of the next check with each record: 46.3 against 44.0 µs of processor time for a reading from PostgreSQL, 16 at once. Now they read them where the document is damaged.',
-  'The script for Redis returned these as well: 0.75 of the bare reading, 16 at once, against 0.89 of one that returns the document alone.',
+  'The script for Redis returned these as well: 0.75 of the bare reading, 16 at once, against 0.89 of one that returns only the document.',
   'An asynchronous function less on the way of a reading, and another in `accessToken()`: 1.50 against 1.83 µs over a reading from memory.',
   'The limit for SQLite and memory: of those 1.5 µs, the check of the record takes 0.7 (a third of that are the characters of the access token, one by one), the time limit 0.3, the sharing of one reading by several callers 0.2, and the ages 0.3. A bare reading from SQLite takes 5.8, so that 0.9 would leave 0.6 for all of it. The checks stay: a record may have been changed by hand.'
 ]

@@ -80,7 +80,7 @@ export async function run ({ quick, rounds, progress }) {
 
 const tried = [
   'Each end of a refresh stopped its heartbeat with an exception and its stack: 0.94 against 0.80 ms of processor time for a merchant, for all four servers, the store and Clover in the same process.',
-  'The limit: the plugin reads and writes as often as the bare work (the table of the rules alone says how often), so what is left is processor time. Of the servers\' 4.5 s, 0.8 are the plugin\'s own; the rest goes to the clients of the database and of HTTP, which are called one by one as merchants come, where the bare work knows beforehand which readings to send together. With two processors for four servers, a database and a provider, that is the time.'
+  'The limit: the plugin reads and writes as often as the bare work (the last table says how often), so what is left is processor time. Of the servers\' 4.5 s, 0.8 are the plugin\'s own; the rest goes to the clients of the database and of HTTP, which are called one by one as merchants come, where the bare work knows beforehand which readings to send together. With two processors for four servers, a database and a provider, that is the time.'
 ]
 
 /** One run, in either way: 'tokens' of the plugin, or the 'bare' work. */
