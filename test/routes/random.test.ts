@@ -15,7 +15,9 @@ const parameters = { seed, numRuns }
 t.comment(`FASTIFY_CLOVER_ROUTES_SEED=${seed} FASTIFY_CLOVER_ROUTES=${numRuns}`)
 
 const nasty = fc.constantFrom('', '//evil.example', '/\\evil', '/%2f%2fevil', '/ok?a=b', '\u0000', '\r\nset-cookie: a=b', '<script>', '[object Object]', '__proto__', 'constructor', '%', '%ff', 'null', 'true', '1e999', merchantA, merchantB, merchantA.toLowerCase(), 'SIMULATORAPP1', 'access_denied', 'x'.repeat(3000))
-const value = fc.oneof(nasty, fc.string({ unit: 'binary', maxLength: 40 }), fc.string({ maxLength: 300 }))
+/** Any characters. The same of `fc.string` builds a table of all there are, which takes a second. */
+const anyText = (maxLength?: number) => fc.array(fc.nat(0x10ffff), { ...maxLength !== undefined && { maxLength } }).map(points => String.fromCodePoint(...points))
+const value = fc.oneof(nasty, anyText(40), fc.string({ maxLength: 300 }))
 const names = ['merchant_id', 'merchantId', 'employee_id', 'client_id', 'code', 'return_to', 'state', 'error', 'error_description']
 const name = fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...names) }, { weight: 1, arbitrary: fc.oneof(nasty, fc.string({ maxLength: 20 }), fc.constantFrom('code[]', 'code[x]', 'state[]')) })
 const fields = fc.array(fc.tuple(name, value), { maxLength: 6 })
@@ -86,7 +88,7 @@ t.test('any invalid post to the refresh route is a typed 4xx and makes no call t
   const { app } = await startHost(t, { runtime: { fetch: async () => { calls++; return Response.json({}) } } })
   const type = fc.oneof({ weight: 5, arbitrary: fc.constant('application/json') }, { weight: 1, arbitrary: fc.constantFrom('text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'nonsense', 'application/json; charset=utf-16', 'application/JSON') })
   const body = fc.oneof(
-    fc.json(), fc.string({ unit: 'binary' }), fc.uint8Array({ maxLength: 60 }).map(bytes => Buffer.from(bytes)),
+    fc.json(), anyText(), fc.uint8Array({ maxLength: 60 }).map(bytes => Buffer.from(bytes)),
     fc.record({ merchant_id: fc.oneof(fc.anything(), fc.constantFrom(merchantA, merchantB)) }, { noNullPrototype: true }).map(object => { try { return JSON.stringify(object) } catch { return '{}' } }),
     fc.constantFrom(`{"merchant_id":"${merchantA}"}`, '', 'x'.repeat(5000))
   )

@@ -1,3 +1,3 @@
 import { runTogether } from '../harness/together.js'
 
-await runTogether(['checks', 'clover', 'concurrency', 'options'])
+await runTogether(['checks', 'clover', 'concurrency', 'options', 'tokens'])

@@ -27,7 +27,7 @@ export const exhaustive: Scenario[] = [
   scenario('a merchant whom nobody asks for', { ...large, quiet: true, processes: [['call']], faults: ['lost', 'crash'], budget: 3 }),
   scenario('a Clover that does not offer recovery', { header: false, processes: [['call']], faults: ['lost', 'crash', 'put'] }),
   scenario('a marked merchant', { ...large, start: 'marked', processes: two, faults: ['refuse', 'expire', 'put'] }),
-  scenario('odd replies', { processes: two, faults: ['odd', 'expire'] }),
+  scenario('odd replies', { ...large, processes: two, faults: ['odd', 'expire'] }),
   scenario('two callbacks, new', { ...low, start: 'none', processes: [['connect'], ['connect']], faults: ['put', 'ghost', 'get'] }),
   scenario('two callbacks, with a dead pair', { ...large, ...low, start: 'dead', processes: [['connect'], ['connect']], faults: ['put', 'ghost', 'get'] }),
   scenario('a callback and a refresh', { ...large, ...low, processes: [['connect'], ['call']], faults: ['expire'] }),
@@ -39,11 +39,11 @@ export const exhaustive: Scenario[] = [
   scenario('a new connection is refreshed before its callback knows', { ...low, start: 'none', processes: [['connect', 'force']], faults: ['put'], budget: 2 }),
   scenario('two servers, with heartbeats', { processes: two, heartbeats: 2 }),
   scenario('a disconnect and a refresh with heartbeats', { processes: [['disconnect'], ['call']], heartbeats: 1 }),
-  scenario('a silent attempt, with heartbeats', { processes: two, heartbeats: 0, faults: ['silence'] }),
+  scenario('a silent attempt, with heartbeats', { ...large, processes: two, heartbeats: 0, faults: ['silence'] }),
   scenario('a silent attempt that renews its record, with heartbeats', { ...large, processes: two, heartbeats: 1, faults: ['silence'] }),
   scenario('writes that fail, with heartbeats', { processes: [['call']], heartbeats: 1, faults: ['put', 'ghost'] }),
   scenario('an attempt that dies, with heartbeats', { processes: [['call']], heartbeats: 1, faults: ['lost', 'crash'] }),
-  scenario('a disconnect, a callback and a refresh', { processes: [['disconnect'], ['connect'], ['call']] })
+  scenario('a disconnect, a callback and a refresh', { ...large, processes: [['disconnect'], ['connect'], ['call']] })
 ]
 
 /** The same for longer hunts. */
