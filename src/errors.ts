@@ -197,8 +197,8 @@ export function reasonOf (error: unknown): string {
   return cause instanceof Error ? `${message} (${cause.message})` : message
 }
 
-/** @internal One sentence for each wrong option: its name and what it must be, never its value. */
-export const invalidOptions = (sentences: string[]) => make('FST_CLOVER_INVALID_OPTIONS', [sentences.join(' ')])
+/** @internal A line for each wrong option: its name and what it must be, never its value. */
+export const invalidOptions = (sentences: string[]) => make('FST_CLOVER_INVALID_OPTIONS', [sentences.join('\n')])
 
 /** @internal A merchant id that is not in Clover's form. It is not quoted: anybody may have written it. */
 export const invalidMerchantId = () => make('FST_CLOVER_INVALID_MERCHANT_ID', [])

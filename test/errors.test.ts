@@ -22,7 +22,7 @@ const made: Array<[CloverError, keyof typeof errorCodes, number, RegExp, object]
   [badReply('why', merchantId), 'FST_CLOVER_BAD_REPLY', 502, /nothing of it was used/, { merchantId }],
   [storageFailed('put', 'why'), 'FST_CLOVER_STORAGE', 503, /failed in put: the reason is in the server's log/, { cause: { message: 'why' } }],
   [storageFailed('put', 'why', merchantId, new Error('cause')), 'FST_CLOVER_STORAGE', 503, /failed in put/, { merchantId, cause: { message: 'cause' } }],
-  [invalidOptions(['One.', 'Two.']), 'FST_CLOVER_INVALID_OPTIONS', 500, /^One\. Two\.$/, {}],
+  [invalidOptions(['One.', 'Two.']), 'FST_CLOVER_INVALID_OPTIONS', 500, /^One\.\nTwo\.$/, {}],
   [invalidMerchantId(), 'FST_CLOVER_INVALID_MERCHANT_ID', 400, /13 characters/, {}],
   [merchantMismatch(merchantId), 'FST_CLOVER_MERCHANT_MISMATCH', 403, /does not belong to merchant MERCHANT0000A/, { merchantId }],
   [permissionMissing(merchantId, 'Read merchant'), 'FST_CLOVER_PERMISSION', 403, /enable the Read merchant permission/, { merchantId }],

@@ -28,7 +28,7 @@ const CacheOptions = Type.Object({
 export const CloverDataOptions = Type.Object({
   environment: Type.Unsafe<EnvironmentOption>({
     ...EnvironmentOption,
-    must: `${environmentNames.map(name => `'${name}'`).join(', ')}, one of them with origins overridden ({ base, authorize?, api?, legacy?, ecommerce? }), or { name, authorize, api, legacy, ecommerce? } with a name of 64 characters at most, none of them a control character`
+    must: `${environmentNames.map(name => `'${name}'`).join(', ')} (a production app names its region), one of them with origins overridden ({ base, authorize?, api?, legacy?, ecommerce? }), or { name, authorize, api, legacy, ecommerce? } with a name of 64 characters at most, none of them a control character`
   }),
   appId: Type.String({ pattern: '^[A-Za-z0-9]{1,64}$', must: 'the Clover App ID: letters and digits' }),
   appSecret: Type.Union([Type.String({ minLength: 1 }), Type.Literal(false)], {
@@ -76,7 +76,7 @@ export const CloverDataOptions = Type.Object({
   /** Maximum concurrent token requests of this process, 1 to 1000. Default: 8. */
   maxCalls: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, must: 'a whole number from 1 to 1000', default: 8 })),
   keepAlive: Type.Optional(Type.Unsafe<false | Partial<KeepAliveSchedule>>(Type.Union([Type.Literal(false), Type.Partial(KeepAliveSchedule)], {
-    must: 'false, or a plain object with every, within, rate and concurrency, all of them optional'
+    must: 'left out for the defaults, false, or a plain object with every, within, rate and concurrency, all of them optional'
   }))),
   /**
    * The records kept in memory, or `false` for none. While the store fails, a record serves until its token ends. Default: 10000 records, each for

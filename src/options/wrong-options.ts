@@ -45,19 +45,19 @@ function wrongData (given: Record<string, unknown>): string[] {
     if (readFromFiles.includes(name) && [value].flat().some(text => typeof text === 'string' && text !== text.trim())) {
       return [`${name} must not begin or end with a space or line break, which a file often has at its end: trim it.`]
     }
-    return Value.Check(schema, value) ? [] : [sentence(name as keyof CloverDataOptions)]
+    return Value.Check(schema, value) ? [] : [sentence(name as keyof CloverDataOptions, value)]
   })
 }
 
 /** A sentence for each wrong field. */
 function wrongKeepAlive ({ keepAlive }: Record<string, unknown>): string[] {
   if (keepAlive === undefined || keepAlive === false) return []
-  return isPlainObject(keepAlive) ? wrongFields(KeepAliveSchedule, keepAlive, 'keepAlive.') : [sentence('keepAlive')]
+  return isPlainObject(keepAlive) ? wrongFields(KeepAliveSchedule, keepAlive, 'keepAlive.') : [sentence('keepAlive', keepAlive)]
 }
 
-function sentence (name: keyof CloverDataOptions): string {
+function sentence (name: keyof CloverDataOptions, value: unknown): string {
   const schema: TSchema = CloverDataOptions.properties[name]
-  return `${name} must be ${String(schema.must)}.`
+  return `${name} ${value === undefined ? 'is missing: it must be' : 'must be'} ${String(schema.must)}.`
 }
 
 function wrongFunctions (given: Record<string, unknown>): string[] {
@@ -65,7 +65,7 @@ function wrongFunctions (given: Record<string, unknown>): string[] {
 }
 
 function wrongStorage (storage: unknown): string[] {
-  const must = 'storage must be a storage adapter with the methods get, put and delete'
+  const must = `storage ${storage === undefined ? 'is missing: it must be' : 'must be'} a storage adapter with the methods get, put and delete`
   const ready = 'see fastify-clover/storage for ready ones.'
   if (typeof storage === 'function') return [`${must}, not a function that makes one: call it, as in storage: memoryStorage().`]
   if (typeof storage !== 'object' || storage === null) return [`${must}: ${ready}`]
@@ -82,12 +82,12 @@ function wrongTogether (given: Record<string, unknown>): string[] {
   if (given.dangerouslyUseImplicitFlow === true) problems.push(...implicitProblems(given, environment))
   else if (given.flow === 'v1' && given.appSecret === false) problems.push("flow must be 'v2' for a low-trust app (appSecret: false): v1 needs the App Secret.")
   const isNeeded = needsBrowser(given.routes)
-  if (isNeeded && cookieSecret === undefined) problems.push(sentence('cookieSecret'))
+  if (isNeeded && cookieSecret === undefined) problems.push(sentence('cookieSecret', cookieSecret))
   if (typeof baseUrl === 'string' && isBaseUrl(baseUrl) && endsInCallback(baseUrl, given.routes)) {
     problems.push('baseUrl must be without the callback\'s path: the redirect URI is made from baseUrl, the scope\'s prefix and routes.callback.')
   }
-  if (baseUrl === undefined ? isNeeded : typeof baseUrl === 'string' && !isBaseUrl(baseUrl)) problems.push(sentence('baseUrl'))
-  if (typeof appMarketUrl === 'string' && !isPublicUrl(appMarketUrl)) problems.push(sentence('appMarketUrl'))
+  if (baseUrl === undefined ? isNeeded : typeof baseUrl === 'string' && !isBaseUrl(baseUrl)) problems.push(sentence('baseUrl', baseUrl))
+  if (typeof appMarketUrl === 'string' && !isPublicUrl(appMarketUrl)) problems.push(sentence('appMarketUrl', appMarketUrl))
   if (isPlainObject(keepAlive) && cannotList(storage)) {
     problems.push('keepAlive must be false or left out with this storage adapter: keep-alive needs its method list, which it does not have.')
   }

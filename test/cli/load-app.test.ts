@@ -135,7 +135,7 @@ t.test('a wrong option of the plugin is the error\'s own sentence, with exit cod
   })
   const { code, out, err } = await run(['keep-alive', app])
   t.same([code, out], [2, ''])
-  t.match(err, /does not start: .*appSecret must be/)
+  t.match(err, /does not start: appSecret is missing: it must be/)
   t.notMatch(err, /\n {4}at /)
   t.ok(isClosed)
 })

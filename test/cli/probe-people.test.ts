@@ -38,7 +38,7 @@ t.test('with --yes nothing is asked, and what needs hands is left out; programs 
 
 t.test('nothing that is printed or written has a secret, a token, a code or the merchant', async t => {
   const clover = await probedClover(t)
-  const secrets: string[] = [merchantId, 'Fern', appId, String(clover.apps[0]?.secret)]
+  const secrets: string[] = [merchantId, 'Fern', appId, String(clover.apps[0].secret)]
   const { env, legacy } = { env: {}, legacy: clover.legacyToken({ merchantId }) }
   const probed = await probe(t, clover, {
     args: ['--merchant', merchantId],

@@ -106,7 +106,7 @@ t.test('a subscriber that throws does not break a refresh', async t => {
   const [program = ''] = await bundle(['test/events/throwing-host.ts'], folder)
   const run = async (name: string, handles: boolean) => {
     const plan: Plan = {
-      environment: clover.environment, appId: app?.id ?? '', appSecret: app?.secret ?? '', file: join(folder, name), handles, merchantId: merchantA, pair: clover.connect({ merchantId: merchantA })
+      environment: clover.environment, appId: app.id, appSecret: app.secret, file: join(folder, name), handles, merchantId: merchantA, pair: clover.connect({ merchantId: merchantA })
     }
     const child = fork(program, [JSON.stringify(plan)], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], execArgv: [], env: bareEnvironment })
     const reports: Report[] = []

@@ -11,7 +11,7 @@ t.test('v2, high trust: launch, callback, token, refresh, and the secret goes on
   const { app, clover, browser, time } = await startHost(t, {
     runtime: { fetch: async (input, init) => { bodies.push([String(input), String(init?.body ?? '')]); return fetch(input, init) } }
   })
-  const secret = clover.apps[0]?.secret
+  const secret = clover.apps[0].secret
   t.equal((await connect(browser(), clover, merchantA)).headers.location, '/')
   const first = await app.clover.accessToken(merchantA)
   time.pass(31 * 60_000)

@@ -46,7 +46,7 @@ export async function startWebhookHost (t: Test, { webhook, options, ...more }: 
 
 /** The X-Clover-Auth of the simulator's first app. */
 export function authOf (clover: CloverSimulator): string {
-  return clover.apps[0]?.webhookAuth ?? ''
+  return clover.apps[0].webhookAuth ?? ''
 }
 
 /** An event of the app itself, such as an uninstall. Time in Unix milliseconds. */

@@ -10,7 +10,7 @@ t.test('keep-alive can be switched off, and each of its settings can be set with
 })
 
 t.test('the error names a wrong or unknown setting of keep-alive', async t => {
-  const must = 'keepAlive must be false, or a plain object with every, within, rate and concurrency, all of them optional.'
+  const must = 'keepAlive must be left out for the defaults, false, or a plain object with every, within, rate and concurrency, all of them optional.'
   for (const keepAlive of [true, null, canary, 3600, [], [canary], new Map(), new Date()]) t.equal(await refusal(t, { keepAlive }), must, inspect(keepAlive))
   const wrong: Array<[Record<string, unknown>, string]> = [
     [{ every: 0 }, 'keepAlive.every must be a number of seconds from 1 to 604800.'],
@@ -22,5 +22,5 @@ t.test('the error names a wrong or unknown setting of keep-alive', async t => {
     [{ toString: canary }, 'keepAlive.toString is not an option.']
   ]
   for (const [keepAlive, sentence] of wrong) t.equal(await refusal(t, { keepAlive }), sentence, inspect(keepAlive))
-  t.match(await refusal(t, { keepAlive: { every: -1, rate: 0 } }), /keepAlive\.every must be .*keepAlive\.rate must be/)
+  t.match(await refusal(t, { keepAlive: { every: -1, rate: 0 } }), /^keepAlive\.every must be .*\.\nkeepAlive\.rate must be .*\.$/)
 })

@@ -45,7 +45,7 @@ t.test('every wrong or missing option stops the boot with one sentence that has 
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {
       const message = await refusal(t, { [name]: value })
-      if (!message.startsWith(`${name} must be `) || sentences(message) !== 1) t.fail(`${name}: ${inspect(value)}: ${message}`)
+      if (!message.startsWith(`${name} ${value === undefined ? 'is missing: it ' : ''}must be `) || sentences(message) !== 1) t.fail(`${name}: ${inspect(value)}: ${message}`)
       refused++
     }
   }
@@ -66,17 +66,18 @@ t.test('userAgent accepts products and comments in the form of the header', asyn
   }
 })
 
-t.test('several wrong options are named at once, a sentence for each', async t => {
+t.test('several wrong options are named at once, a line for each', async t => {
   const message = await refusal(t, { appId: undefined, appSecret: '', cookieSecret: canary, routes: { launch: canary }, onError: 1, storage: null, nonsense: 1 })
   for (const name of ['appId', 'appSecret', 'cookieSecret', 'routes.launch', 'onError', 'storage', 'nonsense']) t.match(message, `${name} `)
   const later = await refusal(t, { cookieSecret: undefined, baseUrl: undefined, flow: 'v1', appSecret: false, routes: undefined, environment: { base: 'europe', api: 'http://x.example' } })
-  for (const name of ['cookieSecret', 'baseUrl', 'flow', 'routes.refresh', 'environment.api']) t.match(later, `${name} must`)
+  for (const name of ['flow', 'routes.refresh', 'environment.api']) t.match(later, new RegExp(`^${name} must`, 'm'))
+  for (const name of ['cookieSecret', 'baseUrl']) t.match(later, new RegExp(`^${name} is missing: it must be`, 'm'))
 })
 
 t.test('one error names all problems, so that one start shows them', async t => {
   const unset: string | undefined = process.env.FASTIFY_CLOVER_TEST_NEVER_SET
   const without = await refusal(t, { appId: unset, appSecret: unset, cookieSecret: unset, baseUrl: unset, routes: undefined })
-  for (const name of ['appId', 'appSecret', 'cookieSecret', 'baseUrl', 'routes.refresh']) t.match(without, `${name} must be`)
+  t.match(without.split('\n'), [/^appId is missing/, /^appSecret is missing/, /^routes\.refresh must be guarded/, /^cookieSecret is missing/, /^baseUrl is missing/])
   const message = await refusal(t, {
     appId: canary,
     flow: 'v1',
@@ -89,12 +90,12 @@ t.test('one error names all problems, so that one start shows them', async t => 
     cookieSecret: undefined,
     routes: { launch: { path: 'x/' }, callback: false, refresh: { path: canary }, webhook: { auth: undefined, path: '/clover/refresh' }, lanch: false }
   })
-  const said = ['appId must be', 'baseUrl must be', 'appMarketUrl must be', 'environment.api must be', 'dangerouslyUseImplicitFlow must be left out in production', 'keepAlive must be false', 'cookieSecret must be',
+  const said = ['appId must be', 'baseUrl must be', 'appMarketUrl must be', 'environment.api must be', 'dangerouslyUseImplicitFlow must be left out in production', 'keepAlive must be false', 'cookieSecret is missing: it must be',
     'routes.launch must have a path', 'routes.callback must not be false', 'routes.refresh must have a path', 'routes.refresh must be guarded', 'routes.lanch is not a route']
   for (const words of said) t.equal(message.split(words).length, 2, words)
-  t.match(await refusal(t, { environment: 'mars', dangerouslyUseImplicitFlow: true }), /^environment must be .* dangerouslyUseImplicitFlow must be left out unless flow is 'v1'/)
-  t.match(await refusal(t, { routes: canary, cookieSecret: unset }), /routes must be false, or an object.*cookieSecret must be/)
-  t.match(await refusal(t, { routes: { launch: '/c', callback: '/c', webhook: canary } }), /routes\.webhook must be false.*routes must have different paths.*routes\.refresh must be guarded/)
+  t.match(await refusal(t, { environment: 'mars', dangerouslyUseImplicitFlow: true }), /^environment must be .*\ndangerouslyUseImplicitFlow must be left out unless flow is 'v1'/)
+  t.match(await refusal(t, { routes: canary, cookieSecret: unset }), /routes must be false, or an object.*\ncookieSecret is missing: it must be/)
+  t.match(await refusal(t, { routes: { launch: '/c', callback: '/c', webhook: canary } }), /routes\.webhook must be false.*\nroutes must have different paths.*\nroutes\.refresh must be guarded/)
 })
 
 t.test('for a misspelt option the error suggests the right one', async t => {
@@ -153,7 +154,7 @@ t.test('without options the boot stops with the names of the required ones', asy
   const app = Fastify()
   t.teardown(() => app.close())
   const error: Error = await (async () => app.register(fastifyClover, {} as CloverOptions))().then(() => new Error('booted'), (error: Error) => error)
-  for (const name of ['environment', 'appId', 'appSecret', 'storage']) t.match(error.message, `${name} must be`)
+  for (const name of ['environment', 'appId', 'appSecret', 'storage']) t.match(error.message, `${name} is missing: it must be`)
 })
 
 t.test('an unset environment variable of a secret stops the boot, so that it does not silently make the app low trust', async t => {
@@ -163,7 +164,7 @@ t.test('an unset environment variable of a secret stops the boot, so that it doe
     environment: 'sandbox', appId: unset, appSecret: unset, cookieSecret: unset, baseUrl: unset, storage: memoryStorage(), routes: { refresh: false }
   }
   const error = await boot(t, options)
-  t.match(error?.message, /appId must be .*appSecret must be the App Secret/)
+  t.match(error?.message, /^appId is missing: it must be .*\nappSecret is missing: it must be the App Secret/)
   t.match(await refusal(t, { appSecret: '' }), /^appSecret must be the App Secret/)
 })
 
@@ -188,7 +189,7 @@ t.test('the implicit flow is for the sandbox and for localhost: anything else st
     t.equal(await refusal(t, { ...implicit, environment }), 'dangerouslyUseImplicitFlow must be left out in production: it is for the sandbox, and for a simulator whose origins are all on localhost.', inspect(environment))
     t.equal(await boot(t, optionsWith({ flow: 'v1', dangerouslyUseImplicitFlow: false, environment })), undefined)
   }
-  t.match(await refusal(t, { ...implicit, environment: { name: 'x', ...loopback, api: canary } }), /^environment\.api must be an https origin.*dangerouslyUseImplicitFlow must be left out in production/)
+  t.match(await refusal(t, { ...implicit, environment: { name: 'x', ...loopback, api: canary } }), /^environment\.api must be an https origin.*dangerouslyUseImplicitFlow must be left out in production/s)
 })
 
 t.test('the implicit flow is v1\'s, needs no App Secret, and does not go with dangerouslyTrustMerchantId (security 15)', async t => {
@@ -204,7 +205,7 @@ t.test('the implicit flow is v1\'s, needs no App Secret, and does not go with da
 t.test('prefix and unknown options are refused by name', async t => {
   const message = await refusal(t, { prefix: `/${canary}` })
   t.match(message, /^prefix has no effect here: register the plugin inside a scope/)
-  t.match(await refusal(t, { apiKey: canary, prefix: '' }), /prefix has no effect here.* apiKey is not an option of fastify-clover\.$/)
+  t.match(await refusal(t, { apiKey: canary, prefix: '' }), /prefix has no effect here.*\napiKey is not an option of fastify-clover\.$/)
   t.equal(await boot(t, optionsWith({ logLevel: 'warn', logSerializers: {} })), undefined, 'options of register itself are handed on by Fastify')
 })
 
@@ -214,7 +215,7 @@ t.test('routes: false needs neither cookieSecret nor baseUrl, but checks them if
   t.equal(await boot(t, optionsWith({ routes: { launch: false, callback: false, refresh }, cookieSecret: undefined, baseUrl: undefined })), undefined)
   t.match(await refusal(t, { routes: false, baseUrl: 'http://shop.example' }), /^baseUrl must be/)
   t.match(await refusal(t, { routes: false, cookieSecret: canary }), /^cookieSecret must be/)
-  t.match(await refusal(t, { routes: { launch: false, refresh: false }, cookieSecret: undefined }), /^cookieSecret must be/)
+  t.match(await refusal(t, { routes: { launch: false, refresh: false }, cookieSecret: undefined }), /^cookieSecret is missing: it must be/)
 })
 
 t.test('a launch without a callback is refused, a callback without a launch is not', async t => {

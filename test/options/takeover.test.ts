@@ -12,8 +12,8 @@ t.test('a takeover names both deployments and its last day, a month ahead at mos
   const wrong: Array<[object, string]> = [
     [{ ...right, name: canary }, `deployment.name ${name}.`], [{ ...right, name: unset }, `deployment.name ${name}.`],
     [{ ...right, takeOver: ['production'] }, `deployment.takeOver ${name}: that of the deployment that the store was moved from.`],
-    [{ name: 'a', takeOver: 'b' }, until], [{ ...right, untl: canary, until: unset }, `${until} deployment.untl is not an option: did you mean deployment.until?`],
-    [{}, `deployment.name ${name}. deployment.takeOver ${name}: that of the deployment that the store was moved from. ${until}`],
+    [{ name: 'a', takeOver: 'b' }, until], [{ ...right, untl: canary, until: unset }, `${until}\ndeployment.untl is not an option: did you mean deployment.until?`],
+    [{}, `deployment.name ${name}.\ndeployment.takeOver ${name}: that of the deployment that the store was moved from.\n${until}`],
     [{ ...right, takeOver: right.name }, 'deployment.takeOver must be another name than deployment.name.'],
     ...[canary, '', 'tomorrow', '2026-02-30', '2026-12-24T00:00', '24.12.2026', ' 2026-12-24', '2099-01-01', dayIn(33), new Date(), Date.now(), null].map((value): [object, string] => [{ ...right, until: value }, until])
   ]

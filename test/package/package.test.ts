@@ -106,7 +106,7 @@ t.test('the packed package works in an empty project, from ESM and by require', 
   await t.test('its command line runs', async t => {
     const simulator = await cloverSimulator()
     t.teardown(() => simulator.close())
-    const [{ id: appId, secret: appSecret } = { id: '', secret: '' }] = simulator.apps
+    const [{ id: appId, secret: appSecret }] = simulator.apps
     const merchants = simulator.addMerchants(3)
     await writeFile(join(project, 'app.mjs'), app)
     await writeFile(join(project, 'legacy.csv'), ['merchantId,legacyToken', ...merchants.map(merchantId => `${merchantId},${simulator.legacyToken({ merchantId })}`)].join('\n'))

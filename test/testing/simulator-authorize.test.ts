@@ -170,7 +170,7 @@ t.test('v1: a legacy code, or a token in the fragment', async t => {
   await (await browser.press('Robin Reyes')).press('Approve')
   const { code = '' } = browser.query
   t.equal(await exchange(clover, code), 401)
-  const query = new URLSearchParams({ client_id: appId, client_secret: String(clover.apps[0]?.secret), code })
+  const query = new URLSearchParams({ client_id: appId, client_secret: String(clover.apps[0].secret), code })
   t.equal((await fetch(`${clover.origin}/oauth/token?${String(query)}`, { headers: { 'user-agent': 'test/1.0' } })).status, 200)
 
   await browser.open(authorizePath({ merchant_id: merchantId, response_type: 'token' }, '/oauth/authorize'))

@@ -84,7 +84,7 @@ export async function exchange (clover: CloverSimulator, code: string | undefine
   const response = await fetch(`${clover.origin}/oauth/v2/token`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'user-agent': 'test/1.0' },
-    body: JSON.stringify({ client_id: appId, client_secret: clover.apps[0]?.secret, code })
+    body: JSON.stringify({ client_id: appId, client_secret: clover.apps[0].secret, code })
   })
   await response.arrayBuffer()
   return response.status

@@ -1,4 +1,4 @@
-import { withoutProcesses } from '../faults/groups.js'
+import { withProcesses } from '../faults/groups.js'
 import { runTogether } from '../harness/together.js'
 
-await runTogether(['faults'], withoutProcesses)
+await runTogether(['faults'], [], withProcesses)

@@ -1,4 +1,4 @@
-import { withProcesses } from '../faults/groups.js'
+import { others } from '../faults/groups.js'
 import { runTogether } from '../harness/together.js'
 
-await runTogether(['faults'], withProcesses)
+await runTogether(['faults'], [], others)

@@ -1,4 +1,4 @@
 import { builtHosts } from '../harness/built-hosts.js'
 import { runTogether } from '../harness/together.js'
 
-await runTogether(['hosts', 'testing'], builtHosts)
+await runTogether(['hosts', 'readme', 'testing'], builtHosts)

@@ -35,7 +35,7 @@ export interface SimulatedMerchant {
 
 /** The apps and the merchants. */
 export class Directory {
-  readonly apps: readonly SimulatedApp[]
+  readonly apps: readonly [SimulatedApp, ...SimulatedApp[]]
   readonly merchants: readonly SimulatedMerchant[]
   readonly #mint: Mint
   readonly #orders: ReturnType<typeof defaultOrders>
@@ -51,8 +51,7 @@ export class Directory {
     this.#mint = mint
     this.#orders = defaultOrders(now)
     this.#charges = defaultCharges(now)
-    for (const app of apps) this.#addApp(app)
-    this.apps = [...this.#apps.values()]
+    this.apps = apps.map(app => this.#addApp(app)) as [SimulatedApp, ...SimulatedApp[]] // the options have one at least
     this.merchants = this.#list
     for (const merchant of merchants ?? defaultMerchants(now)) this.addMerchant(merchant)
   }
@@ -116,14 +115,14 @@ export class Directory {
     return merchant
   }
 
-  #addApp (options: AppOptions): void {
+  #addApp (options: AppOptions): SimulatedApp {
     const { siteUrl, launchUrl, webhookUrl } = options
     for (const [name, url] of Object.entries({ siteUrl, launchUrl, webhookUrl })) {
       if (url !== undefined) checkUrl(url, `app.${name}`)
     }
     const id = options.id ?? this.#mint.id()
     if (this.#apps.has(id)) throw new SimulatorMisuse(`There are two apps with the id ${id}.`)
-    this.#apps.set(id, {
+    const app: SimulatedApp = {
       id,
       name: options.name ?? `App ${id.slice(0, 4)}`,
       secret: options.secret ?? this.#mint.uuid(),
@@ -134,6 +133,8 @@ export class Directory {
       ...(launchUrl !== undefined && { launchUrl }),
       ...(webhookUrl !== undefined && { webhookUrl }),
       webhookAuth: options.webhookAuth ?? this.#mint.uuid()
-    })
+    }
+    this.#apps.set(id, app)
+    return app
   }
 }

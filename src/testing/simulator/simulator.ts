@@ -115,7 +115,7 @@ export class CloverSimulator {
   }
 
   /** The apps, the default one first. */
-  get apps (): readonly SimulatedApp[] {
+  get apps (): readonly [SimulatedApp, ...SimulatedApp[]] {
     return this.#directory.apps
   }
 

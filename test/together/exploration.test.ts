@@ -1,0 +1,4 @@
+import { others, withProcesses } from '../faults/groups.js'
+import { runTogether } from '../harness/together.js'
+
+await runTogether(['faults', 'model'], [...others, ...withProcesses])
