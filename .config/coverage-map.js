@@ -2,8 +2,11 @@ import { readdirSync } from 'node:fs'
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts')).map(name => `src/${name}`)
 
-/** Tests of what was built, packed or bundled: to count there would make them slower, and would add nothing. */
-const uncounted = /^test\/(?:package\/|together\/built\.)/
+/**
+ * Tests whose coverage is not counted, which makes them faster. Some run what was built, packed or bundled, or a browser; the others are searches and
+ * faults: what only they would run by chance has a test of its own elsewhere.
+ */
+const uncounted = /^test\/(?:package\/|e2e\/|together\/(?:built|exploration|faults|faults-processes|security)\.)/
 
-/** The sources are what tests must cover; the example is tried in a browser. */
+/** The sources are what the other tests must cover. */
 export default file => uncounted.test(file) ? null : sources
