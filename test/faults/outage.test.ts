@@ -135,8 +135,7 @@ async function giveWay (t: Test, server: PrivateServer): Promise<void> {
     await start(t, direct, { ...plan, clockAhead: pastEveryLease }, [])
   ]
 
-  const asked = Promise.all(merchants.map(merchantId => cutOff.clover.accessToken(merchantId)))
-  await until('Clover answered every refresh', () => answers.waiting === merchants.length)
+  const { asked } = await startRefreshes(cutOff, merchants, answers)
   await proxy.set('blackhole')
   answers.release()
   await asked
@@ -167,8 +166,7 @@ async function holdPairs (t: Test, server: PrivateServer, manner: Manner): Promi
   const answers = new Answers()
   const app = await start(t, named(server.address(proxy.port), `held_${manner}`), plan, logs, { fetch: answers.fetch })
 
-  const asked = Promise.all(merchants.map(merchantId => app.clover.accessToken(merchantId)))
-  await until('Clover answered every refresh', () => answers.waiting === merchants.length)
+  const { asked } = await startRefreshes(app, merchants, answers)
   await proxy.set(manner)
   answers.release()
   const tokens = await asked
@@ -183,6 +181,28 @@ async function holdPairs (t: Test, server: PrivateServer, manner: Manner): Promi
   t.equal(clover.count('refresh'), merchants.length, 'one refresh of each')
   await app.close()
   t.same(await findLost(clover, plan, direct, merchants), [])
+}
+
+/**
+ * Has callers ask for tokens, and resolves once Clover's answers to all their refreshes wait. `asked` has the tokens. Until then a store that a busy
+ * machine makes too late is asked again; once the outage has begun, nothing is.
+ */
+async function startRefreshes (app: FastifyInstance, merchants: readonly string[], answers: Answers): Promise<{ asked: Promise<string[]> }> {
+  let areWaiting = false
+  const ask = async (merchantId: string): Promise<string> => {
+    for (;;) {
+      try {
+        return await app.clover.accessToken(merchantId)
+      } catch (error) {
+        if (areWaiting || !(isCloverError(error, 'FST_CLOVER_STORAGE') || isCloverError(error, 'FST_CLOVER_UNAVAILABLE'))) throw error
+        await setTimeout(20)
+      }
+    }
+  }
+  const asked = Promise.all(merchants.map(ask))
+  await Promise.race([asked, until('Clover answered every refresh', () => answers.waiting === merchants.length)])
+  areWaiting = true
+  return { asked }
 }
 
 /** A server with a store of its own connections. */
