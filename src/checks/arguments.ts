@@ -30,7 +30,7 @@ export function checkOptions (name: string, schema: TObject, options: unknown): 
 /** @internal As `checkOptions`, but throws a TypeError: for functions that a host calls before it registers the plugin. */
 export function requireOptions (name: string, schema: TObject, options: unknown): void {
   const problems = problemsOf(schema, options)
-  if (problems.length > 0) throw new TypeError(problems.map(problem => `${name}: ${problem}`).join(' '))
+  if (problems.length > 0) throw new TypeError(problems.map(problem => `${name}: ${problem}`).join('\n'))
 }
 
 function problemsOf (schema: TObject, options: unknown): string[] {

@@ -76,7 +76,7 @@ export const CloverDataOptions = Type.Object({
   /** Maximum concurrent token requests of this process, 1 to 1000. Default: 8. */
   maxCalls: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, must: 'a whole number from 1 to 1000', default: 8 })),
   keepAlive: Type.Optional(Type.Unsafe<false | Partial<KeepAliveSchedule>>(Type.Union([Type.Literal(false), Type.Partial(KeepAliveSchedule)], {
-    must: 'left out for the defaults, false, or a plain object with every, within, rate and concurrency, all of them optional'
+    must: 'false, or a plain object with every, within, rate and concurrency, all of them optional; left out, it has its defaults'
   }))),
   /**
    * The records kept in memory, or `false` for none. While the store fails, a record serves until its token ends. Default: 10000 records, each for

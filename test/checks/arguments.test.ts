@@ -87,7 +87,7 @@ t.test('storage adapters refuse options that they do not have: with a misspelt p
     [() => redisStorage(any(redis), any({ keyPrefix: 'shop:' })), 'redisStorage: keyPrefix is not an option.'],
     [() => redisStorage(any(redis), { prefix: '' }), 'redisStorage: prefix must be a string of 1 to 200 characters.'],
     [() => sqliteStorage(any(database), { lockTimeout: NaN }), 'sqliteStorage: lockTimeout must be a number of milliseconds from 0 to 60000.'],
-    [() => sqliteStorage(any(database), any({ table: 'a"b', timeout: 5 })), 'sqliteStorage: table must be a name of letters, digits and underscores, at most 63 of them. sqliteStorage: timeout is not an option.'],
+    [() => sqliteStorage(any(database), any({ table: 'a"b', timeout: 5 })), 'sqliteStorage: table must be a name of letters, digits and underscores, at most 63 of them.\nsqliteStorage: timeout is not an option.'],
     [() => encryptedStorage(memoryStorage(), { keys: [key], acceptPlaintext: any('false') }), 'encryptedStorage: acceptPlaintext must be true or false.'],
     [() => encryptedStorage(memoryStorage(), any({ keys: [] })), 'encryptedStorage: keys must be an array of { id, key }, the first of which seals.'],
     [() => encryptedStorage(memoryStorage(), { keys: [{ id: 'a', key: `${'0'.repeat(64)}\n` }] }), 'encryptedStorage: the key \'a\' must not begin or end with a space or line break, which a file often has at its end: trim it.'],

@@ -126,16 +126,16 @@ t.test('a module that cannot be used is a sentence', async t => {
   for (const [text, says, name = 'app.mjs'] of wrong) t.match(await refusal(t, text, { name, log: { write () {} } }), says, text)
 })
 
-t.test('a wrong option of the plugin is the error\'s own sentence, with exit code 2, and the app is closed', async t => {
+t.test('wrong options of the plugin are the error\'s own sentences, with exit code 2, and the app is closed', async t => {
   let isClosed = false
   const app = appOf(t, async fastify => {
     fastify.addHook('onClose', async () => { isClosed = true; throw new Error('a close that fails too') })
     const { plugin } = await import('../../src/plugin.js')
-    await fastify.register(plugin, { environment: 'sandbox', appId: 'ABCDEFGHJKLMN', storage: memoryStorage(), routes: false } as never)
+    await fastify.register(plugin, { environment: 'sandbox', appId: '-', storage: memoryStorage(), routes: false } as never)
   })
   const { code, out, err } = await run(['keep-alive', app])
   t.same([code, out], [2, ''])
-  t.match(err, /does not start: appSecret is missing: it must be/)
+  t.match(err, /does not start: appId must be .*\. appSecret is missing: it must be .*\.\n$/, 'all that is wrong, in one line')
   t.notMatch(err, /\n {4}at /)
   t.ok(isClosed)
 })

@@ -184,8 +184,8 @@ async function holdPairs (t: Test, server: PrivateServer, manner: Manner): Promi
 }
 
 /**
- * Has callers ask for tokens, and resolves once Clover's answers to all their refreshes wait. `asked` has the tokens. Until then a store that a busy
- * machine makes too late is asked again; once the outage has begun, nothing is.
+ * Has callers ask for tokens, and resolves once Clover's answers to all their refreshes wait. `asked` has the tokens. Until then a caller asks again if a
+ * busy machine makes the store too late; what fails later fails the test.
  */
 async function startRefreshes (app: FastifyInstance, merchants: readonly string[], answers: Answers): Promise<{ asked: Promise<string[]> }> {
   let areWaiting = false

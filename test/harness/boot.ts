@@ -46,7 +46,7 @@ export async function refusal (t: Test, changes: Record<string, unknown>): Promi
   return error.message
 }
 
-/** How many sentences a message has: each ends with a full stop before a capital or an option's name, or at the end. */
+/** How many sentences a message has: each ends with a full stop before a blank or a line break and a letter, or at the end. */
 export function sentences (message: string): number {
-  return message.split(/\.(?= [a-z]|$)/i).filter(text => text !== '').length
+  return message.split(/\.(?=\s[a-z]|$)/i).filter(text => text !== '').length
 }

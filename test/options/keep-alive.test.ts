@@ -10,7 +10,7 @@ t.test('keep-alive can be switched off, and each of its settings can be set with
 })
 
 t.test('the error names a wrong or unknown setting of keep-alive', async t => {
-  const must = 'keepAlive must be left out for the defaults, false, or a plain object with every, within, rate and concurrency, all of them optional.'
+  const must = 'keepAlive must be false, or a plain object with every, within, rate and concurrency, all of them optional; left out, it has its defaults.'
   for (const keepAlive of [true, null, canary, 3600, [], [canary], new Map(), new Date()]) t.equal(await refusal(t, { keepAlive }), must, inspect(keepAlive))
   const wrong: Array<[Record<string, unknown>, string]> = [
     [{ every: 0 }, 'keepAlive.every must be a number of seconds from 1 to 604800.'],

@@ -37,7 +37,7 @@ export interface Scenario extends CloverBehaviour {
    * attempt for dead before its lease ends. Default: no renewals.
    */
   heartbeats?: number
-  /** Takes more than a few seconds to go through completely. */
+  /** Takes so long to go through completely that it belongs to the full share. */
   isLarge?: boolean
 }
 
