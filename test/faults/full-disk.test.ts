@@ -21,7 +21,7 @@ import { openStore, type StoreAddress } from './stores.js'
 
 interface Disk {
   folder: string
-  fill (): void
+  fill (): void | Promise<void>
   free (): void
 }
 
@@ -77,7 +77,7 @@ async function ridesOut (t: Test, appId: string, address: StoreAddress, disk: Di
   const asked = Promise.all(merchants.map(merchantId => app.clover.accessToken(merchantId)))
   asked.catch(() => {})
   await until('Clover has spent every refresh token', () => clover.count('refresh', { ok: true }) >= merchantCount)
-  disk.fill()
+  await disk.fill()
   answers.release()
   const tokens = await asked
   t.ok(tokens.every(token => clover.isLiveAccessToken(token)), 'everybody is served')
@@ -122,7 +122,18 @@ for (const appId of [highTrust, lowTrust]) {
     // Somebody's long transaction keeps the old versions of the rows, so that the new ones need pages of their own.
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
     await client.query(`SELECT count(*) FROM ${address.table}`)
-    await ridesOut(t, appId, address, disk)
+    // Where several connections want a page at once, PostgreSQL takes some ahead: rows of nobody fill these.
+    const fill = async () => {
+      await disk.fill()
+      const other = new pg.Client({ connectionString: address.url })
+      await other.connect()
+      const insert = `INSERT INTO ${address.table} SELECT gen_random_uuid()::text, '', 0, repeat('x', 200) FROM generate_series(1, $1::int)`
+      for (const rows of [20, 1]) {
+        await t.rejects(async () => { for (;;) await other.query(insert, [rows]) }, { code: '53100' }, 'no page is left')
+      }
+      await other.end()
+    }
+    await ridesOut(t, appId, address, { ...disk, fill })
     await client.end()
   })
 }
