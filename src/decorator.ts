@@ -43,10 +43,11 @@ export interface Clover {
    */
   requireMerchant (merchantOf: MerchantSource): MerchantHook
   /**
-   * Resolves with a valid access token of a merchant, after a refresh if necessary. A caller waits for `maxWait` milliseconds at most.
+   * Resolves with a valid access token of a merchant, after a refresh if necessary. A caller waits for the refresh for `maxWait` milliseconds at most.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_NOT_CONNECTED, FST_CLOVER_REAUTHORIZATION_REQUIRED, FST_CLOVER_UNAVAILABLE,
-   * FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_CLOSING, or the reason of the signal
+   * FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT, FST_CLOVER_UNREADABLE, FST_CLOVER_SEALED,
+   * FST_CLOVER_INVALID_OPTIONS for wrong options, FST_CLOVER_CLOSING, or the reason of the signal
    *
    * @example
    * ```ts
@@ -71,7 +72,7 @@ export interface Clover {
    * Resolves with Clover's answer whatever its status, after retries: after 429 as Clover asks, after 401 once with another token, and
    * safe methods (GET, HEAD, OPTIONS) after 5xx and network failures. A redirect is not followed: the answer is the redirect itself. At
    * most 5 calls of a merchant and 10 of all are open at once; a call leaves its place when the headers have arrived. `callTimeout` holds
-   * for each try up to the headers, `maxWait` for all of them; for the body give a signal.
+   * for each try up to the headers, and no try begins later than `maxWait`; for the body give a signal.
    *
    * @param path a path of the environment's `api` origin, in which `{mId}` stands for the merchant, or a URL of its `api` or `ecommerce` origin
    * @param init options of `fetch()`, or a `Request`, of which all but the URL is used. A body that is a stream, as that of a `Request` is, is
@@ -143,11 +144,11 @@ export interface Clover {
   /**
    * Takes over a pair of tokens that another integration holds, and which that integration must not use again.
    *
-   * Resolves with false, and changes nothing, if the merchant is connected already. If the access token has not expired, Clover is asked
+   * Resolves with false, and changes nothing, if the merchant has tokens that Clover has not refused. If the access token has not expired, Clover is asked
    * whether it belongs to the merchant. For an expired one the caller is responsible.
    *
    * @throws FST_CLOVER_INVALID_MERCHANT_ID, FST_CLOVER_INVALID_OPTIONS, FST_CLOVER_MERCHANT_MISMATCH, FST_CLOVER_PERMISSION,
-   * FST_CLOVER_UNAVAILABLE, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
+   * FST_CLOVER_UNAVAILABLE, FST_CLOVER_BAD_REPLY, FST_CLOVER_STORAGE, FST_CLOVER_OTHER_APP, FST_CLOVER_OTHER_DEPLOYMENT
    *
    * @example
    * ```ts

@@ -64,7 +64,7 @@ export const errorCodes: {
   readonly FST_CLOVER_BAD_REPLY: CloverErrorClass<'FST_CLOVER_BAD_REPLY'>
   /** The storage adapter failed and no living token is in memory (503): `cause`, which is logged and not sent, says why. */
   readonly FST_CLOVER_STORAGE: CloverErrorClass<'FST_CLOVER_STORAGE'>
-  /** An option, or an argument, is wrong (500): at boot as a rule. */
+  /** An option, or an argument, is wrong (500): usually at boot. */
   readonly FST_CLOVER_INVALID_OPTIONS: CloverErrorClass<'FST_CLOVER_INVALID_OPTIONS'>
   /** The merchant id does not have 13 characters of A-Z and 0-9 (400). */
   readonly FST_CLOVER_INVALID_MERCHANT_ID: CloverErrorClass<'FST_CLOVER_INVALID_MERCHANT_ID'>

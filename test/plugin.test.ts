@@ -145,7 +145,7 @@ t.test('a merchant whom Clover had refused, and who authorizes again, is reporte
   t.same(notices.map(notice => ({ ...notice, since: Math.abs(notice.since - since) <= 1 })), [{ merchantId: merchantA, since: true, by: 'authorization' }])
 })
 
-t.test('closing waits until a refresh under way is stored', async t => {
+t.test('closing waits until a refresh in progress is stored', async t => {
   const { app, clover, browser, storage } = await startHost(t)
   await connect(browser(), clover, merchantA)
   const before = await storage.get(merchantA)

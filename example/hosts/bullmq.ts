@@ -14,7 +14,7 @@ import redis from '@fastify/redis'
 import secureSession from '@fastify/secure-session'
 import { Queue, Worker } from 'bullmq'
 import Fastify from 'fastify'
-import clover, { environments, type CloverEvent, type EnvironmentName } from 'fastify-clover'
+import clover, { type CloverEvent, type EnvironmentName } from 'fastify-clover'
 import { redisStorage } from 'fastify-clover/storage'
 
 const {
@@ -26,7 +26,7 @@ const {
   CLOVER_APP_SECRET,
   CLOVER_WEBHOOK_AUTH, // the Clover Auth Code; not set: only the verification of the webhook works
   CLOVER_SIMULATOR = 'http://localhost:3001',
-  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits under way: openssl rand -base64 32
+  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits in progress: openssl rand -base64 32
   SESSION_KEY = randomBytes(32).toString('base64'),
   REDIS_URL = 'redis://127.0.0.1:6379',
   DUE_EVERY = '3600', // seconds between two passes over all merchants
@@ -40,7 +40,7 @@ declare module '@fastify/secure-session' {
 }
 
 const settings = CLOVER_ENVIRONMENT
-  ? { environment: environments[CLOVER_ENVIRONMENT as EnvironmentName], appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
+  ? { environment: CLOVER_ENVIRONMENT as EnvironmentName, appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
   : {
       environment: { name: 'simulator', authorize: CLOVER_SIMULATOR, api: CLOVER_SIMULATOR, legacy: CLOVER_SIMULATOR },
       appId: 'SIMULATORAPP1',
@@ -51,10 +51,10 @@ const webhookAuth = CLOVER_ENVIRONMENT ? CLOVER_WEBHOOK_AUTH : CLOVER_WEBHOOK_AU
 const day = 86_400
 const seconds = (text: string) => Number(text) * 1000
 
-const app = Fastify()
+const app = Fastify({ logger: { level: 'warn' } })
 const warn = (error: unknown) => { console.error(error) } // without a listener for errors, a lost connection would end the process
 
-// Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
+// Before the plugin: Fastify closes in reverse order, and a refresh that is in progress then is still to be written.
 await app.register(redis, { url: REDIS_URL })
 app.redis.on('error', warn)
 

@@ -19,13 +19,13 @@ const {
   CLOVER_APP_ID,
   CLOVER_APP_SECRET,
   CLOVER_SIMULATOR = 'http://localhost:3001',
-  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits under way: openssl rand -base64 32
+  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits in progress: openssl rand -base64 32
   SESSION_KEY = randomBytes(32).toString('base64'),
   DATABASE = 'clover.sqlite'
 } = process.env
 
 const settings = CLOVER_ENVIRONMENT
-  ? { environment: clover.environments[CLOVER_ENVIRONMENT], appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
+  ? { environment: CLOVER_ENVIRONMENT, appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
   : {
       environment: { name: 'simulator', authorize: CLOVER_SIMULATOR, api: CLOVER_SIMULATOR, legacy: CLOVER_SIMULATOR },
       appId: 'SIMULATORAPP1',
@@ -33,10 +33,10 @@ const settings = CLOVER_ENVIRONMENT
     }
 
 async function main () {
-  const app = Fastify()
+  const app = Fastify({ logger: { level: 'warn' } })
   app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: BASE_URL.startsWith('https:') } })
 
-  // Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
+  // Before the plugin: Fastify closes in reverse order, and a refresh that is in progress then is still to be written.
   const database = new DatabaseSync(DATABASE)
   app.addHook('onClose', async () => { database.close() })
 

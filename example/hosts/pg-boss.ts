@@ -12,7 +12,7 @@ import { setTimeout } from 'node:timers/promises'
 import postgres from '@fastify/postgres'
 import secureSession from '@fastify/secure-session'
 import Fastify from 'fastify'
-import clover, { environments, type CloverEvent, type EnvironmentName } from 'fastify-clover'
+import clover, { type CloverEvent, type EnvironmentName } from 'fastify-clover'
 import { postgresStorage } from 'fastify-clover/storage'
 import PgBoss from 'pg-boss'
 
@@ -25,7 +25,7 @@ const {
   CLOVER_APP_SECRET,
   CLOVER_WEBHOOK_AUTH, // the Clover Auth Code; not set: only the verification of the webhook works
   CLOVER_SIMULATOR = 'http://localhost:3001',
-  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits under way: openssl rand -base64 32
+  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits in progress: openssl rand -base64 32
   SESSION_KEY = randomBytes(32).toString('base64'),
   PG_URL = 'postgres://postgres@127.0.0.1:5432/test',
   DUE_CRON = '17 * * * *', // when all merchants are looked through: not on the hour, as everybody does
@@ -39,7 +39,7 @@ declare module '@fastify/secure-session' {
 }
 
 const settings = CLOVER_ENVIRONMENT
-  ? { environment: environments[CLOVER_ENVIRONMENT as EnvironmentName], appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
+  ? { environment: CLOVER_ENVIRONMENT as EnvironmentName, appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
   : {
       environment: { name: 'simulator', authorize: CLOVER_SIMULATOR, api: CLOVER_SIMULATOR, legacy: CLOVER_SIMULATOR },
       appId: 'SIMULATORAPP1',
@@ -49,10 +49,10 @@ const webhookAuth = CLOVER_ENVIRONMENT ? CLOVER_WEBHOOK_AUTH : CLOVER_WEBHOOK_AU
 
 const queues = { due: 'clover-due', refresh: 'clover-refresh', events: 'clover-events' }
 
-const app = Fastify()
+const app = Fastify({ logger: { level: 'warn' } })
 const warn = (error: unknown) => { console.error(error) } // without a listener for errors, a lost connection would end the process
 
-// Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
+// Before the plugin: Fastify closes in reverse order, and a refresh that is in progress then is still to be written.
 await app.register(postgres, { connectionString: PG_URL })
 app.pg.pool.on('error', warn)
 

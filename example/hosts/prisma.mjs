@@ -9,7 +9,7 @@ import secureSession from '@fastify/secure-session'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { PrismaClient } from '@prisma/client'
 import Fastify from 'fastify'
-import clover, { environments } from 'fastify-clover'
+import clover from 'fastify-clover'
 import { prismaStorage } from 'fastify-clover/storage'
 
 const {
@@ -19,23 +19,23 @@ const {
   CLOVER_APP_ID,
   CLOVER_APP_SECRET,
   CLOVER_SIMULATOR = 'http://localhost:3001',
-  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits under way: openssl rand -base64 32
+  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits in progress: openssl rand -base64 32
   SESSION_KEY = randomBytes(32).toString('base64'),
   PG_URL = 'postgres://postgres@127.0.0.1:5432/test'
 } = process.env
 
 const settings = CLOVER_ENVIRONMENT
-  ? { environment: environments[CLOVER_ENVIRONMENT], appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
+  ? { environment: CLOVER_ENVIRONMENT, appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
   : {
       environment: { name: 'simulator', authorize: CLOVER_SIMULATOR, api: CLOVER_SIMULATOR, legacy: CLOVER_SIMULATOR },
       appId: 'SIMULATORAPP1',
       appSecret: 'simulator-secret'
     }
 
-const app = Fastify()
+const app = Fastify({ logger: { level: 'warn' } })
 await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: BASE_URL.startsWith('https:') } })
 
-// Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
+// Before the plugin: Fastify closes in reverse order, and a refresh that is in progress then is still to be written.
 const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: PG_URL }) })
 app.addHook('onClose', () => prisma.$disconnect())
 

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import redis from '@fastify/redis'
 import secureSession from '@fastify/secure-session'
 import Fastify from 'fastify'
-import clover, { environments, type EnvironmentName } from 'fastify-clover'
+import clover, { type EnvironmentName } from 'fastify-clover'
 import { redisStorage } from 'fastify-clover/storage'
 
 const {
@@ -17,7 +17,7 @@ const {
   CLOVER_APP_ID,
   CLOVER_APP_SECRET,
   CLOVER_SIMULATOR = 'http://localhost:3001',
-  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits under way: openssl rand -base64 32
+  COOKIE_SECRET = randomBytes(32).toString('hex'), // set these two, or every start ends the visits in progress: openssl rand -base64 32
   SESSION_KEY = randomBytes(32).toString('base64'),
   REDIS_URL = 'redis://127.0.0.1:6379'
 } = process.env
@@ -27,17 +27,17 @@ declare module '@fastify/secure-session' {
 }
 
 const settings = CLOVER_ENVIRONMENT
-  ? { environment: environments[CLOVER_ENVIRONMENT as EnvironmentName], appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
+  ? { environment: CLOVER_ENVIRONMENT as EnvironmentName, appId: CLOVER_APP_ID, appSecret: CLOVER_APP_SECRET }
   : {
       environment: { name: 'simulator', authorize: CLOVER_SIMULATOR, api: CLOVER_SIMULATOR, legacy: CLOVER_SIMULATOR },
       appId: 'SIMULATORAPP1',
       appSecret: 'simulator-secret'
     }
 
-const app = Fastify()
+const app = Fastify({ logger: { level: 'warn' } })
 await app.register(secureSession, { key: Buffer.from(SESSION_KEY, 'base64'), cookie: { path: '/', httpOnly: true, sameSite: 'lax', secure: BASE_URL.startsWith('https:') } })
 
-// Before the plugin: Fastify closes in reverse order, and a refresh that is under way then is still to be written.
+// Before the plugin: Fastify closes in reverse order, and a refresh that is in progress then is still to be written.
 await app.register(redis, { url: REDIS_URL })
 
 await app.register(clover, {

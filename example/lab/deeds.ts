@@ -31,7 +31,7 @@ export function deedOf (name: DeedName | 'kill', settings: Pick<LabSettings, 'tr
     case 'refuse': return { title: `Refuse everything for ${troubleSeconds} s`, says: 'Clover answers 503 to every call of the servers.' }
     case 'slow': return { title: `Answer slowly for ${troubleSeconds} s`, says: `Clover takes ${slowness} s for each answer.` }
     case 'lock': return { title: `Lock the database for ${lockSeconds} s`, says: 'No server can write: no refresh can begin, and no new pair can be stored.' }
-    case 'kill': return { title: 'Kill a server', says: 'In the middle of a refresh: Clover has spent the refresh token, and the process dies (SIGKILL) before it has the answer. Another takes its place.' }
+    case 'kill': return { title: 'Kill a server', says: 'In the middle of a refresh: Clover has spent the refresh token, and the process dies (SIGKILL) before it has the answer. Another takes its place, and the pair comes back once the access token is due.' }
     case 'everything': return { title: 'All at once', says: 'Everything above in one moment, with one of the servers killed.' }
     default: return { title: `Kill ${name.replace('kill-', 'server ')}`, says: deedOf('kill', settings).says }
   }

@@ -114,7 +114,7 @@ function connectSome ({ servers, simulator, shops, feed }: { servers: Servers, s
   if (first === undefined || count === 0) return
   const pairs = makeUp(simulator, count)
   servers.once('adopted', (server, adopted) => {
-    feed.add({ by: server.name, pid: server.pid, words: `took over ${adopted} made-up shops, which had connected elsewhere`, tone: 'good' })
+    feed.add({ by: server.name, pid: server.pid, words: `adopted ${adopted} made-up shops, which are connected from the start`, tone: 'good' })
     for (const { merchantId } of pairs.slice(0, names.length).reverse()) shops.add(merchantId).catch(() => {})
     for (const { merchantId } of pairs.filter((_, i) => i % 100 === 99)) {
       simulator.uninstall(merchantId)

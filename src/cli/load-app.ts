@@ -3,6 +3,7 @@ import type { fastify, FastifyInstance, FastifyServerOptions } from 'fastify'
 import { isPlainObject } from '../checks/wrong-fields.js'
 import type { Timing } from '../concurrency/deadline.js'
 import type { Clover } from '../decorator.js'
+import { isCloverError } from '../errors.js'
 import { kCommand, type LoadedByCommand } from '../plugin.js'
 import { closeApp } from './close-app.js'
 import type { Output } from './io.js'
@@ -55,7 +56,9 @@ export async function loadApp (file: string, { scope, log = process.stderr, timi
     return { app, scope: found, clover: found.clover, close: () => close(made) }
   } catch (error) {
     if (app) await close(app).catch(() => {})
-    throw error instanceof UsageError ? error : new UsageError(`${file} does not start: ${messageOf(error)}`)
+    if (error instanceof UsageError) throw error
+    const wrong = isCloverError(error, 'FST_CLOVER_INVALID_OPTIONS') ? error.message.split('\n') : []
+    throw wrong.length > 1 ? new UsageError(`${file} does not start:`, wrong) : new UsageError(`${file} does not start: ${messageOf(error)}`)
   }
 }
 

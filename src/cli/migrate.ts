@@ -77,7 +77,7 @@ format, and an app that does not start.`,
           ? `${migrated} of ${counted(total, 'merchant')} moved, ${others}, ${left} left; in ${seconds} seconds.`
           : `${counted(total, 'merchant')}: ${migrated} moved, ${others}; in ${seconds} seconds.`,
         ...!isComplete ? [colour(io, 'yellow', 'Stopped: run it again to go on.')] : [],
-        ...rejectsFile !== undefined && refused + failed > 0 ? [`Who could not be moved is in ${rejectsFile}.`] : []
+        ...rejectsFile !== undefined && refused + failed > 0 ? [`Merchants who could not be moved are in ${rejectsFile}.`] : []
       ], { ...counts, seconds })
     }
   }

@@ -31,7 +31,7 @@ ${Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(12)} ${
 
 /**
  * @internal Runs the command line and resolves with its exit code: 0 if all is done, 1 if something is wrong or not all is done, 2 for arguments,
- * files or an app that cannot be used. An error is one sentence on stderr.
+ * files or an app that cannot be used. An error is one sentence on stderr, and a line for each of several wrong options of the app.
  *
  * @param args those after the program's name
  */
@@ -40,6 +40,7 @@ export async function runCommand (args: string[], io: Io): Promise<number> {
     return await run(args, io)
   } catch (error) {
     io.stderr.write(`${colour(io, 'red', 'fastify-clover:')} ${plain(isCloverError(error) ? withoutPasswords(reasonOf(error)) : messageOf(error))}\n`)
+    if (error instanceof UsageError) io.stderr.write(error.details.map(line => `  ${plain(line)}\n`).join(''))
     return error instanceof UsageError || isCloverError(error, 'FST_CLOVER_INVALID_OPTIONS') ? exitCodes.badUsage : exitCodes.notDone
   }
 }

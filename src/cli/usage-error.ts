@@ -1,18 +1,20 @@
-import { isCloverError } from '../errors.js'
 import { withoutPasswords } from '../tokens/without-passwords.js'
 
 /** @internal Arguments, files or an app that cannot be used as they are: printed as a sentence, with exit code 2. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** @param details sentences that are printed below the message, each on a line of its own */
+  constructor (message: string, readonly details: readonly string[] = []) {
+    super(message)
+  }
+}
 
 /**
- * @internal The first line of an error's message, for a sentence: Node adds lines such as `Require stack:`. Of wrong options it is all lines, as one. It has no
- * password of a database.
+ * @internal The first line of an error's message, for a sentence: Node adds lines such as `Require stack:`. It has no password of a database.
  */
 export function messageOf (error: unknown): string {
   if (!(error instanceof Error)) return sentenceOf(String(error))
   // An error of several addresses that refused a connection has a code, and no message.
-  const text = error.message || ('code' in error ? String(error.code) : error.name)
-  return sentenceOf(isCloverError(error, 'FST_CLOVER_INVALID_OPTIONS') ? text.replaceAll('\n', ' ') : text)
+  return sentenceOf(error.message || ('code' in error ? String(error.code) : error.name))
 }
 
 /** The longest text that is looked at. */

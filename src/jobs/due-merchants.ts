@@ -104,7 +104,7 @@ export class DueMerchants {
       const due = record && this.#dueOf(record, within)
       const outcome = due ? await jobs.track(this.#refresh(due, within, isLeft)) : 'skipped'
       if (outcome !== 'skipped') return outcome
-      // A refresh of another server ends soon, as a rule; one that failed leaves its lease.
+      // A refresh of another server usually ends soon; one that failed leaves its lease.
       const current = due ? await store.get(merchantId) : record
       if (current === undefined || !this.isInProgress(current, within)) return 'skipped'
       await sleep(backoff(another, round, jitter), stop)

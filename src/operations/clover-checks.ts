@@ -34,21 +34,21 @@ export async function * cloverFindings ({ options: { environment, flow }, reach 
     return reply
   }
   const [used, unused]: OriginName[] = flow === 'v1' ? ['legacy', 'authorize'] : ['authorize', 'legacy']
-  const grave = (name: OriginName) => name === 'api' || name === 'legacy' ? 'error' : 'warning'
+  const severity = (name: OriginName) => name === 'api' || name === 'legacy' ? 'error' : 'warning'
 
   for (const name of ['api', 'authorize', 'legacy', 'ecommerce'] as const) {
     const check: CheckName = `clover-${name}`
     const origin = environment[name]
     if (origin === undefined) yield found(check, 'not-checked', `The environment ${environment.name} has no ${name} origin.`)
     else if (name === unused) yield found(check, 'not-checked', `Nothing is sent to ${origin}: the flow ${flow} uses the ${used} origin.`)
-    else yield judgeOrigin(check, origin, await ask(origin), grave(name))
+    else yield judgeOrigin(check, origin, await ask(origin), severity(name))
   }
   yield clock(environment.api, await ask(environment.api))
 }
 
-function judgeOrigin (check: CheckName, origin: string, reply: Reply | NoReply, grave: 'warning' | 'error'): Finding {
+function judgeOrigin (check: CheckName, origin: string, reply: Reply | NoReply, severity: 'warning' | 'error'): Finding {
   const who = check === 'clover-authorize' ? ' Merchants\' browsers go there, this server does not.' : ''
-  if ('trouble' in reply) return found(check, grave, `${origin} cannot be reached: ${reply.what}.${who}`, fixes[reply.trouble])
+  if ('trouble' in reply) return found(check, severity, `${origin} cannot be reached: ${reply.what}.${who}`, fixes[reply.trouble])
   if (reply.status >= 500) return found(check, 'warning', `${origin} answers with status ${reply.status}.${who}`, 'Try again. If it lasts, look at Clover\'s status page.')
   return ok(check, `${origin} answers.`)
 }

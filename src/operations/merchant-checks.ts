@@ -99,16 +99,16 @@ async function ecommerceKey (
 ): Promise<Finding> {
   const { ecommerce } = environment
   if (ecommerce === undefined) return found('ecommerce-key', 'not-checked', `The environment ${environment.name} has no service for it.`)
-  const grave = ecommercePublicKey === undefined ? 'warning' : 'error'
+  const severity = ecommercePublicKey === undefined ? 'warning' : 'error'
   const endpoint = '/pakms/apikey'
   const answer = await http({ endpoint, url: new URL(endpoint, ecommerce), method: 'GET', accessToken })
   if (answer.outcome === 'unclear') return found('ecommerce-key', 'warning', `Clover gave no usable answer (${answer.reason}).`, 'Try again.')
   const { status, body } = answer
   if ((status === 401 || status === 403) && ecommercePublicKey === undefined) return found('ecommerce-key', 'not-checked', `Clover answers ${status}: the app is not set up for ecommerce. Nothing is missing unless it calls ecommercePublicKey().`)
-  if (status !== 200) return found('ecommerce-key', grave, `Clover answers ${status} at ${endpoint}.`, 'Check the ecommerce settings and permissions of the app in Clover\'s developer dashboard.')
-  if (!checks.ecommerceKeyReply.accepts(body)) return found('ecommerce-key', grave, `Clover's reply at ${endpoint} does not have the documented form.`, 'Check the ecommerce origin of the environment.')
+  if (status !== 200) return found('ecommerce-key', severity, `Clover answers ${status} at ${endpoint}.`, 'Check the ecommerce settings and permissions of the app in Clover\'s developer dashboard.')
+  if (!checks.ecommerceKeyReply.accepts(body)) return found('ecommerce-key', severity, `Clover's reply at ${endpoint} does not have the documented form.`, 'Check the ecommerce origin of the environment.')
   if (body.merchantUuid !== merchantId || body.developerAppUuid !== appId) return found('ecommerce-key', 'error', `The key at ${endpoint} is of another merchant or app.`, 'Check the App ID, and the ecommerce origin of the environment.')
-  if (!body.active) return found('ecommerce-key', grave, 'Clover has disabled the merchant\'s key.', 'Ask Clover\'s developer support to enable it.')
+  if (!body.active) return found('ecommerce-key', severity, 'Clover has disabled the merchant\'s key.', 'Ask Clover\'s developer support to enable it.')
   if (ecommercePublicKey !== undefined && ecommercePublicKey !== body.apiAccessKey) return found('ecommerce-key', 'error', 'The stored key is not the merchant\'s current one.', `Call clover.ecommercePublicKey('${merchantId}', { renew: true }).`)
   return ok('ecommerce-key', 'The merchant has an ecommerce key.')
 }

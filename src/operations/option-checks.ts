@@ -9,10 +9,10 @@ const makeSecret = 'Make one with: openssl rand -base64 32. Put it in front of t
 export function * optionFindings (context: Pick<DiagnosisContext, 'options'>): Generator<Finding, void, undefined> {
   const { options } = context
   /** What is an error where there are real merchants is a warning in the sandbox and with a simulator. */
-  const grave = isForTrials(options.environment) ? 'warning' : 'error'
+  const severity = isForTrials(options.environment) ? 'warning' : 'error'
   yield appSecret(context)
-  yield cookieSecret(context, grave)
-  yield dangerousOptions(context, grave)
+  yield cookieSecret(context, severity)
+  yield dangerousOptions(context, severity)
   yield baseUrl(context)
   yield certificates()
   yield keepAlive(context)
@@ -20,7 +20,7 @@ export function * optionFindings (context: Pick<DiagnosisContext, 'options'>): G
 }
 
 type Given = Pick<DiagnosisContext, 'options'>
-type Grave = 'warning' | 'error'
+type Severity = 'warning' | 'error'
 
 /** Whether Clover accepts the secret is seen at an authorization only: every other call that has it would need a code or a token to spend. */
 function appSecret ({ options: { appSecret, appId } }: Given): Finding {
@@ -30,20 +30,20 @@ function appSecret ({ options: { appSecret, appId } }: Given): Finding {
     : ok('app-secret', 'The app is high trust: it has an App Secret. Only an authorization shows whether it is the right one.')
 }
 
-function cookieSecret ({ options: { cookieSecrets, appSecret } }: Given, grave: Grave): Finding {
+function cookieSecret ({ options: { cookieSecrets, appSecret } }: Given, severity: Severity): Finding {
   if (cookieSecrets.length === 0) return found('cookie-secret', 'not-checked', 'There is none, and no route of this registration needs one.')
   const [weakness] = cookieSecrets.flatMap(secret => weaknessOf(secret) ?? [])
-  if (weakness !== undefined) return found('cookie-secret', grave, `cookieSecret can be guessed: ${weakness}. Whoever knows it can connect a visitor's browser to another merchant.`, makeSecret)
+  if (weakness !== undefined) return found('cookie-secret', severity, `cookieSecret can be guessed: ${weakness}. Whoever knows it can connect a visitor's browser to another merchant.`, makeSecret)
   if (cookieSecrets.some(secret => secret === appSecret)) return found('cookie-secret', 'warning', 'cookieSecret is the App Secret: one that leaks takes the other with it.', makeSecret)
   return ok('cookie-secret', 'Nothing shows that cookieSecret could be guessed.')
 }
 
-function dangerousOptions ({ options: { trustMerchantId, implicit } }: Given, grave: Grave): Finding {
+function dangerousOptions ({ options: { trustMerchantId, implicit } }: Given, severity: Severity): Finding {
   if (trustMerchantId) {
-    return found('dangerous-options', grave, 'dangerouslyTrustMerchantId is on: whoever edits the callback\'s URL can pose as another merchant.',
+    return found('dangerous-options', severity, 'dangerouslyTrustMerchantId is on: whoever edits the callback\'s URL can pose as another merchant.',
       'Enable the Read merchant permission for the app in Clover\'s developer dashboard, install it again, and remove the option.')
   }
-  if (implicit) return found('dangerous-options', grave, 'dangerouslyUseImplicitFlow is on: whoever has a merchant\'s token of any app can pose as that merchant.', 'Remove the option. It is for trying things in the sandbox.')
+  if (implicit) return found('dangerous-options', severity, 'dangerouslyUseImplicitFlow is on: whoever has a merchant\'s token of any app can pose as that merchant.', 'Remove the option. It is for trying things in the sandbox.')
   return ok('dangerous-options', 'No option that begins with dangerously is on.')
 }
 

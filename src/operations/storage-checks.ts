@@ -52,7 +52,7 @@ const steps: Step[] = [
     writes: true,
     run: async trial => {
       const { store, first, second, third } = trial
-      const overwrites = 'The store writes over a revision that is not the expected one: two servers would refresh with one token, which ends both pairs.'
+      const overwrites = 'The store writes over a revision that is not the expected one: two servers would refresh with one token, and the second would end the pair of the first.'
       if (await store.put(third, third.revision)) return [wrong('storage-updates', overwrites)]
       if (!await store.put(second, first.revision)) return [wrong('storage-updates', 'The store does not write over the revision that is stored.')]
       if (await store.put(third, first.revision)) return [wrong('storage-updates', overwrites)]

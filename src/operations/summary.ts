@@ -22,8 +22,8 @@ export const CloverSummary = Type.Object({
   connected: Count('Merchants whose tokens work, or can be refreshed, and for whom nothing has to be done soon'),
   /** Merchants whose refresh token expires soon, or has an unknown expiration and is a day old: keep-alive refreshes them. */
   dueSoon: Count('Merchants whose refresh token expires soon, or has an unknown expiration and is a day old: keep-alive refreshes them'),
-  /** Merchants whose tokens a late request could still end: keep-alive confirms them within fifteen minutes. */
-  doubtful: Count('Merchants whose tokens a late request could still end: keep-alive confirms them within fifteen minutes'),
+  /** Merchants whose tokens a late request could still end: keep-alive confirms them at its first pass after fifteen minutes. */
+  doubtful: Count('Merchants whose tokens a late request could still end: keep-alive confirms them at its first pass after fifteen minutes'),
   /** Merchants whose refresh was cut off, such as by a crash, and whose lease has expired: keep-alive recovers them. */
   interrupted: Count('Merchants whose refresh was cut off, such as by a crash, and whose lease has expired: keep-alive recovers them'),
   /** Merchants of whom Clover refuses every stored token: they must open the app again. */

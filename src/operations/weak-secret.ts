@@ -10,7 +10,7 @@ const leastDifferent = 8
 /**
  * @internal Why a secret can be guessed although it is long enough; undefined if nothing shows that. The reason holds nothing of the secret.
  *
- * Only what nobody would call random is found: a secret is not measured, since a good one of words would be refused then.
+ * Finds only obvious cases. Measuring the entropy would refuse good secrets made of words.
  */
 export function weaknessOf (secret: string): string | undefined {
   if (new Set(secret).size < leastDifferent) return `it has fewer than ${leastDifferent} different characters`

@@ -69,7 +69,7 @@ export const CloverDataOptions = Type.Object({
   callTimeout: Type.Optional(Type.Integer({
     minimum: 1, maximum: 120_000, must: 'a whole number of milliseconds from 1 to 120000', default: 10_000
   })),
-  /** Total time limit of one `accessToken()`, or of all attempts of one `fetch()`, in milliseconds, 1 to 600000. Default: 30000. */
+  /** How long one `accessToken()` waits for a refresh, and how late a try of one `fetch()` begins, in milliseconds, 1 to 600000. Default: 30000. */
   maxWait: Type.Optional(Type.Integer({
     minimum: 1, maximum: 600_000, must: 'a whole number of milliseconds from 1 to 600000', default: 30_000
   })),

@@ -14,6 +14,8 @@ export const hookNames = ['onConnect', 'onError', 'onReauthorizationRequired', '
 const storageMethods = ['get', 'put', 'delete'] as const
 /** Options that are often read from a file, which ends in a line break. */
 const readFromFiles: readonly string[] = ['appId', 'appSecret', 'cookieSecret'] satisfies Array<keyof CloverOptions>
+/** What OAuth calls the options that are named as Clover's dashboard names them. */
+const oauthNames = new Map([['clientId', 'appId'], ['clientSecret', 'appSecret']])
 /** Options of `register` itself, which Fastify passes on. */
 const registerOptions = ['logLevel', 'logSerializers']
 
@@ -33,7 +35,7 @@ function unknownOptions ({ prefix, ...given }: Record<string, unknown>): string[
   const known = [...Object.keys(CloverDataOptions.properties), ...hookNames, ...registerOptions, 'storage', 'routes']
   return [
     ...(prefix === undefined ? [] : ['prefix has no effect here: register the plugin inside a scope that has the prefix.']),
-    ...Object.keys(given).filter(name => !known.includes(name)).map(name => `${name} is not an option of fastify-clover${didYouMean(name, known) || '.'}`)
+    ...Object.keys(given).filter(name => !known.includes(name)).map(name => `${name} is not an option of fastify-clover${didYouMean(oauthNames.get(name) ?? name, known) || '.'}`)
   ]
 }
 
@@ -57,7 +59,8 @@ function wrongKeepAlive ({ keepAlive }: Record<string, unknown>): string[] {
 
 function sentence (name: keyof CloverDataOptions, value: unknown): string {
   const schema: TSchema = CloverDataOptions.properties[name]
-  return `${name} ${value === undefined ? 'is missing: it must be' : 'must be'} ${String(schema.must)}.`
+  const state = value === undefined ? 'is missing: it must be' : value === '' ? 'is empty: it must be' : 'must be'
+  return `${name} ${state} ${String(schema.must)}.`
 }
 
 function wrongFunctions (given: Record<string, unknown>): string[] {

@@ -53,7 +53,10 @@ export interface CloverStorage {
 
 /** A ready adapter whose database needs a table first. */
 export interface CloverStorageWithSetup extends CloverStorage {
-  /** Creates the table if it does not exist. Also done on first use. May be called at any time, by several servers at once. */
+  /**
+   * Creates the table if it does not exist, as the first use does, and checks one that does; MongoDB: creates the index, which only this does. May be called
+   * at any time, by several servers at once.
+   */
   setup (): Promise<void>
   list (query: ListQuery): Promise<ListPage>
 }

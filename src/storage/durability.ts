@@ -14,7 +14,7 @@ export interface DurabilityReport {
  */
 export const kDurability = Symbol('fastify-clover.durability')
 
-/** @internal Adds the method to an adapter. It is not enumerable, so that a copy which may write elsewhere does not have it. */
+/** @internal Adds the method to an adapter. It is not enumerable: a copy such as `{ ...adapter, put }` may write elsewhere, and must not report this store. */
 export function withDurability<T extends CloverStorage> (storage: T, ask: () => Promise<DurabilityReport>): T {
   return Object.defineProperty(storage, kDurability, { value: ask })
 }

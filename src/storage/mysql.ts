@@ -15,7 +15,7 @@ export interface MysqlQuery {
 export interface MysqlPromisePool {
   /** Sends one statement; resolves with its rows, or with a header that has `affectedRows`, and with the columns. */
   execute (query: MysqlQuery, values: SqlValue[]): Promise<[unknown, unknown]>
-  /** A connection does not have it, by which the adapter refuses one. */
+  /** Missing on a single connection, which the adapter therefore refuses. */
   getConnection (): Promise<unknown>
 }
 

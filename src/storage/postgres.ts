@@ -20,7 +20,7 @@ export interface PostgresQuery {
 export interface PgClient {
   /** Sends one statement, and resolves with its rows, each as an object by column. */
   query (query: PostgresQuery): Promise<{ rows: unknown[] }>
-  /** A Client of pg 8.23 and later: `I` outside of a transaction, by which the adapter refuses to write inside of one. */
+  /** A Client of pg 8.23 and later: `I` outside of a transaction. The adapter refuses to write inside of one. */
   getTransactionStatus? (): string | null
 }
 
@@ -28,7 +28,7 @@ export interface PgClient {
 export interface PostgresJsClient {
   /** Sends one statement, and resolves with its rows, each as an object by column. */
   unsafe (query: string, parameters: SqlValue[]): PromiseLike<readonly unknown[]>
-  /** Begins a transaction. The `sql` inside of one does not have it, by which the adapter refuses that. */
+  /** Begins a transaction. Missing on the `sql` inside of one, which the adapter therefore refuses. */
   begin (...parameters: never[]): unknown
 }
 

@@ -10,7 +10,7 @@ export interface PrismaClientLike {
   $queryRawUnsafe (sql: string, ...values: SqlValue[]): PromiseLike<unknown>
   /** Sends a statement, and resolves with the number of rows that it wrote. */
   $executeRawUnsafe (sql: string, ...values: SqlValue[]): PromiseLike<number>
-  /** The client of a transaction does not have it, by which the adapter refuses one. */
+  /** Missing on the client of a transaction, which the adapter therefore refuses. */
   $connect (): PromiseLike<unknown>
 }
 

@@ -55,7 +55,8 @@ function resume (primaries: Primary[], cursor: string | undefined): Position {
   const start = { primaries: fingerprint(primaries), index: 0, scan: '0', found: [] }
   if (cursor === undefined) return start
   const position = decode(cursor)
-  // A SCAN cursor is valid only on the server that made it. After a failover the listing starts again: it repeats records, but misses none.
+  // A SCAN cursor is valid only on the server that made it. If a cluster has other primaries now, the listing starts again: it repeats records rather
+  // than miss some.
   return position.primaries === start.primaries ? position : start
 }
 

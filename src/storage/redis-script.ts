@@ -26,8 +26,8 @@ local exists = stored[1] or redis.call('EXISTS', KEYS[1]) == 1`
 }
 
 /**
- * No arguments. Returns the document, nil if nothing is stored, or 1 if what is stored has no document. Only what is damaged needs more than the
- * document, and `rowScript` for that, which takes a client and Redis a fifth longer.
+ * No arguments. Returns the document, nil if nothing is stored, or 1 if what is stored has no document. Only a damaged
+ * record needs more than the document: `rowScript`, which takes a client and Redis a fifth longer.
  *
  * A script instead of HGET, since cluster clients may send plain reads to replicas, which may lag behind.
  */

@@ -135,7 +135,7 @@ export function createSqlStorage ({ dialect, run, table = 'clover_installations'
     return Number(changed ?? 0) > 0
   }
 
-  /** Reads a row whose document is damaged. No other reading needs these columns, and clients take a tenth of its time for them. */
+  /** Reads a row whose document is damaged. Other reads go without these columns, which would take a tenth of their time. */
   async function getDamaged (merchantId: string): Promise<Installation | undefined> {
     const { rows: [row] } = await send(statements.getRow, { merchantId })
     if (row === undefined) return undefined

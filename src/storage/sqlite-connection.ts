@@ -101,7 +101,7 @@ export class SqliteConnection {
    * against readers or change the mode. https://sqlite.org/wal.html#sometimes_queries_return_sqlite_busy_in_wal_mode lists the exceptions, which are
    * short or come before the first use.
    *
-   * Detected first: if it fails, a write must not look as if it had failed and could be repeated.
+   * Detected before the work: a failure after a write would make the write look failed, and it would be repeated.
    */
   #use<T> (work: () => T): T {
     this.#readsNeverWait ??= (this.prepare('PRAGMA journal_mode').get() as { journal_mode?: unknown }).journal_mode === 'wal'

@@ -43,8 +43,8 @@ export interface ConnectionsDependencies {
 export type Visit = { isNew: boolean } | 'needs-full-round'
 
 /**
- * How often a write is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the end is for a store
- * that refuses what it should take.
+ * How often a write is tried while others change the record. A round is lost only if somebody writes between its read and its write, so only a faulty store
+ * reaches this limit.
  */
 const maxRounds = 10
 

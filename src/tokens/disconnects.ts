@@ -15,8 +15,8 @@ export interface DisconnectsDependencies {
 }
 
 /**
- * How often a delete is tried while others change the record. A round is lost only if somebody writes between its read and its delete, so the end is for a
- * store that refuses what it should take.
+ * How often a delete is tried while others change the record. A round is lost only if somebody writes between its read and its delete, so only a faulty
+ * store reaches this limit.
  */
 const maxRounds = 10
 

@@ -4,8 +4,8 @@ import { durationSince } from '../runtime.js'
 import type { Obtained, RefreshDependencies, Refreshed, UnsavedPair } from './refresh-types.js'
 
 /**
- * How often the write of a pair is tried while others change the record. A round is lost only if somebody writes between its read and its write, so the
- * end is for a store that refuses what it should take. More rounds than elsewhere: there a caller gets an error and comes again, but this pair may be
+ * How often the write of a pair is tried while others change the record. A round is lost only if somebody writes between its read and its write, so only a
+ * faulty store reaches this limit. More rounds than elsewhere: there a caller gets an error and comes again, but this pair may be
  * the only one that works.
  */
 const maxRounds = 50

@@ -242,7 +242,7 @@ export class RefreshProtocol {
     return this.#use.isClosing?.() ?? false
   }
 
-  /** Waits while another server refreshes: 10 ms at first, then about a fifth of the time that has passed, up to a second. */
+  /** Waits while another server refreshes: up to 10 ms at first, a quarter longer each time, up to a second. */
   async #pause (round: number): Promise<void> {
     const { runtime } = this.#use
     await runtime.sleep(backoff({ first: 10, longest: longestPause, factor: 1.25 }, round, runtime.jitter))

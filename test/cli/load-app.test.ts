@@ -135,7 +135,7 @@ t.test('wrong options of the plugin are the error\'s own sentences, with exit co
   })
   const { code, out, err } = await run(['keep-alive', app])
   t.same([code, out], [2, ''])
-  t.match(err, /does not start: appId must be .*\. appSecret is missing: it must be .*\.\n$/, 'all that is wrong, in one line')
+  t.match(err, /does not start:\n {2}appId must be .*\.\n {2}appSecret is missing: it must be .*\.\n$/, 'each on a line')
   t.notMatch(err, /\n {4}at /)
   t.ok(isClosed)
 })

@@ -95,7 +95,7 @@ t.test('who is not moved is printed with the row, or written to a file, and is e
   const written = await run(['migrate', world.app, file, ...fast, '--rejects', rejects], { isTerminal: true, env: { NO_COLOR: '1' } })
   t.equal(written.code, 1)
   t.notMatch(written.err, 'row 6')
-  t.match(written.out, `\nWho could not be moved is in ${rejects}.\n`)
+  t.match(written.out, `\nMerchants who could not be moved are in ${rejects}.\n`)
   const rows = readFileSync(rejects, 'utf8').trim().split('\n')
   t.equal(rows.shift(), 'row,merchantId,outcome,code,reason')
   t.match(rows.sort(), [

@@ -42,7 +42,7 @@ t.test('nobody in the lab is lost', { skip, timeout: 400_000 }, async t => {
     t.match(await page.getByRole('list', { name: 'Servers' }).innerText(), /Server 1\s+process \d+ serves\s+Server 2\s+process \d+ serves\s+Server 3\s+process \d+ serves/)
     await page.locator('path.served').waitFor({ state: 'attached' })
     await page.locator('rect.life').first().waitFor()
-    t.match(await page.getByRole('log').innerText(), /Server 1 \(\d+\) took over 30 made-up shops/)
+    t.match(await page.getByRole('log').innerText(), /Server 1 \(\d+\) adopted 30 made-up shops/)
   })
 
   await t.test('a shop that connects is the one that things are done to', async t => {

@@ -167,7 +167,7 @@ t.test('in the implicit flow a denial, another merchant\'s token and a missing s
   await look(plain, 'implicit-no-javascript')
 })
 
-t.test('a form on another site cannot plant a token, though the browser has a launch under way', { skip, timeout: 60_000 }, async t => {
+t.test('a form on another site cannot plant a token, though the browser has a launch in progress', { skip, timeout: 60_000 }, async t => {
   const { url, clover, app } = await startHost(t, { listens, options: implicit })
   const { page } = await newPhone(browser)
   await page.goto(`${url}/clover/launch?merchant_id=LARKSTREET001`)

@@ -10,13 +10,15 @@ import { share } from '../harness/share.js'
 import { adoptable } from '../harness/pairs.js'
 
 /*
- * Every public operation, with the server told to close before and after each of its calls to the store and to Clover, one after another. Closing
- * ends, the operation ends, and each merchant who is stored is served by the next server.
+ * Every public operation, with the server told to close before and after each of its calls to the store and to Clover, one after another. The host
+ * closes its store with the server. Closing ends, the operation ends, each merchant who is stored is served by the next server, and none of them by
+ * a recovery: a refresh in progress was finished.
  */
 
 interface Operation {
   name: string
-  run: (host: Host) => Promise<unknown>
+  /** @param stored the merchant's access token */
+  run: (host: Host, stored: string) => Promise<unknown>
   /** The merchant connects by it, or leaves by it: afterwards there may be no record. */
   mayBeGone?: string
   /** Milliseconds since the merchant connected; half an hour by default, after which the access token is dead. */
@@ -42,7 +44,7 @@ async function callback (host: Host, merchantId: string): Promise<void> {
 
 const operations = (appId: string): Operation[] => [
   { name: 'accessToken', run: ({ app }) => app.clover.accessToken(merchantA), isTriedInLowTrust: true },
-  { name: 'accessToken with a refused token', run: async ({ app, storage }) => app.clover.accessToken(merchantA, { rejected: (await storage.get(merchantA))?.accessToken ?? '' }) },
+  { name: 'accessToken with a refused token', run: ({ app }, rejected) => app.clover.accessToken(merchantA, { rejected }) },
   { name: 'refresh', run: ({ app }) => app.clover.refresh(merchantA), isTriedInLowTrust: true },
   { name: 'fetch', run: async ({ app }) => (await app.clover.fetch(merchantA, '/v3/merchants/{mId}/orders')).text() },
   { name: 'paginate', run: ({ app }) => all(app.clover.paginate(merchantA, '/v3/merchants/{mId}/orders', { limit: 1 })) },
@@ -63,6 +65,8 @@ class Steps {
   /** The step at which `act` is called; from 1 on. */
   at = Infinity
   act: () => void = () => {}
+  /** The host has closed its database. */
+  isStoreClosed = false
 
   async step (): Promise<void> {
     if (++this.count === this.at) this.act()
@@ -72,6 +76,7 @@ class Steps {
   storage (inner: Required<CloverStorage>): Required<CloverStorage> {
     const around = async <T>(work: () => Promise<T>): Promise<T> => {
       await this.step()
+      if (this.isStoreClosed) throw new Error('the database is closed')
       const result = await work()
       await this.step()
       return result
@@ -100,12 +105,13 @@ async function closeAt (t: Test, appId: string, { name, run, mayBeGone, age = 1_
   const inner = memoryStorage()
   const steps = new Steps()
   const options = { keepAlive: false as const, cache: false as const }
-  const host = await startHost(t, { simulator: clover, appId, options: { ...options, storage: steps.storage(inner) }, runtime: { wallClock: time.now, fetch: steps.fetch } })
+  const host = await startHost(t, { simulator: clover, appId, options: { ...options, storage: steps.storage(inner) }, runtime: { wallClock: time.now, fetch: steps.fetch }, after: app => app.addHook('onClose', () => { steps.isStoreClosed = true }) })
   await host.app.clover.adopt(pairOf(host, merchantA, appId))
   time.pass(age)
+  const { accessToken = '' } = await inner.get(merchantA) ?? {}
   let closing: Promise<void> | undefined
   Object.assign(steps, { count: 0, at, act: () => { closing = host.app.close() } })
-  const [outcome] = await Promise.race([Promise.allSettled([run(host)]), setTimeout(20_000, ['it does not end'] as const, { ref: false })])
+  const [outcome] = await Promise.race([Promise.allSettled([run(host, accessToken)]), setTimeout(20_000, ['it does not end'] as const, { ref: false })])
   if (typeof outcome === 'string') t.fail(`${where}: ${outcome}`)
   else if (outcome.status === 'rejected' && !isCloverError(outcome.reason)) t.fail(`${where}: ${String(outcome.reason)}`)
   const hasClosed = closing !== undefined
@@ -124,6 +130,7 @@ async function closeAt (t: Test, appId: string, { name, run, mayBeGone, age = 1_
     if (!clover.isLiveAccessToken(token)) t.fail(`${where}: ${merchantId} is lost: ${token}`)
     if (!clover.isLive((await inner.get(merchantId))?.refreshToken ?? '')) t.fail(`${where}: the stored refresh token of ${merchantId} is dead`)
   }
+  if (clover.count('recovery') > 0) t.fail(`${where}: a refresh was not finished`)
   await next.app.close()
   return hasClosed
 }

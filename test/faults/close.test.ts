@@ -21,7 +21,7 @@ const startWorker = await workerStarter(t)
 
 for (const { kind, skip, make } of stores) {
   for (const order of ['before', 'after'] as const) {
-    await t.test(`${kind}: refreshes under way are stored before close() resolves, where the host closes its store in an onClose registered ${order} the plugin`, { skip }, async t => {
+    await t.test(`${kind}: refreshes in progress are stored before close() resolves, where the host closes its store in an onClose registered ${order} the plugin`, { skip }, async t => {
       const { clover, plan, address, storage, merchants } = await setUp(t, make(t))
       const own = await openStore(address)
       t.teardown(own.close)
@@ -55,7 +55,7 @@ for (const { kind, skip, make } of stores) {
     await isStored(t, clover, storage, merchants)
   })
 
-  await t.test(`${kind}: a process that closes on SIGTERM stores what is under way before it ends`, { skip }, async t => {
+  await t.test(`${kind}: a process that closes on SIGTERM stores what is in progress before it ends`, { skip }, async t => {
     const { clover, plan, address, storage, merchants } = await setUp(t, make(t))
     const worker = await startWorker()
     await worker.call('serve', 'terminated', plan, address)

@@ -145,7 +145,7 @@ const commands = {
     server(name).gates.release()
   },
 
-  /** Begins the puts that wait for it, and kills this process while they are under way. */
+  /** Begins the puts that wait for it, and kills this process while they are in progress. */
   async die (): Promise<void> {
     for (const { gates } of servers.values()) gates.beginDying()
     await setTimeout(Math.random() * 3)

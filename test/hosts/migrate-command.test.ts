@@ -95,7 +95,7 @@ t.test('in a terminal it shows a bar, and ends with sentences', { timeout: 120_0
   const shown = run(t, clone, 'migrate', { MERCHANTS: '100' }, terminal)
   t.same(await shown.ended, [1, null], shown.printed())
   t.match(shown.printed(), / 100 of 100 \| [\d.]+\/s \|.* 1 refused, 0 failed/)
-  t.match(shown.printed(), /100 merchants: 99 moved, 0 had a pair already, 1 refused, 0 failed; in [\d.]+ seconds\.\r\nWho could not be moved is in \S+example\/data\/legacy\.rejected\.csv\.\r\n$/)
+  t.match(shown.printed(), /100 merchants: 99 moved, 0 had a pair already, 1 refused, 0 failed; in [\d.]+ seconds\.\r\nMerchants who could not be moved are in \S+example\/data\/legacy\.rejected\.csv\.\r\n$/)
 })
 
 t.test('a setting that cannot be right is a sentence, and exit code 2', { timeout: 60_000 }, async t => {

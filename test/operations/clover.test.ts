@@ -66,7 +66,7 @@ t.test('an origin that cannot be reached is an error where this server goes, and
   }
 })
 
-t.test('a failure without a code is told without one', async t => {
+t.test('a failure without a code is reported without one', async t => {
   const { diagnose } = await startDoctorHost(t, { listens: false, runtime: { fetch: async () => { throw new TypeError('fetch failed: https://canary') } } })
   t.match((await diagnose())['clover-api'], { status: 'error', message: /^http:\/\/localhost:\d+ cannot be reached: the connection fails\.$/ })
 })

@@ -150,7 +150,7 @@ t.test('Redis: each setting, with both clients', { skip: privateRedis?.skip ?? t
     return redisStorage(client)
   }
   const hosted = await complaintsAbout(t, await withUser('hosted', '+@all', '-config'))
-  t.match(hosted, [/^storage-durability not-checked: Redis does not tell its appendfsync/], 'a service that forbids CONFIG')
+  t.match(hosted, [/^storage-durability not-checked: Redis does not report its appendfsync/], 'a service that forbids CONFIG')
   const poor = await complaintsAbout(t, await withUser('poor', '+@all', '-config', '-info'))
   t.match(poor, [/^storage-durability not-checked: The database could not be asked for its settings: NOPERM/])
 })

@@ -133,7 +133,7 @@ t.test('an adapter without list is not listed, and in order otherwise', async t 
   t.match(findings, { 'storage-lists': { status: 'not-checked' }, records: { status: 'not-checked' }, 'storage-deletes': { status: 'ok' } })
 })
 
-t.test('a store that is down is told once, without a token', async t => {
+t.test('a store that is down is reported once, without a token', async t => {
   const down = async () => { throw Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' }) }
   const { findings } = await lookAt(t, { get: down, put: down, delete: down, list: down })
   t.match(findings['storage-inserts'], { status: 'error', message: 'The store does not work: connect ECONNREFUSED 127.0.0.1:5432.' })
@@ -141,7 +141,7 @@ t.test('a store that is down is told once, without a token', async t => {
   t.match(findings['storage-deletes'], { status: 'not-checked' }, 'nothing was written')
 })
 
-t.test('records that no deployment is named in are a warning, and reasons are told once', async t => {
+t.test('records that no deployment is named in are a warning, and reasons are reported once', async t => {
   const storage = memoryStorage()
   const host = await startDoctorHost(t, { listens: false, options: { storage, callTimeout: 300, keepAlive: false } })
   await host.connect()

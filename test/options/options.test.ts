@@ -45,7 +45,7 @@ t.test('every wrong or missing option stops the boot with one sentence that has 
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {
       const message = await refusal(t, { [name]: value })
-      if (!message.startsWith(`${name} ${value === undefined ? 'is missing: it ' : ''}must be `) || sentences(message) !== 1) t.fail(`${name}: ${inspect(value)}: ${message}`)
+      if (!message.startsWith(`${name} ${value === undefined ? 'is missing: it ' : value === '' ? 'is empty: it ' : ''}must be `) || sentences(message) !== 1) t.fail(`${name}: ${inspect(value)}: ${message}`)
       refused++
     }
   }
@@ -111,6 +111,9 @@ t.test('for a misspelt option the error suggests the right one', async t => {
     else t.match(await refusal(t, changes), new RegExp(`^${meant.replace(/\w+$/, '')}\\w+ is not an? \\w+( of fastify-clover| option)?: did you mean ${meant}\\?$`), inspect(changes))
   }
   t.equal(await refusal(t, { secret: canary }), 'secret is not an option of fastify-clover.')
+  for (const [name, own] of [['clientId', 'appId'], ['clientSecret', 'appSecret']] as const) {
+    t.equal(await refusal(t, { [name]: canary }), `${name} is not an option of fastify-clover: did you mean ${own}?`)
+  }
   t.equal(await refusal(t, { routes: { refresh: false, elsewhere: canary } }), 'routes.elsewhere is not a route of fastify-clover: there are launch, callback, refresh, status, webhook.')
   t.equal(await boot(t, optionsWith({ routes: { refresh: false, launch: { helmet: { enableCSPNonces: true }, config: { rateLimit: {} }, websocket: false } } })), undefined, 'options that other plugins read')
 })
@@ -165,7 +168,7 @@ t.test('an unset environment variable of a secret stops the boot, so that it doe
   }
   const error = await boot(t, options)
   t.match(error?.message, /^appId is missing: it must be .*\nappSecret is missing: it must be the App Secret/)
-  t.match(await refusal(t, { appSecret: '' }), /^appSecret must be the App Secret/)
+  t.match(await refusal(t, { appSecret: '' }), /^appSecret is empty: it must be the App Secret/)
 })
 
 t.test('appSecret: false makes a low-trust app, which v1 cannot have', async t => {

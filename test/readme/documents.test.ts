@@ -3,8 +3,11 @@ import { OptionalKind } from '@sinclair/typebox'
 import Fastify from 'fastify'
 import t from 'tap'
 import clover from '../../src/index.js'
+import { doctor } from '../../src/cli/doctor.js'
 import { keepAlive } from '../../src/cli/keep-alive.js'
 import { migrate } from '../../src/cli/migrate.js'
+import { status } from '../../src/cli/status.js'
+import { environmentNames } from '../../src/environments.js'
 import { errorCodes } from '../../src/errors.js'
 import { DueOutcome } from '../../src/jobs/due-options.js'
 import { KeepAlivePass, KeepAliveSchedule, KeepAliveSummary } from '../../src/jobs/keep-alive-options.js'
@@ -90,6 +93,16 @@ t.test('the README names every option, every error, every route and every member
   t.same(namesOf(readme, 'Member').sort(), Object.keys(app.clover).sort())
 })
 
+t.test('the README has the default of every option, and its server the name of every region', async t => {
+  for (const [option = '', , shown = ''] of rowsOf(readme, 'Option')) {
+    const field: { default?: unknown } = CloverDataOptions.properties[option.replaceAll('`', '') as keyof CloverDataOptions] ?? {}
+    if ('default' in field) t.equal(shown.replace(/[`']/g, '').replace(/(?<=\d) (?=\d)/g, ''), String(field.default), option)
+  }
+  const names = environmentNames.map(name => `'${name}'`)
+  const [, inServer] = /environment: simulator\.environment, \/\/ (.*)/.exec(readme) ?? []
+  t.same(inServer?.match(/'[a-z-]+'/g), names)
+})
+
 t.test('the README names every adapter, and the guide to storage all but the one that wraps another', async t => {
   const adapters = Object.keys(storage).filter(name => name.endsWith('Storage')).sort()
   const named = (text: string, column: string) =>
@@ -124,6 +137,10 @@ t.test('the guide to jobs names every option of its commands, and they say what 
   const flags = (text: string) => [...new Set([...text.matchAll(/--[a-z]+/g)].map(([flag]) => flag))].sort()
   for (const [name, { usage }] of Object.entries({ 'keep-alive': keepAlive, migrate })) {
     t.same(flags(rowsOf(guide, `Flag of \`${name}\``).map(([cell]) => cell).join()), flags(usage), name)
+  }
+  for (const [name, { usage }] of Object.entries({ status, doctor })) {
+    const guides = guide + guideTo('operations')
+    t.same(flags(usage).filter(flag => !guides.includes(flag)), [], name)
   }
   for (const { default: number } of [KeepAlivePass.properties.within, KeepAlivePass.properties.rate, KeepAlivePass.properties.concurrency]) t.match(keepAlive.usage, `default ${number}`)
   for (const { default: number } of [MigrationData.properties.rate, MigrationData.properties.concurrency]) t.match(migrate.usage, `default ${number}`)

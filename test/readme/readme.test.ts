@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Fastify from 'fastify'
@@ -16,6 +17,7 @@ import { addItem, newestOrders, turnover } from './api.js'
  */
 
 t.test('the first block of the README runs as it is', async t => {
+  if (!existsSync('dist/index.js')) throw new Error('The package is not built: run npm run build, and then this command again.')
   const folder = await mkdtemp(join(process.cwd(), '.readme-')) // inside, where the package finds itself by its name
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const code = await readFile('test/readme/server.mjs', 'utf8')

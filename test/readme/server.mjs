@@ -6,7 +6,7 @@ import { cloverSimulator } from 'fastify-clover/testing'
 const simulator = await cloverSimulator()
 const [{ id: appId, secret: appSecret }] = simulator.apps
 
-const app = Fastify()
+const app = Fastify({ logger: { level: 'warn' } })
 let merchantId // a real app keeps this in the visitor's session
 
 await app.register(clover, {

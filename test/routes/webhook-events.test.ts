@@ -156,7 +156,7 @@ t.test('an uninstall during a refresh is final: the new pair does not bring the 
   const waiting = app.clover.accessToken(merchantA)
   waiting.catch(() => {})
   while (clover.openCalls === 0) await new Promise(resolve => setImmediate(resolve))
-  t.ok((await storage.get(merchantA))?.refreshLease, 'the refresh is under way')
+  t.ok((await storage.get(merchantA))?.refreshLease, 'the refresh is in progress')
   t.equal((await clover.sendWebhook({ merchantId: merchantA })).status, 200)
   t.equal(await storage.get(merchantA), undefined)
   await t.rejects(waiting, { code: 'FST_CLOVER_NOT_CONNECTED' })

@@ -239,7 +239,7 @@ const closing: Flow[] = [
     }
   },
   {
-    name: 'closing with a refresh under way',
+    name: 'closing with a refresh in progress',
     run: async host => {
       await join(host, merchantA)
       host.clover.fault({ on: 'refresh', kind: 'latency', ms: 50 })

@@ -88,7 +88,7 @@ for (const sealed of [false, true]) {
     for await (const summary of app.clover.installations()) summaries.push(summary)
     for (const value of [...seen, app.clover, ...summaries]) t.same(findings(value), [])
     t.equal(JSON.stringify(app.clover), '{}')
-    // Where pairs are held and calls are under way.
+    // Where pairs are held and calls are in progress.
     host.broken = 'put'
     host.clover.fault({ on: 'refresh', kind: 'latency', ms: 40 })
     const refresh = app.clover.refresh(merchantA).catch((error: unknown) => error)

@@ -77,7 +77,7 @@ t.test('reseal counts a damaged document as failed, and leaves it', async t => {
   t.same(puts, [])
 })
 
-t.test('reseal stops before the first page, and after the record under way', async t => {
+t.test('reseal stops before the first page, and after the record in progress', async t => {
   await t.rejects(encryptedStorage(memoryStorage(), { keys: [first] }).reseal({ signal: AbortSignal.abort() }), { name: 'AbortError' })
   const { storage } = await sealedRecord()
   await encryptedStorage(storage, { keys: [first] }).put(record({ merchantId: merchant(2) }), undefined)

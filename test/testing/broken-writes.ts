@@ -146,7 +146,7 @@ export const brokenWrites: Broken[] = [
       return true
     }
   })),
-  broken('a put under way brings a deleted merchant back', /the put brought it back|which brought the record back|resolved true and true/, (_, data) => ({
+  broken('a put in progress brings a deleted merchant back', /the put brought it back|which brought the record back|resolved true and true/, (_, data) => ({
     async put (next: Installation, expected?: string) {
       if (data.get(next.merchantId)?.revision !== expected) return false
       data.set(next.merchantId, structuredClone(next))

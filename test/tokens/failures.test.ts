@@ -96,6 +96,29 @@ t.test('backoffs grow with each failure, and end with a success (security 25)', 
   t.notOk(refreshes.isBusyOrBackingOff(merchantId))
 })
 
+t.test('no backoff is longer than half a minute after failures of Clover, and five seconds after those of the store', async t => {
+  const { refreshes, clover, storage, connect } = startServer(t)
+  await connect()
+  const goal = { force: true, enough: () => false }
+  const longest = async (): Promise<number> => {
+    let longest = 0
+    for (let i = 0; i < 12; i++) {
+      await t.rejects(patiently(refreshes.refresh(merchantId, goal)))
+      const failedAt = Date.now()
+      while (refreshes.isBusyOrBackingOff(merchantId)) await leap(0.1)
+      longest = Math.max(longest, Date.now() - failedAt)
+    }
+    return longest
+  }
+  storage.break()
+  const ofStore = await longest()
+  t.ok(ofStore > 2_500 && ofStore <= 5_100, String(ofStore))
+  storage.intercept = (_method, run) => run()
+  clover.intercept = () => unclear('odd', { malformed: true })
+  const ofClover = await longest()
+  t.ok(ofClover > 15_000 && ofClover <= 30_100, String(ofClover))
+})
+
 t.test('the failure of one merchant does not hold up another', async t => {
   const { accessTokens, clover, connect } = startServer(t)
   await connect()

@@ -9,7 +9,7 @@ export const Unknowns = Type.Object({
   /** A refresh ends the access token of the pair that it replaces. `false`: that token lives until it expires. Default: `false`. */
   accessTokenDiesAtRefresh: Type.Boolean({ default: false }),
   /**
-   * `'once'`: a recovery spends its token, so that a lost answer loses the merchant. `'reusable'`: the token recovers again until the new pair
+   * `'once'`: a recovery works once for a token: if its answer is lost, so is the merchant. `'reusable'`: the token recovers again until the new pair
    * is used. Default: `'once'`.
    */
   recovery: Type.Union([Type.Literal('once'), Type.Literal('reusable')], { default: 'once' }),

@@ -12,7 +12,7 @@ export interface Mutant {
   schedule?: string
 }
 
-/** Every rule that is needed, left out once. */
+/** Every rule of refreshing, left out once. */
 export const mutants: Mutant[] = [
   {
     rule: '1: an unexpired lease is not waited for',

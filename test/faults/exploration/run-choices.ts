@@ -98,7 +98,7 @@ export abstract class RunChoices extends RunState {
         add(index, `${label}: error, not done`, 1, () => this.fail(operation))
         add(index, `${label}: error, but done`, 1, () => { effect(); this.fail(operation) })
       }
-      if (can('ghost')) add(index, `${label}: error, still under way`, 1, () => { this.haunt(operation); this.fail(operation) })
+      if (can('ghost')) add(index, `${label}: error, still in progress`, 1, () => { this.haunt(operation); this.fail(operation) })
       return
     }
     const rotates = kind === 'refresh' || kind === 'recover'
@@ -119,7 +119,7 @@ export abstract class RunChoices extends RunState {
       }
     }
     if (can('orphan') && !this.isIrreplaceable(kind)) {
-      add(index, `${label}: times out, still under way`, 1, () => { this.disturbed = true; this.haunt(operation); this.unanswered(operation) })
+      add(index, `${label}: times out, still in progress`, 1, () => { this.disturbed = true; this.haunt(operation); this.unanswered(operation) })
     }
     if (can('refuse') && rotates) {
       add(index, `${label}: refused without reason`, 1, () => { this.disturbed = true; this.answer(operation, refusal) })
@@ -166,7 +166,7 @@ export abstract class RunChoices extends RunState {
       const writes = this.operations.filter(({ process: owner, effect, kind }) => owner === process && effect && kind !== 'get' && kind !== 'merchant')
       add(process.index, `${name(process)} crashes`, 1, () => this.crash(process))
       if (writes.length > 0 && (can('orphan') || can('ghost')) && !writes.some(({ kind }) => this.isIrreplaceable(kind))) {
-        add(process.index, `${name(process)} crashes, what it asked for is still under way`, 1, () => { writes.forEach(write => this.haunt(write)); this.crash(process) })
+        add(process.index, `${name(process)} crashes, what it asked for is still in progress`, 1, () => { writes.forEach(write => this.haunt(write)); this.crash(process) })
       }
     }
   }

@@ -83,7 +83,7 @@ export class SteppedServers extends RunChoices {
     this.landed.set('first', 0)
   }
 
-  /** Runs everything that is under way, without faults, until nothing is. */
+  /** Runs everything that is in progress, without faults, until nothing is. */
   protected async settle (): Promise<void> {
     for (let steps = 0; ; steps++) {
       await quiescence()
