@@ -59,24 +59,24 @@ export function createProbe (timing: ProbeTiming = realTiming): Command {
       const settings = await readSettings(args, names, io)
       const report = new Report(io, settings)
       // It loads Fastify, which the other commands take from the app.
-      const { Leash } = await import('./probe/leash.js')
-      const leash = new Leash(timing, settings.baseUrl)
-      await leash.listen(settings.port)
-      const session = new Session({ settings, timing, io, leash, report })
+      const { ProbeServer } = await import('./probe/probe-server.js')
+      const server = new ProbeServer(timing, settings.baseUrl)
+      await server.listen(settings.port)
+      const session = new Session({ settings, timing, io, server, report })
       let text = 'The probe has ended.'
       try {
         const trust = session.isHighTrust ? 'high' : 'low'
-        report.note('open', `An app of ${trust} trust in ${settings.app.environment.name}. Open ${leash.address} in a browser, approve the app for a merchant whom no running host of yours keeps, and keep the page open.`, { address: leash.address, trust })
+        report.note('open', `An app of ${trust} trust in ${settings.app.environment.name}. Open ${server.address} in a browser, approve the app for a merchant whom no running host of yours keeps, and keep the page open.`, { address: server.address, trust })
         const course = await runExperiments(experiments, session, report, io)
         const lines = tableOf(course.experiments, session.findings)
         text = lines.join('\n')
         const whole = reportOf(settings, session.findings, course, timing)
         const place = await write(settings, whole, io)
-        report.summary([...lines, '', ...ending(course, place, leash.address, io)], { ...whole, file: place ?? null, isConnected: course.isConnected ?? null })
+        report.summary([...lines, '', ...ending(course, place, server.address, io)], { ...whole, file: place ?? null, isConnected: course.isConnected ?? null })
         const isDone = course.isConnected === true && place !== undefined && !io.signal.aborted && course.experiments.every(({ outcome }) => outcome !== 'not-settled')
         return isDone ? exitCodes.done : exitCodes.notDone
       } finally {
-        await leash.finish(text)
+        await server.finish(text)
       }
     }
   }

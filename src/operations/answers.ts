@@ -7,7 +7,7 @@ export const nobody = 'FASTIFYDOCTOR'
 export const pathFix = 'Check that the proxy forwards the whole path. A part that it strips belongs into baseUrl; a part that it keeps belongs into the prefix of the scope in which the plugin is registered, or into routes.'
 
 /** @internal An answer in words, for a message: its status, and where it redirects to. */
-export function told (reply: Reply): string {
+export function described (reply: Reply): string {
   const to = redirectOf(reply)
   return to === undefined ? `status ${reply.status}` : `a redirect to ${shown(to)}`
 }

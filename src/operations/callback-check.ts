@@ -1,4 +1,4 @@
-import { isSame, nobody, pathFix, redirectOf, told, unusable } from './answers.js'
+import { isSame, nobody, pathFix, redirectOf, described, unusable } from './answers.js'
 import { found, ok, type Finding } from './finding.js'
 import type { PublicContext } from './context.js'
 
@@ -18,5 +18,5 @@ export async function callbackFinding ({ app: { implicit }, reach }: PublicConte
   if (isOwn) return ok('callback', `${url} answers as the plugin does.`)
   if (reply.status === 400) return found('callback', 'error', `${url} answers with status 400: the query did not arrive, or another program answers.`, 'Have the proxy leave the query as it is.')
   const fix = reply.status === 401 || reply.status === 403 ? 'Let everybody reach the callback route: merchants come to it from Clover, without a session.' : pathFix
-  return found('callback', 'error', `${url} answers with ${told(reply)}, and not as the plugin does: merchants who come back from Clover cannot be connected.`, fix)
+  return found('callback', 'error', `${url} answers with ${described(reply)}, and not as the plugin does: merchants who come back from Clover cannot be connected.`, fix)
 }

@@ -1,4 +1,4 @@
-import { codeOf, isSame, nobody, pathFix, redirectOf, told, unusable } from './answers.js'
+import { codeOf, isSame, nobody, pathFix, redirectOf, described, unusable } from './answers.js'
 import { found, ok, type Finding } from './finding.js'
 import type { PublicContext } from './context.js'
 import type { Reply } from './reach.js'
@@ -22,10 +22,10 @@ export async function refreshGuard ({ urls, reach }: PublicContext, url: string,
   if (reason !== undefined || 'trouble' in reply) return found('refresh-guard', 'not-checked', `${url} cannot be looked at: ${reason}.`)
   const { status } = reply
   if (isThrough(reply, urls.launch)) {
-    return found('refresh-guard', 'error', `${url} lets a stranger through (${told(reply)}): anybody can have tokens refreshed.`, 'Guard it: give routes.refresh an onRequest hook that refuses strangers, or set routes.refresh to false.')
+    return found('refresh-guard', 'error', `${url} lets a stranger through (${described(reply)}): anybody can have tokens refreshed.`, 'Guard it: give routes.refresh an onRequest hook that refuses strangers, or set routes.refresh to false.')
   }
-  if (status === 401 || status === 403 || redirectOf(reply) !== undefined) return ok('refresh-guard', `${url} refuses a stranger (${told(reply)}).`)
-  if (!isPathRight) return found('refresh-guard', 'not-checked', `${url} answers with ${told(reply)}, which need not come from this plugin: whether the route is guarded cannot be seen.`, pathFix)
+  if (status === 401 || status === 403 || redirectOf(reply) !== undefined) return ok('refresh-guard', `${url} refuses a stranger (${described(reply)}).`)
+  if (!isPathRight) return found('refresh-guard', 'not-checked', `${url} answers with ${described(reply)}, which need not come from this plugin: whether the route is guarded cannot be seen.`, pathFix)
   return found('refresh-guard', 'warning', `${url} answers a stranger with status ${status}, as a guard or an error handler may: whether the route is guarded cannot be seen.`,
     'Guard it with an onRequest hook that answers strangers with 401 or 403. For a status of 500 or more, look in the server\'s log.')
 }
@@ -55,5 +55,5 @@ export async function webhookRoute ({ app: { appId }, reach }: PublicContext, ur
   if (status === 401 && !asksForPassword) return ok('webhook', `${url} refuses events without Clover's code.`)
   return asksForPassword
     ? found('webhook', 'error', `${url} is closed to strangers by something before the plugin (status ${status}): Clover's events do not come through either.`, 'Let everybody reach the webhook route: the plugin itself refuses what is not Clover\'s.')
-    : found('webhook', 'error', `${url} answers with ${told(reply)}, and not as the plugin does: Clover's events do not arrive.`, pathFix)
+    : found('webhook', 'error', `${url} answers with ${described(reply)}, and not as the plugin does: Clover's events do not arrive.`, pathFix)
 }

@@ -1,5 +1,5 @@
 import { authorizeUrl } from '../clover/authorize.js'
-import { isSame, pathFix, redirectOf, shown, told, unusable } from './answers.js'
+import { isSame, pathFix, redirectOf, shown, described, unusable } from './answers.js'
 import { found, ok, type Finding } from './finding.js'
 import type { PublicContext } from './context.js'
 import type { Reply } from './reach.js'
@@ -33,7 +33,7 @@ function redirect ({ app, urls }: PublicContext, url: string, reply: Reply): Fin
   const expected = new URL(authorizeUrl(app, { redirectUri: String(urls.callback), state: '', verifier: '' }))
   if (to === undefined || !isSame(to, expected)) {
     const fix = reply.status === 401 || reply.status === 403 ? 'Let everybody reach the launch route: merchants have no session yet.' : pathFix
-    return wrong(`${url} answers with ${told(reply)}, and not with a redirect to ${shown(expected)}.`, fix)
+    return wrong(`${url} answers with ${described(reply)}, and not with a redirect to ${shown(expected)}.`, fix)
   }
   const [clientId, redirectUri] = ['client_id', 'redirect_uri'].map(name => to.searchParams.get(name))
   if (clientId !== app.appId) return wrong(`The server at ${url} launches another app than this registration's ${app.appId}.`, 'Check baseUrl, and where the proxy sends its requests. Two apps need addresses of their own.')

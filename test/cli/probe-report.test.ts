@@ -5,7 +5,7 @@ import { createProbe } from '../../src/cli/probe.js'
 import type { Experiment } from '../../src/cli/probe/experiment.js'
 import { authorization } from '../../src/cli/probe/experiments/authorization.js'
 import { startingAfter } from '../../src/cli/probe/experiments/rest.js'
-import { Leash } from '../../src/cli/probe/leash.js'
+import { ProbeServer } from '../../src/cli/probe/probe-server.js'
 import { rawCall } from '../../src/cli/probe/raw-call.js'
 import { runExperiments } from '../../src/cli/probe/run-experiments.js'
 import { Session } from '../../src/cli/probe/session.js'
@@ -68,7 +68,7 @@ t.test('an error that nobody expects is not settled, its message is not printed,
     let out = ''
     const io = { stdout: { write: (text: string) => { out += text } }, stderr: { write: (text: string) => { out += text } }, stdin: (async function * () {})(), isTerminal: true, env: {}, signal: new AbortController().signal }
     const report = new Report(io, {})
-    const session = new Session({ settings, timing: { ...fast, patience: 50 }, io, leash: new Leash(fast), report })
+    const session = new Session({ settings, timing: { ...fast, patience: 50 }, io, server: new ProbeServer(fast), report })
     session.hasTokens = true
     const broken: Experiment = { name: 'broken', settles: [], learns: '', run: async () => { throw thrown } }
     const { experiments, isConnected } = await runExperiments([broken], session, report, io)

@@ -11,7 +11,7 @@ import { until } from '../harness/waiting.js'
 import { appId, Browser, lowId, merchantId } from '../testing/simulator-browser.js'
 
 /*
- * The probe against the simulator: a person's browser follows the leash, and a person answers the questions.
+ * The probe against the simulator: a person's browser goes where the probe sends it, and a person answers the questions.
  */
 
 export const otherMerchantId = 'LARKSTREET001'

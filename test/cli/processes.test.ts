@@ -84,7 +84,7 @@ export default async function (fastify) {
 `
 
 /** A Clover in this process, an app's module for other processes, and merchants whose refresh tokens are due. */
-async function world (t: Test, { due = 0 } = {}) {
+async function fixture (t: Test, { due = 0 } = {}) {
   const time = new Time()
   const began = time.now()
   const clover = await startClover(t, time)
@@ -106,7 +106,7 @@ async function world (t: Test, { due = 0 } = {}) {
 }
 
 t.test('a cron job makes a pass, prints JSON lines and ends by itself with exit code 0', async t => {
-  const { clover, app, env } = await world(t, { due: 3 })
+  const { clover, app, env } = await fixture(t, { due: 3 })
   const job = start(t, ['keep-alive', app, '--rate', '100'], env)
   t.same(await job.ended, [0, null], job.err())
   t.equal(job.err(), '', 'nothing was left open')
@@ -115,7 +115,7 @@ t.test('a cron job makes a pass, prints JSON lines and ends by itself with exit 
 })
 
 t.test('SIGTERM finishes what is in progress, and ends a pass with exit code 1', async t => {
-  const { clover, app, env } = await world(t, { due: 40 })
+  const { clover, app, env } = await fixture(t, { due: 40 })
   const job = start(t, ['keep-alive', app, '--rate', '2'], env)
   await printed(job, /"refreshed":[1-9]/)
   job.child.kill('SIGTERM')
@@ -127,7 +127,7 @@ t.test('SIGTERM finishes what is in progress, and ends a pass with exit code 1',
 })
 
 t.test('signals, however many arrive, stop a migration cleanly, and the next run goes on', async t => {
-  const { app, folder, list, env } = await world(t)
+  const { app, folder, list, env } = await fixture(t)
   const file = join(folder, 'legacy.csv')
   writeFileSync(file, list(120))
   const first = start(t, ['migrate', app, file, '--rate', '20'], env)
@@ -147,7 +147,7 @@ t.test('signals, however many arrive, stop a migration cleanly, and the next run
 })
 
 t.test('a list may come through a pipe, and a stop does not wait for its end', async t => {
-  const { clover, app, list, env } = await world(t)
+  const { clover, app, list, env } = await fixture(t)
   const whole = start(t, ['migrate', app, '-', '--format', 'csv', '--rate', '1000'], env, bundled.counted)
   whole.child.stdin.end(list(3))
   t.same(await whole.ended, [0, null], whole.err())
@@ -164,7 +164,7 @@ t.test('a list may come through a pipe, and a stop does not wait for its end', a
 })
 
 t.test('who reads the output may leave', async t => {
-  const { clover, app, env } = await world(t, { due: 8 })
+  const { clover, app, env } = await fixture(t, { due: 8 })
   const job = start(t, ['keep-alive', app, '--rate', '5'], env)
   await printed(job, /"type":"progress"/)
   job.child.stdout.destroy()
@@ -243,7 +243,7 @@ t.test('a signal ends a command whose app does not get ready', async t => {
 const terminal = '/usr/bin/script'
 
 t.test('in a terminal a migration has a bar, and ends with sentences', { skip: !existsSync(terminal) && `${terminal} is not there` }, async t => {
-  const { app, folder, list, env } = await world(t)
+  const { app, folder, list, env } = await fixture(t)
   const file = join(folder, 'legacy.csv')
   writeFileSync(file, list(3))
   const command = [...bundled.command, 'migrate', app, file, '--rate', '1000'].map(part => `'${part}'`).join(' ')

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { appOf, connectDue, run, worldWithApp } from './terminal.js'
+import { appOf, connectDue, run, fixtureWithApp } from './terminal.js'
 
 const summary = { connected: 120, dueSoon: 3, interrupted: 1, doubtful: 0, reauthorizationRequired: 2, unusable: 0, nextRefreshTokenExpiration: 1_800_000_000 as number | null }
 
@@ -40,11 +40,11 @@ t.test('on a terminal the merchants who need somebody stand out', async t => {
 })
 
 t.test('the numbers are those of the app\'s store', async t => {
-  const world = await worldWithApp(t)
-  await connectDue(world, 3)
-  await world.storage.put({ ...await world.record(0), merchantId: 'MERCHANT00009', appId: 'ANOTHERAPP001' } as never, undefined)
-  const { code, reports } = await run(['status', world.app])
+  const fixture = await fixtureWithApp(t)
+  await connectDue(fixture, 3)
+  await fixture.storage.put({ ...await fixture.record(0), merchantId: 'MERCHANT00009', appId: 'ANOTHERAPP001' } as never, undefined)
+  const { code, reports } = await run(['status', fixture.app])
   t.equal(code, 0)
   t.match(reports, [{ merchants: 4, connected: 0, dueSoon: 3, unusable: 1 }])
-  t.equal(world.clover.count('refresh'), 0)
+  t.equal(fixture.clover.count('refresh'), 0)
 })

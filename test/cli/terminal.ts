@@ -9,7 +9,7 @@ import { kRuntime, plugin } from '../../src/plugin.js'
 import { realRuntime } from '../../src/runtime.js'
 import { ordinaryOptions } from '../harness/host.js'
 import { adoptable } from '../harness/pairs.js'
-import { legacyWorld, type LegacyWorld } from '../jobs/legacy.js'
+import { legacyFixture, type LegacyFixture } from '../jobs/legacy.js'
 import { id } from '../jobs/server-jobs.js'
 
 /*
@@ -54,8 +54,8 @@ export function appOf (t: Test, app: FastifyPluginAsync, options = '{}'): string
   return join(folder, String(place), 'app.mjs')
 }
 
-/** Registers fastify-clover for a world's Clover, in the world's time. */
-export async function register (fastify: Parameters<FastifyPluginAsync>[0], { clover, storage, time }: LegacyWorld, options: Partial<CloverOptions> = {}): Promise<void> {
+/** Registers fastify-clover for a fixture's Clover, in the fixture's time. */
+export async function register (fastify: Parameters<FastifyPluginAsync>[0], { clover, storage, time }: LegacyFixture, options: Partial<CloverOptions> = {}): Promise<void> {
   await fastify.register(plugin, {
     ...ordinaryOptions(clover),
     storage: { ...storage },
@@ -66,15 +66,15 @@ export async function register (fastify: Parameters<FastifyPluginAsync>[0], { cl
   } as CloverOptions)
 }
 
-/** A world with an app on it. */
-export async function worldWithApp (t: Test, options: Partial<CloverOptions> | ((world: LegacyWorld) => Partial<CloverOptions>) = {}): Promise<LegacyWorld & { app: string }> {
-  const world = await legacyWorld(t)
-  const app = appOf(t, async fastify => { await register(fastify, world, typeof options === 'function' ? options(world) : options) })
-  return { ...world, app }
+/** A fixture with an app on it. */
+export async function fixtureWithApp (t: Test, options: Partial<CloverOptions> | ((fixture: LegacyFixture) => Partial<CloverOptions>) = {}): Promise<LegacyFixture & { app: string }> {
+  const fixture = await legacyFixture(t)
+  const app = appOf(t, async fastify => { await register(fastify, fixture, typeof options === 'function' ? options(fixture) : options) })
+  return { ...fixture, app }
 }
 
 /** Connects merchants, whose refresh tokens then have 25 days left. */
-export async function connectDue ({ clover, host, time }: LegacyWorld, count: number): Promise<void> {
+export async function connectDue ({ clover, host, time }: LegacyFixture, count: number): Promise<void> {
   const { app } = await host()
   for (let i = 0; i < count; i++) {
     const pair = clover.connect({ merchantId: id(i) })

@@ -8,7 +8,7 @@ import { highTrust, startClover, startHost, type Host, type HostOptions } from '
 import { FastTime } from '../harness/time.js'
 import { id } from './server-jobs.js'
 
-export interface LegacyWorld {
+export interface LegacyFixture {
   time: FastTime
   clover: CloverSimulator
   storage: Required<ReturnType<typeof memoryStorage>>
@@ -20,7 +20,7 @@ export interface LegacyWorld {
 }
 
 /** A Clover with merchants who have legacy tokens, and servers that share a store. */
-export async function legacyWorld (t: Test, { appId = highTrust, ...simulator }: SimulatorOptions & { appId?: string } = {}): Promise<LegacyWorld> {
+export async function legacyFixture (t: Test, { appId = highTrust, ...simulator }: SimulatorOptions & { appId?: string } = {}): Promise<LegacyFixture> {
   const time = new FastTime(100)
   const clover = await startClover(t, time, simulator)
   const storage = memoryStorage()

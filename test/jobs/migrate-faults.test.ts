@@ -2,13 +2,13 @@ import t from 'tap'
 import type { LegacyToken, MigrationOutcome, MigrationProgress } from '../../src/index.js'
 import { realRuntime } from '../../src/runtime.js'
 import { id } from './server-jobs.js'
-import { all, fast, kinds, legacyWorld, type LegacyWorld } from './legacy.js'
+import { all, fast, kinds, legacyFixture, type LegacyFixture } from './legacy.js'
 
 const until = async (isTrue: () => unknown) => { while (!await isTrue()) await realRuntime.sleep(5) }
 const never = () => new Promise<never>(() => {})
 
 /** A process that dies at a step: its next call never ends, or is never made. */
-async function crash ({ host, legacy, storage }: LegacyWorld, step: 'migrate' | 'token' | 'merchant' | 'put' | 'written'): Promise<LegacyToken[]> {
+async function crash ({ host, legacy, storage }: LegacyFixture, step: 'migrate' | 'token' | 'merchant' | 'put' | 'written'): Promise<LegacyToken[]> {
   let isDead = false
   const die = () => { isDead = true; return never() }
   const paths = { migrate: '/oauth/token/migrate_v2', token: '/oauth/v2/token', merchant: '/v3/', put: '-', written: '-' }
@@ -32,24 +32,24 @@ async function crash ({ host, legacy, storage }: LegacyWorld, step: 'migrate' | 
 
 for (const [step, outcome] of [['migrate', 'migrated'], ['token', 'migrated'], ['merchant', 'migrated'], ['put', 'migrated'], ['written', 'already-connected']] as const) {
   t.test(`a process that dies ${step === 'written' ? 'after the write' : `before the call "${step}"`} leaves a merchant whom the next run migrates`, async t => {
-    const world = await legacyWorld(t)
-    const source = await crash(world, step)
-    const { app } = await world.host()
+    const fixture = await legacyFixture(t)
+    const source = await crash(fixture, step)
+    const { app } = await fixture.host()
     t.same(kinds(await all(app.clover.migrateLegacy(source, fast))), [outcome])
-    t.ok(world.clover.isLive(String((await world.record(0))?.refreshToken)))
+    t.ok(fixture.clover.isLive(String((await fixture.record(0))?.refreshToken)))
     t.same(kinds(await all(app.clover.migrateLegacy(source, fast))), ['already-connected'])
   })
 }
 
 t.test('if a migration ends the legacy token, a process that dies after it leaves a merchant who must authorize, and the next run reports that', async t => {
-  const world = await legacyWorld(t, { unknowns: { legacyTokenDiesAtMigration: true } })
-  const source = await crash(world, 'token')
-  const { app } = await world.host()
+  const fixture = await legacyFixture(t, { unknowns: { legacyTokenDiesAtMigration: true } })
+  const source = await crash(fixture, 'token')
+  const { app } = await fixture.host()
   t.match(await all(app.clover.migrateLegacy(source, fast)), [{ outcome: 'refused', code: 'FST_CLOVER_DENIED', reason: /must open the app from Clover/ }])
 })
 
 t.test('calls with unclear answers are retried a few times', async t => {
-  const { host, clover, legacy, record } = await legacyWorld(t)
+  const { host, clover, legacy, record } = await legacyFixture(t)
   const { app } = await host()
   for (const on of ['migrate', 'token', 'merchant'] as const) clover.fault({ on, kind: 'status', status: 503, times: 2 })
   clover.fault({ on: 'migrate', kind: 'drop-after' })
@@ -63,7 +63,7 @@ t.test('calls with unclear answers are retried a few times', async t => {
 })
 
 t.test('a code whose answer was lost is replaced by a new one', async t => {
-  const { host, clover, legacy, record } = await legacyWorld(t)
+  const { host, clover, legacy, record } = await legacyFixture(t)
   const { app } = await host()
   clover.fault({ on: 'token', kind: 'drop-after', times: 2 })
   t.same(kinds(await all(app.clover.migrateLegacy(legacy(1), fast))), ['migrated'])
@@ -77,14 +77,14 @@ t.test('a code whose answer was lost is replaced by a new one', async t => {
 })
 
 t.test('a code that Clover refuses at once is reported as a wrong setup of the app', async t => {
-  const { host, clover, legacy } = await legacyWorld(t)
+  const { host, clover, legacy } = await legacyFixture(t)
   const { app } = await host({ appSecret: 'another secret' })
   t.match(await all(app.clover.migrateLegacy(legacy(1), fast)), [{ outcome: 'refused', code: 'FST_CLOVER_DENIED', reason: /check the App ID and the App Secret/ }])
   t.equal(clover.count('migrate'), 1)
 })
 
 t.test('a reply without the documented form migrates nobody', async t => {
-  const { host, clover, legacy } = await legacyWorld(t)
+  const { host, clover, legacy } = await legacyFixture(t)
   const { app } = await host()
   clover.fault({ on: 'migrate', kind: 'reply', body: { authorization_code: 'canary code', expiration: 7 }, times: Infinity })
   const outcomes = await all(app.clover.migrateLegacy(legacy(1), fast))
@@ -94,7 +94,7 @@ t.test('a reply without the documented form migrates nobody', async t => {
 
 t.test('the write of a new pair is retried until the store is back', async t => {
   for (const before of ['nothing', 'a marked pair'] as const) {
-    const { host, clover, legacy, storage, record } = await legacyWorld(t)
+    const { host, clover, legacy, storage, record } = await legacyFixture(t)
     let isDown = false
     const fails = (): Promise<never> => Promise.reject(new Error('the database is down'))
     const { app } = await host({ storage: { ...storage, get: key => isDown ? fails() : storage.get(key), put: (next, expected) => isDown ? fails() : storage.put(next, expected) } })
@@ -116,7 +116,7 @@ t.test('the write of a new pair is retried until the store is back', async t => 
 })
 
 t.test('a write that failed but was done is recognized', async t => {
-  const { host, clover, legacy, storage, record } = await legacyWorld(t)
+  const { host, clover, legacy, storage, record } = await legacyFixture(t)
   let writes = 0
   const { app } = await host({ storage: { ...storage, put: async (next, expected) => { writes++; await storage.put(next, expected); throw new Error('the connection was lost') } } })
   t.same(kinds(await all(app.clover.migrateLegacy(legacy(1), fast))), ['migrated'])
@@ -125,7 +125,7 @@ t.test('a write that failed but was done is recognized', async t => {
 })
 
 t.test('a store that stays down ends the run, after writes of new pairs were retried for minutes, and the outcomes say so', async t => {
-  const { host, clover, legacy, storage, time } = await legacyWorld(t)
+  const { host, clover, legacy, storage, time } = await legacyFixture(t)
   const { app } = await host({ storage: { ...storage, put: () => Promise.reject(new Error('the database is down')) } })
   const outcomes: MigrationOutcome[] = []
   const began = time.now()
@@ -141,7 +141,7 @@ t.test('a store that stays down ends the run, after writes of new pairs were ret
 })
 
 t.test('a merchant who leaves while the pair is being obtained stays disconnected', async t => {
-  const { host, clover, legacy, storage, record } = await legacyWorld(t)
+  const { host, clover, legacy, storage, record } = await legacyFixture(t)
   const { app } = await host()
   await all(app.clover.migrateLegacy(legacy(1), fast))
   clover.uninstall(id(0))
@@ -155,7 +155,7 @@ t.test('a merchant who leaves while the pair is being obtained stays disconnecte
 })
 
 t.test('a v1 server that is still running does not keep a merchant at v1', async t => {
-  const { host, legacy, storage, record } = await legacyWorld(t)
+  const { host, legacy, storage, record } = await legacyFixture(t)
   const { app } = await host({
     storage: {
       ...storage,
@@ -172,7 +172,7 @@ t.test('a v1 server that is still running does not keep a merchant at v1', async
 })
 
 t.test('many 429s slow the run down, and lose no merchant', async t => {
-  const { host, clover, legacy } = await legacyWorld(t)
+  const { host, clover, legacy } = await legacyFixture(t)
   const { app } = await host()
   for (const on of ['migrate', 'token', 'merchant'] as const) clover.fault({ on, kind: 'status', status: 429, headers: { 'retry-after': '2' }, times: 8 })
   const reports: MigrationProgress[] = []
@@ -181,7 +181,7 @@ t.test('many 429s slow the run down, and lose no merchant', async t => {
 })
 
 t.test('429s that never end become a failure', async t => {
-  const { host, clover, legacy } = await legacyWorld(t)
+  const { host, clover, legacy } = await legacyFixture(t)
   const { app } = await host({}, { sleep: () => realRuntime.sleep(0), wallClock: (() => { let at = Date.now(); return () => { at += 70_000; return at } })() })
   const limited = clover.fault({ on: 'migrate', kind: 'status', status: 429, times: Infinity })
   t.match(await all(app.clover.migrateLegacy(legacy(1), fast)), [{ outcome: 'failed', reason: /429/ }])

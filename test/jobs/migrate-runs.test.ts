@@ -8,14 +8,14 @@ import { share } from '../harness/share.js'
 import { mockTimers } from '../harness/mock-timers.js'
 import { advance, patiently, sleep } from '../tokens/one-server.js'
 import { id } from './server-jobs.js'
-import { all, fast, kinds, legacyWorld } from './legacy.js'
+import { all, fast, kinds, legacyFixture } from './legacy.js'
 
 const until = async (isTrue: () => unknown) => { while (!isTrue()) await realRuntime.sleep(2) }
 
 t.test('requests are spaced evenly, and at least nine tenths of the rate are used, by Clover\'s own log', async t => {
   mockTimers(t, 1_800_000_000_000)
   const now = () => Date.now()
-  const { host, clover, legacy } = await legacyWorld(t, { now, rateLimits: true })
+  const { host, clover, legacy } = await legacyFixture(t, { now, rateLimits: true })
   const fetch = async (url: URL, { method, body, headers }: RequestInit) => {
     await sleep(60)
     const reply = await clover.app.inject({ method: method as 'GET', url: url.pathname + url.search, headers: headers as Record<string, string>, ...(typeof body === 'string' && { payload: body }) })
@@ -54,7 +54,7 @@ function lazily (source: LegacyToken[]) {
 }
 
 t.test('a signal ends the run without an error once merchants in progress are stored, and the next run continues', async t => {
-  const { host, clover, legacy, record } = await legacyWorld(t)
+  const { host, clover, legacy, record } = await legacyFixture(t)
   const { app } = await host()
   const source = legacy(40)
   const { state, items } = lazily(source)
@@ -81,7 +81,7 @@ t.test('a signal ends the run without an error once merchants in progress are st
 })
 
 t.test('when the loop is left, every merchant that was begun is stored', async t => {
-  const { host, clover, legacy, record } = await legacyWorld(t)
+  const { host, clover, legacy, record } = await legacyFixture(t)
   const { app } = await host()
   const { state, items } = lazily(legacy(40))
   clover.fault({ on: 'token', kind: 'latency', ms: 20, times: Infinity })
@@ -99,7 +99,7 @@ t.test('when the loop is left, every merchant that was begun is stored', async t
 })
 
 t.test('closing the server waits for pairs that are not stored yet', async t => {
-  const { host, clover, legacy, storage, record } = await legacyWorld(t)
+  const { host, clover, legacy, storage, record } = await legacyFixture(t)
   let failures = 3
   const { app } = await host({ storage: { ...storage, put: (next, expected) => failures-- > 0 ? Promise.reject(new Error('the database is down')) : storage.put(next, expected) } })
   const slow = clover.fault({ on: 'token', kind: 'latency', ms: 40, times: Infinity })
@@ -112,7 +112,7 @@ t.test('closing the server waits for pairs that are not stored yet', async t => 
 })
 
 t.test('a low rate does not stop a new pair from being stored while the server closes', async t => {
-  const { host, clover, legacy, time, record } = await legacyWorld(t)
+  const { host, clover, legacy, time, record } = await legacyFixture(t)
   const { app } = await host()
   const run = all(app.clover.migrateLegacy(legacy(3), { rate: 0.02, concurrency: 1 }))
   await until(() => clover.count('token') === 1)
@@ -125,7 +125,7 @@ t.test('a low rate does not stop a new pair from being stored while the server c
 })
 
 t.test('a server that closes while the store is down reports the lost pairs', async t => {
-  const { host, clover, legacy, storage, time } = await legacyWorld(t)
+  const { host, clover, legacy, storage, time } = await legacyFixture(t)
   const { app } = await host({ storage: { ...storage, put: () => Promise.reject(new Error('the database is down')) } })
   const run = all(app.clover.migrateLegacy(legacy(1), fast))
   await until(() => clover.count('merchant') === 1)
@@ -136,7 +136,7 @@ t.test('a server that closes while the store is down reports the lost pairs', as
 })
 
 t.test('a merchant who waits for the first of two items of the same merchant is not begun after the stop', async t => {
-  const { host, clover, legacy } = await legacyWorld(t)
+  const { host, clover, legacy } = await legacyFixture(t)
   const { app } = await host()
   const [first] = legacy(1)
   const stop = new AbortController()
@@ -149,7 +149,7 @@ t.test('a merchant who waits for the first of two items of the same merchant is 
 
 t.test('a code is exchanged after the stop, also if that needs a retry', async t => {
   const stop = new AbortController()
-  const { host, clover, legacy, record } = await legacyWorld(t)
+  const { host, clover, legacy, record } = await legacyFixture(t)
   const failing: typeof globalThis.fetch = async (url, init) => {
     if (!String(url).endsWith('/oauth/v2/token') || stop.signal.aborted) return fetch(url, init)
     stop.abort()
@@ -161,7 +161,7 @@ t.test('a code is exchanged after the stop, also if that needs a retry', async t
 })
 
 t.test('an error of the source is thrown after every item that was read is done', async t => {
-  const { host, legacy } = await legacyWorld(t)
+  const { host, legacy } = await legacyFixture(t)
   const { app } = await host()
   const items = async function * () { yield * legacy(3); throw new Error('line 4 is broken') }
   const outcomes: MigrationOutcome[] = []
@@ -170,7 +170,7 @@ t.test('an error of the source is thrown after every item that was read is done'
 })
 
 t.test('the source is read no faster than the outcomes are taken', async t => {
-  const { host, legacy } = await legacyWorld(t)
+  const { host, legacy } = await legacyFixture(t)
   const { app } = await host()
   const { state, items } = lazily(legacy(60))
   const run = app.clover.migrateLegacy(items, fast)
@@ -181,7 +181,7 @@ t.test('the source is read no faster than the outcomes are taken', async t => {
 })
 
 t.test('progress has the counts so far and the time that is left', async t => {
-  const { host, legacy } = await legacyWorld(t)
+  const { host, legacy } = await legacyFixture(t)
   const { app, logs } = await host()
   const reports: MigrationProgress[] = []
   const source = legacy(60)
@@ -199,7 +199,7 @@ t.test('progress has the counts so far and the time that is left', async t => {
 })
 
 t.test('no log entry contains a token or a code', async t => {
-  const { host, clover, legacy } = await legacyWorld(t)
+  const { host, clover, legacy } = await legacyFixture(t)
   const { app, logs } = await host()
   const source = legacy(4)
   clover.fault({ on: 'token', kind: 'drop-after' })
@@ -216,7 +216,7 @@ t.test('memory does not grow with the number of merchants', { timeout: 200_000 }
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   const heap = () => { gc(); return process.memoryUsage().heapUsed }
-  const { host, storage } = await legacyWorld(t)
+  const { host, storage } = await legacyFixture(t)
   const expiration = 1_900_000_000
   const replies: Record<string, () => object> = {
     '/oauth/token/migrate_v2': () => ({ authorization_code: randomUUID(), expiration }),

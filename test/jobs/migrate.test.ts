@@ -2,11 +2,11 @@ import t from 'tap'
 import type { LegacyToken } from '../../src/index.js'
 import { lowTrust } from '../harness/host.js'
 import { id } from './server-jobs.js'
-import { all, fast, kinds, legacyWorld } from './legacy.js'
+import { all, fast, kinds, legacyFixture } from './legacy.js'
 
 for (const appId of ['SIMULATORAPP1', lowTrust]) {
   t.test(`merchants are moved to pairs that work, once (${appId === lowTrust ? 'low' : 'high'} trust)`, async t => {
-    const { host, clover, legacy, record } = await legacyWorld(t, { appId })
+    const { host, clover, legacy, record } = await legacyFixture(t, { appId })
     const { app, leaks } = await host()
     const source = legacy(6)
     const secrets = source.map(({ legacyToken }) => legacyToken)
@@ -29,7 +29,7 @@ for (const appId of ['SIMULATORAPP1', lowTrust]) {
 }
 
 t.test('the v1 tokens that the plugin stored before are moved, with their records', async t => {
-  const { host, clover, storage, record } = await legacyWorld(t)
+  const { host, clover, storage, record } = await legacyFixture(t)
   const now = Math.floor(clover.now() / 1000)
   const legacyToken = clover.legacyToken({ merchantId: id(0) })
   await storage.put({
@@ -57,7 +57,7 @@ t.test('the v1 tokens that the plugin stored before are moved, with their record
 })
 
 t.test('a merchant whose stored record is of another app is refused: another run would not help', async t => {
-  const { host, clover, storage, legacy, record } = await legacyWorld(t)
+  const { host, clover, storage, legacy, record } = await legacyFixture(t)
   const { app } = await host()
   t.same(kinds(await all(app.clover.migrateLegacy(legacy(1), fast))), ['migrated'])
   const stored = await record(0)
@@ -69,7 +69,7 @@ t.test('a merchant whose stored record is of another app is refused: another run
 })
 
 t.test('a wrong item is an outcome with a reason that quotes nothing of it', async t => {
-  const { host, clover } = await legacyWorld(t)
+  const { host, clover } = await legacyFixture(t)
   const { app } = await host()
   const wrong = [null, 7, 'MERCHANT00001', {}, { merchantId: 'canary-short' }, { merchantId: id(1), legacyToken: '' }, { merchantId: id(2), legacyToken: 'canary with spaces' }, { merchantId: ['canary'] }]
   const outcomes = await all(app.clover.migrateLegacy(wrong as LegacyToken[], fast))
@@ -81,7 +81,7 @@ t.test('a wrong item is an outcome with a reason that quotes nothing of it', asy
 })
 
 t.test('an item is read once, and one that throws when it is read is an outcome too', async t => {
-  const { host, legacy, clover } = await legacyWorld(t)
+  const { host, legacy, clover } = await legacyFixture(t)
   const { app } = await host()
   const [token] = legacy(1)
   let reads = 0
@@ -96,7 +96,7 @@ t.test('an item is read once, and one that throws when it is read is an outcome 
 })
 
 t.test('a token that Clover does not know, or that is another merchant\'s, is refused', async t => {
-  const { host, legacy, record } = await legacyWorld(t)
+  const { host, legacy, record } = await legacyFixture(t)
   const { app } = await host()
   const [a, b] = legacy(2)
   const outcomes = await all(app.clover.migrateLegacy([{ merchantId: id(0), legacyToken: 'nonsense' }, { merchantId: id(1), legacyToken: String(a?.legacyToken) }], fast))
@@ -106,7 +106,7 @@ t.test('a token that Clover does not know, or that is another merchant\'s, is re
 })
 
 t.test('a pair that Clover says is another merchant\'s is not stored', async t => {
-  const { host, clover, legacy, record } = await legacyWorld(t)
+  const { host, clover, legacy, record } = await legacyFixture(t)
   const { app } = await host()
   clover.fault({ on: 'merchant', kind: 'reply', body: { id: id(9) }, times: Infinity })
   t.match(await all(app.clover.migrateLegacy(legacy(1), fast)), [{ outcome: 'refused', code: 'FST_CLOVER_MERCHANT_MISMATCH' }])
@@ -116,7 +116,7 @@ t.test('a pair that Clover says is another merchant\'s is not stored', async t =
 })
 
 t.test('an app that may not read its merchants ends the run early, since each merchant could lose the legacy token', async t => {
-  const { host, clover, legacy } = await legacyWorld(t, { apps: [{ id: 'SIMULATORAPP1', secret: 'a secret', permissions: { readMerchant: false } }] })
+  const { host, clover, legacy } = await legacyFixture(t, { apps: [{ id: 'SIMULATORAPP1', secret: 'a secret', permissions: { readMerchant: false } }] })
   const { app } = await host()
   const seen: unknown[] = []
   await t.rejects(async () => { for await (const outcome of app.clover.migrateLegacy(legacy(40), { ...fast, concurrency: 1 })) seen.push(outcome) }, { code: 'FST_CLOVER_PERMISSION' })
@@ -125,7 +125,7 @@ t.test('an app that may not read its merchants ends the run early, since each me
 })
 
 t.test('a merchant who is in the source twice is migrated once', async t => {
-  const { host, clover, legacy } = await legacyWorld(t)
+  const { host, clover, legacy } = await legacyFixture(t)
   const { app } = await host()
   const [first] = legacy(1)
   const source = Array<LegacyToken>(5).fill(first as LegacyToken)
@@ -134,7 +134,7 @@ t.test('a merchant who is in the source twice is migrated once', async t => {
 })
 
 t.test('two servers with the same list store one working pair for each merchant', async t => {
-  const { host, clover, legacy, record } = await legacyWorld(t)
+  const { host, clover, legacy, record } = await legacyFixture(t)
   const [one, two] = [await host(), await host()]
   const source = legacy(20)
   const outcomes = await Promise.all([one, two].map(({ app }) => all(app.clover.migrateLegacy(source, fast))))
@@ -144,7 +144,7 @@ t.test('two servers with the same list store one working pair for each merchant'
 })
 
 t.test('a merchant whose legacy token another server has just spent is connected, not refused', async t => {
-  const { host, clover, legacy } = await legacyWorld(t, { unknowns: { legacyTokenDiesAtMigration: true } })
+  const { host, clover, legacy } = await legacyFixture(t, { unknowns: { legacyTokenDiesAtMigration: true } })
   const [one, two] = [await host(), await host()]
   const source = legacy(1)
   const slow = clover.fault({ on: 'migrate', kind: 'latency', ms: 300 })
@@ -155,7 +155,7 @@ t.test('a merchant whose legacy token another server has just spent is connected
 })
 
 t.test('a merchant whose pair Clover refuses is migrated again', async t => {
-  const { host, clover, legacy, record } = await legacyWorld(t)
+  const { host, clover, legacy, record } = await legacyFixture(t)
   const { app } = await host()
   await all(app.clover.migrateLegacy(legacy(1), fast))
   clover.uninstall(id(0))
@@ -166,7 +166,7 @@ t.test('a merchant whose pair Clover refuses is migrated again', async t => {
 })
 
 t.test('wrong arguments are refused at once', async t => {
-  const { host } = await legacyWorld(t)
+  const { host } = await legacyFixture(t)
   const { app } = await host()
   for (const [legacy, options, sentence] of [
     [undefined, {}, /the first argument must be an iterable/], ['text', {}, /the first argument/], [{}, {}, /the first argument/], [null, {}, /the first argument/],

@@ -10,9 +10,9 @@ export interface AuthorizePages {
 type Changes = Record<string, string | undefined>
 
 /** @internal Looks at Clover's authorize page without authorizing: nobody is logged in, so no code is spent. */
-export function authorizePages ({ app, leash, calls }: Session): AuthorizePages {
+export function authorizePages ({ app, server, calls }: Session): AuthorizePages {
   async function isShown (changes: Changes): Promise<boolean> {
-    const url = new URL(authorizeUrl(app, { redirectUri: leash.redirectUri, state: 'probe', verifier: 'v'.repeat(43) }))
+    const url = new URL(authorizeUrl(app, { redirectUri: server.redirectUri, state: 'probe', verifier: 'v'.repeat(43) }))
     for (const [name, value] of Object.entries(changes)) {
       if (value === undefined) url.searchParams.delete(name)
       else url.searchParams.set(name, value)

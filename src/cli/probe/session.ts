@@ -6,7 +6,7 @@ import type { Io } from '../io.js'
 import type { Report } from '../report.js'
 import { Calls, type Grant, type Pair, type Reply } from './calls.js'
 import { Findings } from './findings.js'
-import type { Arrival, Leash } from './leash.js'
+import type { Arrival, ProbeServer } from './probe-server.js'
 import { NotHere, Unsettled } from './outcome.js'
 import { Questions } from './questions.js'
 import type { Settings } from './settings.js'
@@ -25,7 +25,7 @@ export interface SessionParts {
   settings: Settings
   timing: ProbeTiming
   io: Io
-  leash: Leash
+  server: ProbeServer
   report: Report
 }
 
@@ -33,7 +33,7 @@ export interface SessionParts {
 export class Session {
   readonly settings: Settings
   readonly calls: Calls
-  readonly leash: Leash
+  readonly server: ProbeServer
   readonly findings = new Findings()
   readonly #parts: SessionParts
   readonly #questions: Questions
@@ -47,10 +47,10 @@ export class Session {
   hasTokens = false
 
   constructor (parts: SessionParts) {
-    const { settings, timing, io, leash } = parts
+    const { settings, timing, io, server } = parts
     this.#parts = parts
     this.settings = settings
-    this.leash = leash
+    this.server = server
     this.calls = new Calls(settings.app, timing, this)
     this.#questions = new Questions(io)
     this.#signal = io.signal
@@ -114,7 +114,7 @@ export class Session {
     const state = random(16)
     const verifier = random(32)
     const merchant = this.#merchant === undefined ? {} : { merchantId: this.#merchant }
-    const url = new URL(authorizeUrl(this.app, { redirectUri: this.leash.redirectUri, state, verifier, ...merchant }))
+    const url = new URL(authorizeUrl(this.app, { redirectUri: this.server.redirectUri, state, verifier, ...merchant }))
     for (const [name, value] of Object.entries(edit({ verifier }))) {
       if (value === undefined) url.searchParams.delete(name)
       else url.searchParams.set(name, value)
@@ -123,9 +123,9 @@ export class Session {
     this.#parts.timing.sleep(hint, hintIsDue.signal, { ref: false }).then(() => { if (!hintIsDue.signal.aborted) this.#hint() }, () => {})
     const patience = this.#patience
     const late = () => new Unsettled(`the browser did not come back from Clover within ${patience / 1000} seconds`)
-    const arrival = await within(this.leash.send({ url: url.href, state, ...trip }), patience, late, this.#signal).finally(() => {
+    const arrival = await within(this.server.send({ url: url.href, state, ...trip }), patience, late, this.#signal).finally(() => {
       hintIsDue.abort()
-      this.leash.cancel()
+      this.server.cancel()
       this.goOn()
     })
     return { arrival, verifier }
@@ -196,7 +196,7 @@ export class Session {
   }
 
   #hint (): void {
-    this.say(`Waiting for the browser. If it is stuck, or is closed, open ${this.leash.address}`)
+    this.say(`Waiting for the browser. If it is stuck, or is closed, open ${this.server.address}`)
   }
 
   #measure ({ accessTokenExpiration, refreshTokenExpiration }: Pair): void {

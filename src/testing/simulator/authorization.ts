@@ -1,9 +1,9 @@
 import { isSecureUrl } from '../../environments.js'
 import type { Directory, SimulatedApp, SimulatedMerchant } from './directory.js'
-import type { Holding } from './holdings.js'
+import type { AppInstallation } from './app-installations.js'
 import type { Settings } from './options.js'
 import type { AuthorizeQuery, SimulatedCallbackQuery } from './wire.js'
-import type { World } from './world.js'
+import type { Parts } from './parts.js'
 
 /** A valid request for authorization. */
 export interface Authorization {
@@ -36,16 +36,16 @@ export function readAuthorization (query: AuthorizeQuery, legacy: boolean, direc
 }
 
 /** The URL after an approval: the redirect URI with a code, or in the implicit flow with a token in its fragment. */
-export function approvalUrl (authorization: Authorization, merchant: SimulatedMerchant, person: string, world: World): string {
+export function approvalUrl (authorization: Authorization, merchant: SimulatedMerchant, person: string, parts: Parts): string {
   const { app, flow, codeChallenge } = authorization
-  const holding = world.holdings.approve(app, merchant)
+  const installation = parts.installations.approve(app, merchant)
   const employeeId = merchant.employees.find(({ name }) => name === person)?.id
   if (flow === 'v1-implicit') {
-    const { code: _, ...rest } = callbackQuery(holding, '', employeeId)
-    return answerUrl(authorization, rest, world.settings, world.ledger.issueLegacy(holding))
+    const { code: _, ...rest } = callbackQuery(installation, '', employeeId)
+    return answerUrl(authorization, rest, parts.settings, parts.ledger.issueLegacy(installation))
   }
-  const { code } = world.ledger.issueCode(holding, { legacy: flow === 'v1', codeChallenge })
-  return answerUrl(authorization, callbackQuery(holding, code, employeeId), world.settings)
+  const { code } = parts.ledger.issueCode(installation, { legacy: flow === 'v1', codeChallenge })
+  return answerUrl(authorization, callbackQuery(installation, code, employeeId), parts.settings)
 }
 
 /** The URL after a denial. */
@@ -57,7 +57,7 @@ export function denialUrl (authorization: Authorization, settings: Settings): st
 }
 
 /** The parameters that an approval adds to the redirect URI, besides `state`. Default of `employeeId`: the merchant's first employee. */
-export function callbackQuery ({ app, merchant }: Holding, code: string, employeeId = merchant.employees[0].id): SimulatedCallbackQuery {
+export function callbackQuery ({ app, merchant }: AppInstallation, code: string, employeeId = merchant.employees[0].id): SimulatedCallbackQuery {
   return { code, merchant_id: merchant.id, employee_id: employeeId, client_id: app.id }
 }
 

@@ -6,7 +6,7 @@ import { problemPage } from './html.js'
 import { redirect, type Outcome } from './outcome.js'
 import { consentPage, listed, loginPage, pickerPage, type Person } from './pages.js'
 import { AuthorizeQuery } from './wire.js'
-import type { App, World } from './world.js'
+import type { App, Parts } from './parts.js'
 
 const paths = { authorize: '/oauth/v2/authorize', legacyAuthorize: '/oauth/authorize' } as const
 const unknownMerchant = 'There is no merchant with this merchant_id.'
@@ -17,15 +17,15 @@ const unknownMerchant = 'There is no merchant with this merchant_id.'
  * Each step is a GET of the same URL with the earlier choices in its query, so the only state on the server is the log-in.
  * Source: https://docs.clover.com/dev/docs/high-trust-app-auth-flow
  */
-export async function authorizeRoutes (app: App, world: World): Promise<void> {
-  const { directory, holdings, settings, desk, sessions } = world
+export async function authorizeRoutes (app: App, parts: Parts): Promise<void> {
+  const { directory, installations, settings, handler, sessions } = parts
   takeForms(app)
 
   for (const endpoint of ['authorize', 'legacyAuthorize'] as const) {
-    app.get(paths[endpoint], { schema: { querystring: AuthorizeQuery }, errorHandler: desk.refuse(endpoint, problemPage) }, (request, reply) => {
+    app.get(paths[endpoint], { schema: { querystring: AuthorizeQuery }, errorHandler: handler.refuse(endpoint, problemPage) }, (request, reply) => {
       const { query } = request
       const subject = { endpoint, appId: directory.app(query.client_id ?? '')?.id, merchantId: directory.merchant(query.merchant_id ?? '')?.id }
-      return desk.serve(request, reply, subject, () => {
+      return handler.serve(request, reply, subject, () => {
         const authorization = readAuthorization(query, endpoint === 'legacyAuthorize', directory, settings)
         return typeof authorization === 'string' ? problemPage(400, authorization) : nextStep(request, authorization, query)
       })
@@ -43,7 +43,7 @@ export async function authorizeRoutes (app: App, world: World): Promise<void> {
     if (person === undefined || merchant === undefined || !directory.mayAct(person, merchant) || mustInstall(authorization, merchant)) {
       return send(reply, redirect(303, pathOf(asked)))
     }
-    const to = request.body.decision === 'approve' ? approvalUrl(authorization, merchant, person, world) : denialUrl(authorization, settings)
+    const to = request.body.decision === 'approve' ? approvalUrl(authorization, merchant, person, parts) : denialUrl(authorization, settings)
     return send(reply, redirect(303, to))
   })
 
@@ -63,8 +63,8 @@ export async function authorizeRoutes (app: App, world: World): Promise<void> {
     if (merchant === undefined) return pick(query, authorization, person, request)
     if (!directory.mayAct(person, merchant)) return loginPage(request.url, people(merchant), `${person} does not work at ${merchant.name}.`)
     if (mustInstall(authorization, merchant)) return redirect(302, `/appmarket/apps/${authorization.app.id}?merchant_id=${merchant.id}`)
-    const holding = holdings.find(authorization.app, merchant)
-    if (holding?.approved === true && !settings.alwaysAsk) return redirect(302, approvalUrl(authorization, merchant, person, world))
+    const installation = installations.find(authorization.app, merchant)
+    if (installation?.approved === true && !settings.alwaysAsk) return redirect(302, approvalUrl(authorization, merchant, person, parts))
     return consentPage(request.url, person, authorization.app, merchant)
   }
 
@@ -79,7 +79,7 @@ export async function authorizeRoutes (app: App, world: World): Promise<void> {
   }
 
   function mustInstall ({ app }: Authorization, merchant: SimulatedMerchant): boolean {
-    return settings.notInstalled === 'app-market' && holdings.find(app, merchant)?.installed !== true
+    return settings.notInstalled === 'app-market' && installations.find(app, merchant)?.installed !== true
   }
 
   function people (merchant: SimulatedMerchant | undefined): Person[] {

@@ -1,11 +1,11 @@
 import { LruMap } from 'toad-cache'
-import type { Holding } from './holdings.js'
+import type { AppInstallation } from './app-installations.js'
 import type { Mint } from './random.js'
 import type { Settings } from './options.js'
 
 /** The refresh tokens that stem from one authorization: each refresh or recovery replaces the live one. */
 export interface Chain {
-  readonly holding: Holding
+  readonly installation: AppInstallation
   epoch: number
   /** The refresh token that works now. */
   live: string
@@ -39,8 +39,8 @@ export class Chains {
   readonly #unixNow: () => number
   readonly #live = new Map<string, Chain>()
   readonly #spent = new Map<string, Chain>()
-  readonly #ofHolding = new Map<Holding, Set<Chain>>()
-  readonly #owners = new LruMap<Holding>(ownersKept)
+  readonly #ofInstallation = new Map<AppInstallation, Set<Chain>>()
+  readonly #owners = new LruMap<AppInstallation>(ownersKept)
 
   /** @param unixNow the time in Unix seconds, with fractions */
   constructor (settings: Settings, mint: Mint, unixNow: () => number) {
@@ -49,11 +49,11 @@ export class Chains {
     this.#unixNow = unixNow
   }
 
-  /** Starts a chain. Beyond `refreshTokensPerMerchant` the holding's oldest chains end. */
-  begin (holding: Holding, accessToken: string): Chain {
-    const chain: Chain = { holding, epoch: holding.epoch, live: this.#mint.refreshToken(), until: this.#end(), accessToken }
-    const chains = this.#ofHolding.get(holding) ?? new Set()
-    this.#ofHolding.set(holding, chains.add(chain))
+  /** Starts a chain. Beyond `refreshTokensPerMerchant` the installation's oldest chains end. */
+  begin (installation: AppInstallation, accessToken: string): Chain {
+    const chain: Chain = { installation, epoch: installation.epoch, live: this.#mint.refreshToken(), until: this.#end(), accessToken }
+    const chains = this.#ofInstallation.get(installation) ?? new Set()
+    this.#ofInstallation.set(installation, chains.add(chain))
     this.#live.set(chain.live, chain)
     const most = this.#settings.refreshTokensPerMerchant || Infinity
     for (const old of chains) {
@@ -66,7 +66,7 @@ export class Chains {
   /** Spends a refresh token. Undefined if it is not live. */
   refresh (token: string, appId: string, accessToken: string): Rotation | undefined {
     const chain = this.isLive(token) ? this.#live.get(token) : undefined
-    if (chain?.holding.app.id !== appId) return undefined
+    if (chain?.installation.app.id !== appId) return undefined
     this.usedRefresh(chain)
     return this.#rotate(chain, accessToken, { token, until: this.#unixNow() + this.#settings.recoveryWindow })
   }
@@ -74,7 +74,7 @@ export class Chains {
   /** Exchanges a spent token for a new pair, and ends the lost pair. Undefined if there is nothing to recover. */
   recover (token: string, appId: string, accessToken: string): Rotation | undefined {
     const chain = this.isRecoverable(token) ? this.#spent.get(token) : undefined
-    if (chain?.holding.app.id !== appId) return undefined
+    if (chain?.installation.app.id !== appId) return undefined
     const spent = chain.spent
     this.usedRefresh(chain)
     return this.#rotate(chain, accessToken, this.#settings.unknowns.recovery === 'reusable' ? spent : undefined)
@@ -89,18 +89,18 @@ export class Chains {
   /** Whether a recovery with this token would work now. */
   isRecoverable (token: string): boolean {
     const chain = this.#spent.get(token)
-    return chain?.spent !== undefined && chain.holding.app.secret !== false && this.#unixNow() < chain.spent.until &&
+    return chain?.spent !== undefined && chain.installation.app.secret !== false && this.#unixNow() < chain.spent.until &&
       this.#survives(chain, this.#settings.unknowns.recoverySurvivesUninstall)
   }
 
-  /** The live refresh tokens of a holding, oldest first. */
-  liveTokens (holding: Holding): string[] {
-    return [...this.#ofHolding.get(holding) ?? []].map(chain => chain.live).filter(token => this.isLive(token))
+  /** The live refresh tokens of an installation, oldest first. */
+  liveTokens (installation: AppInstallation): string[] {
+    return [...this.#ofInstallation.get(installation) ?? []].map(chain => chain.live).filter(token => this.isLive(token))
   }
 
   /** The owner of a refresh token, live or spent. */
-  owner (token: string): Holding | undefined {
-    return this.#live.get(token)?.holding ?? this.#owners.get(token)
+  owner (token: string): AppInstallation | undefined {
+    return this.#live.get(token)?.installation ?? this.#owners.get(token)
   }
 
   /** Records the use of an access token, which ends recovery if `recoveryEndsWith` is `either-token`. */
@@ -116,30 +116,30 @@ export class Chains {
   }
 
   clear (): void {
-    for (const map of [this.#live, this.#spent, this.#ofHolding, this.#owners]) map.clear()
+    for (const map of [this.#live, this.#spent, this.#ofInstallation, this.#owners]) map.clear()
   }
 
   #rotate (chain: Chain, accessToken: string, spent: Chain['spent']): Rotation {
     const replaced = chain.accessToken
     this.#live.delete(chain.live)
-    this.#owners.set(chain.live, chain.holding)
-    Object.assign(chain, { epoch: chain.holding.epoch, live: this.#mint.refreshToken(), until: this.#end(), accessToken, spent })
+    this.#owners.set(chain.live, chain.installation)
+    Object.assign(chain, { epoch: chain.installation.epoch, live: this.#mint.refreshToken(), until: this.#end(), accessToken, spent })
     this.#live.set(chain.live, chain)
     if (spent !== undefined) this.#spent.set(spent.token, chain)
-    this.#ofHolding.get(chain.holding)?.delete(chain)
-    this.#ofHolding.get(chain.holding)?.add(chain)
+    this.#ofInstallation.get(chain.installation)?.delete(chain)
+    this.#ofInstallation.get(chain.installation)?.add(chain)
     return { chain, replaced }
   }
 
   #drop (chain: Chain): void {
     this.usedRefresh(chain)
     this.#live.delete(chain.live)
-    this.#owners.set(chain.live, chain.holding)
-    this.#ofHolding.get(chain.holding)?.delete(chain)
+    this.#owners.set(chain.live, chain.installation)
+    this.#ofInstallation.get(chain.installation)?.delete(chain)
   }
 
   #survives (chain: Chain, uninstall: boolean): boolean {
-    return uninstall || chain.epoch === chain.holding.epoch
+    return uninstall || chain.epoch === chain.installation.epoch
   }
 
   #end (): number {

@@ -1,5 +1,5 @@
 import type { FastifySchemaCompiler, FastifySerializerCompiler } from 'fastify'
-import type { App } from './world.js'
+import type { App } from './parts.js'
 
 /** What the first simulator of this process has compiled the schemas of its routes with. */
 let first: { validate: FastifySchemaCompiler<object>, serialize: FastifySerializerCompiler<object> } | undefined

@@ -4,7 +4,7 @@ import { DashboardQuery, MarketParams, MarketQuery, OpenQuery, PairingForm, send
 import { problemPage } from './html.js'
 import { redirect, type Outcome } from './outcome.js'
 import { dashboardPage, listed, marketPage } from './pages.js'
-import type { App, World } from './world.js'
+import type { App, Parts } from './parts.js'
 
 const unknown = () => problemPage(404, 'There is no such app or merchant.')
 
@@ -13,13 +13,13 @@ const unknown = () => problemPage(404, 'There is no such app or merchant.')
  *
  * Source: https://docs.clover.com/docs/using-cors
  */
-export async function dashboardRoutes (app: App, { directory, holdings, ledger, settings, sessions, webhooks }: World): Promise<void> {
+export async function dashboardRoutes (app: App, { directory, installations, ledger, settings, sessions, webhooks }: Parts): Promise<void> {
   takeForms(app)
 
   for (const path of ['/', '/dashboard']) {
     app.get(path, { schema: { querystring: DashboardQuery } }, (request, reply) => {
       const found = directory.search(request.query.q ?? '', listed)
-      const installed = (app: SimulatedApp, merchant: SimulatedMerchant) => holdings.find(app, merchant)?.installed === true
+      const installed = (app: SimulatedApp, merchant: SimulatedMerchant) => installations.find(app, merchant)?.installed === true
       return send(reply, dashboardPage(found, directory.apps, sessions.person(request), installed))
     })
   }
@@ -33,7 +33,7 @@ export async function dashboardRoutes (app: App, { directory, holdings, ledger, 
   app.post('/dashboard/uninstall', { schema: { body: PairingForm } }, (request, reply) => {
     const pair = find(request.body)
     if (pair === undefined) return send(reply, unknown())
-    holdings.uninstall(pair.app, pair.merchant)
+    installations.uninstall(pair.app, pair.merchant)
     webhooks.announce(pair.app, pair.merchant.id, 'DELETE')
     return send(reply, redirect(303, '/'))
   })
@@ -46,7 +46,7 @@ export async function dashboardRoutes (app: App, { directory, holdings, ledger, 
   app.post('/appmarket/install', { schema: { body: PairingForm } }, (request, reply) => {
     const pair = find(request.body)
     if (pair === undefined) return send(reply, unknown())
-    holdings.of(pair.app, pair.merchant).installed = true
+    installations.of(pair.app, pair.merchant).installed = true
     webhooks.announce(pair.app, pair.merchant.id, 'CREATE')
     return send(reply, redirect(303, `/dashboard/open?${String(new URLSearchParams(request.body))}`))
   })
@@ -59,11 +59,11 @@ export async function dashboardRoutes (app: App, { directory, holdings, ledger, 
 
   // Without an Alternate Launch Path Clover runs a partial v1 flow: it opens the Site URL with a legacy code that the app did not request.
   function open (app: SimulatedApp, merchant: SimulatedMerchant, legacy: boolean, person: string | undefined): Outcome {
-    const holding = holdings.of(app, merchant)
-    if (!holding.installed && settings.notInstalled === 'app-market') {
+    const installation = installations.of(app, merchant)
+    if (!installation.installed && settings.notInstalled === 'app-market') {
       return redirect(302, `/appmarket/apps/${app.id}?merchant_id=${merchant.id}`)
     }
-    holding.installed = true
+    installation.installed = true
     const partial = legacy || app.launchUrl === undefined
     const to = partial ? app.siteUrl : app.launchUrl
     if (to === undefined) {
@@ -72,8 +72,8 @@ export async function dashboardRoutes (app: App, { directory, holdings, ledger, 
     }
     const url = new URL(to)
     const employeeId = merchant.employees.find(({ name }) => name === person)?.id
-    const { code: _, merchant_id: merchantId, ...query } = callbackQuery(holding, '', employeeId)
-    const code = partial && { code: ledger.issueCode(holding, { legacy: true }).code }
+    const { code: _, merchant_id: merchantId, ...query } = callbackQuery(installation, '', employeeId)
+    const code = partial && { code: ledger.issueCode(installation, { legacy: true }).code }
     const launch = { [settings.unknowns.launchParameter]: merchantId, ...query, ...code }
     for (const [name, value] of Object.entries(launch)) url.searchParams.set(name, value)
     return redirect(302, url.href)

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyError, FastifyReply } from 'fastify'
 import { problemPage } from './html.js'
 import { statusOf, type Outcome } from './outcome.js'
-import type { App } from './world.js'
+import type { App } from './parts.js'
 
 const Text = Type.String({ maxLength: 8192 })
 

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import { Chains, type Chain, type Rotation } from './chains.js'
 import type { SimulatedApp } from './directory.js'
-import type { Holding } from './holdings.js'
+import type { AppInstallation } from './app-installations.js'
 import type { Settings } from './options.js'
 import type { Mint } from './random.js'
-import { Shelf, type Perishable } from './shelf.js'
+import { ExpiringMap, type Perishable } from './expiring-map.js'
 import type { AccessTokenReply, SimulatedTokenReply } from './wire.js'
 
 /** The data of a code. */
 export interface Grant extends Perishable {
-  readonly holding: Holding
+  readonly installation: AppInstallation
   readonly epoch: number
   readonly legacy: boolean
   readonly codeChallenge?: string | undefined
@@ -17,7 +17,7 @@ export interface Grant extends Perishable {
 
 /** The data of an access token. */
 export interface Access extends Perishable {
-  readonly holding: Holding
+  readonly installation: AppInstallation
   readonly epoch: number
   /** The chain of the refresh token in the same pair, if any. */
   readonly chain?: Chain
@@ -33,9 +33,9 @@ export class Ledger {
   readonly #settings: Settings
   readonly #mint: Mint
   readonly #now: () => number
-  readonly #codes: Shelf<Grant>
-  readonly #access: Shelf<Access>
-  readonly #legacy: Shelf<Access>
+  readonly #codes: ExpiringMap<Grant>
+  readonly #access: ExpiringMap<Access>
+  readonly #legacy: ExpiringMap<Access>
 
   /** @param now the time in milliseconds */
   constructor (settings: Settings, mint: Mint, now: () => number) {
@@ -43,48 +43,48 @@ export class Ledger {
     this.#mint = mint
     this.#now = now
     this.chains = new Chains(settings, mint, () => now() / 1000)
-    this.#codes = new Shelf(now, codesKept)
-    this.#access = new Shelf(now, tokensKept)
-    this.#legacy = new Shelf(now, tokensKept)
+    this.#codes = new ExpiringMap(now, codesKept)
+    this.#access = new ExpiringMap(now, tokensKept)
+    this.#legacy = new ExpiringMap(now, tokensKept)
   }
 
   /** Issues a code. `until`: its expiration in Unix seconds. */
-  issueCode (holding: Holding, options: { legacy?: boolean, codeChallenge?: string | undefined } = {}): { code: string, until: number } {
+  issueCode (installation: AppInstallation, options: { legacy?: boolean, codeChallenge?: string | undefined } = {}): { code: string, until: number } {
     const code = this.#mint.code()
     const until = this.#end(this.#settings.codeLifetime)
-    this.#codes.add(code, { holding, epoch: holding.epoch, until, legacy: options.legacy ?? false, codeChallenge: options.codeChallenge })
+    this.#codes.add(code, { installation, epoch: installation.epoch, until, legacy: options.legacy ?? false, codeChallenge: options.codeChallenge })
     return { code, until }
   }
 
   /** The owner of a code. Does not spend it. */
-  codeOwner (code: string): Holding | undefined {
-    return this.#codes.get(code)?.holding
+  codeOwner (code: string): AppInstallation | undefined {
+    return this.#codes.get(code)?.installation
   }
 
   /** Spends a code. Undefined if it is not of this app and flow; or if the verifier is wrong or the app was uninstalled, and the code is spent. */
-  redeem (code: string, app: SimulatedApp, flow: { legacy: boolean, verifier?: string | undefined }): Holding | undefined {
+  redeem (code: string, app: SimulatedApp, flow: { legacy: boolean, verifier?: string | undefined }): AppInstallation | undefined {
     const grant = this.#codes.get(code)
-    if (grant === undefined || grant.holding.app !== app || grant.legacy !== flow.legacy) return undefined
+    if (grant === undefined || grant.installation.app !== app || grant.legacy !== flow.legacy) return undefined
     this.#codes.take(code)
     const proven = app.secret !== false || verifies(flow.verifier, grant.codeChallenge)
-    return proven && grant.epoch === grant.holding.epoch ? grant.holding : undefined
+    return proven && grant.epoch === grant.installation.epoch ? grant.installation : undefined
   }
 
   /** Issues a token pair. */
-  issuePair (holding: Holding): SimulatedTokenReply {
+  issuePair (installation: AppInstallation): SimulatedTokenReply {
     const accessToken = this.#mint.accessToken()
-    return this.#pair(this.chains.begin(holding, accessToken))
+    return this.#pair(this.chains.begin(installation, accessToken))
   }
 
   /** Issues an access token without a refresh token. */
-  issueAccess (holding: Holding): AccessTokenReply {
-    return this.#addAccess(this.#mint.accessToken(), { holding })
+  issueAccess (installation: AppInstallation): AccessTokenReply {
+    return this.#addAccess(this.#mint.accessToken(), { installation })
   }
 
   /** Issues a v1 token. */
-  issueLegacy (holding: Holding): string {
+  issueLegacy (installation: AppInstallation): string {
     const token = this.#mint.legacyToken()
-    this.#legacy.add(token, { holding, epoch: holding.epoch, until: this.#end(this.#settings.legacyTokenLifetime) })
+    this.#legacy.add(token, { installation, epoch: installation.epoch, until: this.#end(this.#settings.legacyTokenLifetime) })
     return token
   }
 
@@ -103,9 +103,9 @@ export class Ledger {
   /** Spends a v1 token for a code of the v2 flow; undefined if the token is not a live one of this app and merchant. */
   migrate (token: string, appId: string, merchantId: string, codeChallenge?: string): { code: string, until: number } | undefined {
     const access = this.#valid(this.#legacy.get(token))
-    if (access === undefined || access.holding.app.id !== appId || access.holding.merchant.id !== merchantId) return undefined
+    if (access === undefined || access.installation.app.id !== appId || access.installation.merchant.id !== merchantId) return undefined
     if (this.#settings.unknowns.legacyTokenDiesAtMigration) this.#legacy.take(token)
-    return this.issueCode(access.holding, { codeChallenge })
+    return this.issueCode(access.installation, { codeChallenge })
   }
 
   /** The data of a live access token, v2 or v1. */
@@ -113,9 +113,9 @@ export class Ledger {
     return this.#valid(this.#access.get(token) ?? this.#legacy.get(token))
   }
 
-  /** Ends the v2 access tokens of a holding. Returns how many were live. */
-  endAccessTokens (holding: Holding): number {
-    return this.#access.remove(access => access.holding === holding)
+  /** Ends the v2 access tokens of an installation. Returns how many were live. */
+  endAccessTokens (installation: AppInstallation): number {
+    return this.#access.remove(access => access.installation === installation)
   }
 
   clear (): void {
@@ -124,7 +124,7 @@ export class Ledger {
 
   #valid (access: Access | undefined): Access | undefined {
     if (access === undefined || this.#settings.unknowns.accessTokenSurvivesUninstall) return access
-    return access.holding.installed && access.epoch === access.holding.epoch ? access : undefined
+    return access.installation.installed && access.epoch === access.installation.epoch ? access : undefined
   }
 
   #turn ({ chain, replaced }: Rotation, ends: boolean): SimulatedTokenReply {
@@ -134,15 +134,15 @@ export class Ledger {
 
   #pair (chain: Chain): SimulatedTokenReply {
     return {
-      ...this.#addAccess(chain.accessToken, { holding: chain.holding, chain }),
+      ...this.#addAccess(chain.accessToken, { installation: chain.installation, chain }),
       refresh_token: chain.live,
       refresh_token_expiration: chain.until
     }
   }
 
-  #addAccess (token: string, { holding, chain }: Pick<Access, 'holding' | 'chain'>): AccessTokenReply {
+  #addAccess (token: string, { installation, chain }: Pick<Access, 'installation' | 'chain'>): AccessTokenReply {
     const until = this.#end(this.#settings.accessTokenLifetime)
-    this.#access.add(token, { holding, epoch: holding.epoch, until, ...(chain && { chain }) })
+    this.#access.add(token, { installation, epoch: installation.epoch, until, ...(chain && { chain }) })
     return { access_token: token, access_token_expiration: until }
   }
 

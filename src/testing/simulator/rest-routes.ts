@@ -7,7 +7,7 @@ import { refusal, type Outcome } from './outcome.js'
 import type { Endpoint } from './calls.js'
 import type { Access } from './ledger.js'
 import { Element, ElementsReply, ErrorReply, ListQuery, ListReply, MerchantParams, MerchantReply, PageQuery, PakmsReply } from './wire.js'
-import type { App, World } from './world.js'
+import type { App, Parts } from './parts.js'
 
 type Act = (access: Access) => Outcome
 type PageOfQuery = Static<typeof PageQuery>
@@ -21,12 +21,12 @@ const unauthorized = () => refusal(401, '401 Unauthorized')
  *
  * 401 is the answer both to a bad token and to a missing permission. Source: https://docs.clover.com/dev/reference/api-reference-overview
  */
-export async function restRoutes (app: App, { directory, ledger, desk, settings, mint, now }: World): Promise<void> {
+export async function restRoutes (app: App, { directory, ledger, handler, settings, mint, now }: Parts): Promise<void> {
   app.get('/v3/merchants/:mId', {
-    schema: { params: MerchantParams, response: { 200: MerchantReply, ...errors } }, errorHandler: desk.refuse('merchant')
+    schema: { params: MerchantParams, response: { 200: MerchantReply, ...errors } }, errorHandler: handler.refuse('merchant')
   }, (request, reply) => {
     const { mId } = request.params
-    return desk.serve(request, reply, subject('merchant', request, mId), permitted(request, 'readMerchant', mId, ({ holding: { merchant } }) => {
+    return handler.serve(request, reply, subject('merchant', request, mId), permitted(request, 'readMerchant', mId, ({ installation: { merchant } }) => {
       const [owner] = merchant.employees
       return { status: 200, body: { id: mId, name: merchant.name, href: href(request), owner } }
     }))
@@ -34,20 +34,20 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
 
   for (const [collection, permission, writePermission] of [['items', 'readInventory', 'writeInventory'], ['orders', 'readOrders', 'writeOrders']] as const) {
     app.get(`/v3/merchants/:mId/${collection}`, {
-      schema: { params: MerchantParams, querystring: PageQuery, response: { 200: ElementsReply, ...errors } }, errorHandler: desk.refuse('rest')
+      schema: { params: MerchantParams, querystring: PageQuery, response: { 200: ElementsReply, ...errors } }, errorHandler: handler.refuse('rest')
     }, (request, reply) => {
       const { mId } = request.params
-      return desk.serve(request, reply, subject('rest', request, mId), permitted(request, permission, mId, ({ holding: { merchant } }) => {
+      return handler.serve(request, reply, subject('rest', request, mId), permitted(request, permission, mId, ({ installation: { merchant } }) => {
         const rows = select(merchant, collection, request.query)
         return 'status' in rows ? rows : { status: 200, body: { elements: page(rows, request.query), href: href(request) } }
       }))
     })
 
     app.post(`/v3/merchants/:mId/${collection}`, {
-      schema: { params: MerchantParams, body: Element, response: { 200: Element, ...errors } }, errorHandler: desk.refuse('rest')
+      schema: { params: MerchantParams, body: Element, response: { 200: Element, ...errors } }, errorHandler: handler.refuse('rest')
     }, (request, reply) => {
       const { mId } = request.params
-      return desk.serve(request, reply, subject('rest', request, mId), permitted(request, writePermission, mId, ({ holding: { merchant } }) => {
+      return handler.serve(request, reply, subject('rest', request, mId), permitted(request, writePermission, mId, ({ installation: { merchant } }) => {
         const created = { ...(collection === 'orders' && { createdTime: now() }), ...request.body, id: mint.id() }
         merchant[collection] = [...merchant[collection], created]
         return { status: 200, body: created }
@@ -55,22 +55,22 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
     })
   }
 
-  app.all('/v3/*', { schema: { response: errors }, errorHandler: desk.refuse('rest') }, (request, reply) =>
-    desk.serve(request, reply, subject('rest', request), permitted(request, undefined, undefined, notFound)))
+  app.all('/v3/*', { schema: { response: errors }, errorHandler: handler.refuse('rest') }, (request, reply) =>
+    handler.serve(request, reply, subject('rest', request), permitted(request, undefined, undefined, notFound)))
 
-  app.get('/pakms/apikey', { schema: { response: { 200: PakmsReply, ...errors } }, errorHandler: desk.refuse('pakms') }, (request, reply) =>
-    desk.serve(request, reply, subject('pakms', request), permitted(request, 'ecommerce', undefined, ({ holding }) => {
-      const { apiAccessKey, createdTime } = holding.pakms ??= { apiAccessKey: mint.apiAccessKey(), createdTime: now() }
+  app.get('/pakms/apikey', { schema: { response: { 200: PakmsReply, ...errors } }, errorHandler: handler.refuse('pakms') }, (request, reply) =>
+    handler.serve(request, reply, subject('pakms', request), permitted(request, 'ecommerce', undefined, ({ installation }) => {
+      const { apiAccessKey, createdTime } = installation.pakms ??= { apiAccessKey: mint.apiAccessKey(), createdTime: now() }
       return {
         status: 200,
         body: {
-          active: true, apiAccessKey, createdTime, modifiedTime: createdTime, developerAppUuid: holding.app.id, merchantUuid: holding.merchant.id
+          active: true, apiAccessKey, createdTime, modifiedTime: createdTime, developerAppUuid: installation.app.id, merchantUuid: installation.merchant.id
         }
       }
     })))
 
-  app.get('/v1/charges', { schema: { querystring: ListQuery, response: { 200: ListReply, ...errors } }, errorHandler: desk.refuse('rest') }, (request, reply) =>
-    desk.serve(request, reply, subject('rest', request), permitted(request, 'ecommerce', undefined, ({ holding: { merchant } }) => {
+  app.get('/v1/charges', { schema: { querystring: ListQuery, response: { 200: ListReply, ...errors } }, errorHandler: handler.refuse('rest') }, (request, reply) =>
+    handler.serve(request, reply, subject('rest', request), permitted(request, 'ecommerce', undefined, ({ installation: { merchant } }) => {
       const { 'created.gte': since = '0', 'created.lte': until = 'Infinity' } = request.query
       const charges = merchant.charges.filter(({ created }) => typeof created !== 'number' || (created >= Number(since) && created <= Number(until)))
       const found = list(charges, request.query, settings.unknowns.startingAfter)
@@ -91,9 +91,9 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
 
   function subject (endpoint: Endpoint, request: FastifyRequest, mId?: string) {
     const presented = bearer(request)
-    const holding = ledger.access(presented)?.holding
-    const merchantId = mId === undefined ? holding?.merchant.id : directory.merchant(mId)?.id
-    return { endpoint, appId: holding?.app.id, merchantId, presented }
+    const installation = ledger.access(presented)?.installation
+    const merchantId = mId === undefined ? installation?.merchant.id : directory.merchant(mId)?.id
+    return { endpoint, appId: installation?.app.id, merchantId, presented }
   }
 
   // The token is looked up when the call is handled, which may be long after it arrived.
@@ -103,8 +103,8 @@ export async function restRoutes (app: App, { directory, ledger, desk, settings,
       const access = ledger.access(token)
       if (access === undefined) return unauthorized()
       if (access.chain !== undefined) ledger.chains.usedAccess(access.chain, token)
-      if (mId !== undefined && mId !== access.holding.merchant.id) return foreign()
-      if (permission !== undefined && !access.holding.app.permissions[permission]) return unauthorized()
+      if (mId !== undefined && mId !== access.installation.merchant.id) return foreign()
+      if (permission !== undefined && !access.installation.app.permissions[permission]) return unauthorized()
       return act(access)
     }
   }

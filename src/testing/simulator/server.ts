@@ -6,7 +6,7 @@ import { dashboardRoutes } from './dashboard-routes.js'
 import type { Pauses } from './pauses.js'
 import { restRoutes } from './rest-routes.js'
 import { tokenRoutes } from './token-routes.js'
-import type { App, World } from './world.js'
+import type { App, Parts } from './parts.js'
 
 /** The value of a Date header at a time in milliseconds. Source: RFC 9110, section 6.6.1. */
 export function httpDate (milliseconds: number): string {
@@ -14,7 +14,7 @@ export function httpDate (milliseconds: number): string {
 }
 
 /** Builds the server with all routes, and adds a `Date` to every answer. */
-export function buildServer (world: World, pauses: Pauses): App {
+export function buildServer (parts: Parts, pauses: Pauses): App {
   const app: App = Fastify({
     // Without this, closing would wait for the client's idle connections.
     forceCloseConnections: true,
@@ -25,7 +25,7 @@ export function buildServer (world: World, pauses: Pauses): App {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (!reply.hasHeader('date')) reply.header('date', httpDate(world.now()))
+    if (!reply.hasHeader('date')) reply.header('date', httpDate(parts.now()))
     done()
   })
   app.addHook('preClose', done => {
@@ -36,7 +36,7 @@ export function buildServer (world: World, pauses: Pauses): App {
   for (const routes of [authorizeRoutes, tokenRoutes, restRoutes, dashboardRoutes]) {
     app.register(async scope => {
       shareCompilers(scope)
-      await routes(scope, world)
+      await routes(scope, parts)
     })
   }
   return app

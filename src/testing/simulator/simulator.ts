@@ -1,11 +1,11 @@
 import type { Environment } from '../../environments.js'
 import { callbackQuery } from './authorization.js'
 import { Calls, type Call, type CallFilter, type Endpoint } from './calls.js'
-import { Desk } from './desk.js'
+import { CallHandler } from './call-handler.js'
 import { Directory, type SimulatedApp, type SimulatedMerchant } from './directory.js'
 import { SimulatorMisuse } from './errors.js'
 import { Faults, type Fault, type FaultHandle } from './faults.js'
-import { Holdings, type Holding } from './holdings.js'
+import { AppInstallations, type AppInstallation } from './app-installations.js'
 import { Ledger } from './ledger.js'
 import { Limits } from './limits.js'
 import { checkUrl, resolveOptions, type MerchantOptions, type Settings, type SimulatorOptions } from './options.js'
@@ -15,7 +15,7 @@ import { buildServer, httpDate } from './server.js'
 import { Sessions } from './sessions.js'
 import { Webhooks, type WebhookAnswer } from './webhooks.js'
 import type { SimulatedCallbackQuery, SimulatedTokenReply, SimulatedWebhookEvent } from './wire.js'
-import type { App, World } from './world.js'
+import type { App, Parts } from './parts.js'
 
 /** An app and a merchant. */
 export interface Pairing {
@@ -56,7 +56,7 @@ export class CloverSimulator {
   readonly #settings: Settings
   readonly #mint: Mint
   readonly #directory: Directory
-  readonly #holdings = new Holdings()
+  readonly #installations = new AppInstallations()
   readonly #ledger: Ledger
   readonly #faults = new Faults()
   readonly #calls: Calls
@@ -78,7 +78,7 @@ export class CloverSimulator {
     this.#limits = new Limits(this.#settings, now)
     this.#sessions = new Sessions(this.#mint)
     this.#webhooks = new Webhooks(now)
-    const desk = new Desk({
+    const handler = new CallHandler({
       calls: this.#calls,
       faults: this.#faults,
       limits: this.#limits,
@@ -87,18 +87,18 @@ export class CloverSimulator {
       date: () => httpDate(now()),
       missingUserAgent: this.#settings.unknowns.missingUserAgent
     })
-    const world: World = {
+    const parts: Parts = {
       settings: this.#settings,
       directory: this.#directory,
-      holdings: this.#holdings,
+      installations: this.#installations,
       ledger: this.#ledger,
-      desk,
+      handler,
       mint: this.#mint,
       sessions: this.#sessions,
       webhooks: this.#webhooks,
       now
     }
-    this.app = buildServer(world, pauses)
+    this.app = buildServer(parts, pauses)
   }
 
   /** `http://localhost:PORT`. */
@@ -171,8 +171,8 @@ export class CloverSimulator {
     const { codeChallenge, legacy = false, employeeId } = options
     const app = this.#directory.needApp(options.appId)
     if (app.secret === false && !legacy && codeChallenge === undefined) throw new SimulatorMisuse('A low-trust app needs a codeChallenge.')
-    const holding = this.#approve(options)
-    return callbackQuery(holding, this.#ledger.issueCode(holding, { legacy, codeChallenge }).code, employeeId)
+    const installation = this.#approve(options)
+    return callbackQuery(installation, this.#ledger.issueCode(installation, { legacy, codeChallenge }).code, employeeId)
   }
 
   /** Installs and approves the app, and issues a v1 token. */
@@ -182,12 +182,12 @@ export class CloverSimulator {
 
   /** Installs the app for the merchant, without an approval. */
   install (merchantId: string, appId?: string): void {
-    this.#holdings.of(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId)).installed = true
+    this.#installations.of(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId)).installed = true
   }
 
   /** Uninstalls the app for the merchant: its tokens die, except those that the option `unknowns` keeps alive. */
   uninstall (merchantId: string, appId?: string): void {
-    this.#holdings.uninstall(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId))
+    this.#installations.uninstall(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId))
   }
 
   /** Makes calls fail or wait. */
@@ -247,15 +247,15 @@ export class CloverSimulator {
    */
   endAccessTokens (merchantId: string, appId?: string): number {
     const merchant = this.#directory.merchant(merchantId)
-    const holding = merchant && this.#holdings.find(this.#directory.needApp(appId), merchant)
-    return holding === undefined ? 0 : this.#ledger.endAccessTokens(holding)
+    const installation = merchant && this.#installations.find(this.#directory.needApp(appId), merchant)
+    return installation === undefined ? 0 : this.#ledger.endAccessTokens(installation)
   }
 
   /** The live refresh tokens of an app for a merchant, oldest first. */
   liveRefreshTokens (merchantId: string, appId?: string): string[] {
     const merchant = this.#directory.merchant(merchantId)
-    const holding = merchant && this.#holdings.find(this.#directory.needApp(appId), merchant)
-    return holding === undefined ? [] : this.#ledger.chains.liveTokens(holding)
+    const installation = merchant && this.#installations.find(this.#directory.needApp(appId), merchant)
+    return installation === undefined ? [] : this.#ledger.chains.liveTokens(installation)
   }
 
   /** Posts a webhook with events of one merchant, and resolves with the app's answer. */
@@ -279,7 +279,7 @@ export class CloverSimulator {
 
   /** Forgets codes, tokens, installations, log-ins, faults and calls; keeps apps, merchants, launch paths and the time. */
   reset (): void {
-    for (const part of [this.#ledger, this.#holdings, this.#faults, this.#calls, this.#limits, this.#sessions]) part.clear()
+    for (const part of [this.#ledger, this.#installations, this.#faults, this.#calls, this.#limits, this.#sessions]) part.clear()
   }
 
   /** Stops the server, and closes its connections. */
@@ -287,7 +287,7 @@ export class CloverSimulator {
     await this.app.close()
   }
 
-  #approve ({ merchantId, appId }: Pairing): Holding {
-    return this.#holdings.approve(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId))
+  #approve ({ merchantId, appId }: Pairing): AppInstallation {
+    return this.#installations.approve(this.#directory.needApp(appId), this.#directory.needMerchant(merchantId))
   }
 }

@@ -5,7 +5,7 @@ import {
   AnyTokenReply, ErrorReply, LegacyTokenQuery, LegacyTokenReply, MigrateBody, MigrateReply, RecoveryBody, RefreshBody, TokenBody, TokenQuery,
   SimulatedTokenReply
 } from './wire.js'
-import type { App, World } from './world.js'
+import type { App, Parts } from './parts.js'
 
 const badCode = () => refusal(401, 'Failed to validate authentication code.')
 const badClient = () => refusal(401, 'Failed to validate the client credentials.')
@@ -19,32 +19,32 @@ const done = (body: object): Outcome => ({ status: 200, body })
  *
  * They accept only JSON; anything else gets 415. Source: https://docs.clover.com/docs/use-oauth
  */
-export async function tokenRoutes (app: App, { directory, ledger, desk, settings }: World): Promise<void> {
+export async function tokenRoutes (app: App, { directory, ledger, handler, settings }: Parts): Promise<void> {
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit: 65_536 }, parseJson)
 
   app.post('/oauth/v2/token', {
     schema: { body: TokenBody, querystring: TokenQuery, response: { 200: AnyTokenReply, '4xx': ErrorReply, '5xx': ErrorReply } },
-    errorHandler: desk.refuse('token')
+    errorHandler: handler.refuse('token')
   }, (request, reply) => {
     const { client_id: appId, client_secret: secret, code, code_verifier: verifier } = request.body
-    return desk.serve(request, reply, about('token', appId, ledger.codeOwner(code)?.merchant.id, code), () => {
+    return handler.serve(request, reply, about('token', appId, ledger.codeOwner(code)?.merchant.id, code), () => {
       const app = directory.app(appId)
       if (app === undefined || !authenticates(app, secret)) return badClient()
       if (app.secret === false && verifier === undefined) return refusal(400, 'code_verifier is required.')
-      const holding = ledger.redeem(code, app, { legacy: false, verifier })
-      if (holding === undefined) return badCode()
-      return done(request.query.no_refresh_token === 'true' ? ledger.issueAccess(holding) : ledger.issuePair(holding))
+      const installation = ledger.redeem(code, app, { legacy: false, verifier })
+      if (installation === undefined) return badCode()
+      return done(request.query.no_refresh_token === 'true' ? ledger.issueAccess(installation) : ledger.issuePair(installation))
     })
   })
 
   app.post('/oauth/v2/refresh', {
     schema: { body: RefreshBody, response: { 200: SimulatedTokenReply, '4xx': ErrorReply, '5xx': ErrorReply } },
-    errorHandler: desk.refuse('refresh')
+    errorHandler: handler.refuse('refresh')
   }, (request, reply) => {
     const { client_id: appId, refresh_token: token } = request.body
-    return desk.serve(request, reply, about('refresh', appId, ledger.chains.owner(token)?.merchant.id, token), () => {
+    return handler.serve(request, reply, about('refresh', appId, ledger.chains.owner(token)?.merchant.id, token), () => {
       const app = directory.app(appId)
       if (app === undefined) return badClient()
       const pair = ledger.refresh(token, app)
@@ -55,10 +55,10 @@ export async function tokenRoutes (app: App, { directory, ledger, desk, settings
 
   app.post('/oauth/v2/recovery', {
     schema: { body: RecoveryBody, response: { 200: SimulatedTokenReply, '4xx': ErrorReply, '5xx': ErrorReply } },
-    errorHandler: desk.refuse('recovery')
+    errorHandler: handler.refuse('recovery')
   }, (request, reply) => {
     const { client_id: appId, client_secret: secret, recovery_token: token } = request.body
-    return desk.serve(request, reply, about('recovery', appId, ledger.chains.owner(token)?.merchant.id, token), () => {
+    return handler.serve(request, reply, about('recovery', appId, ledger.chains.owner(token)?.merchant.id, token), () => {
       const app = directory.app(appId)
       if (app === undefined || app.secret === false || !authenticates(app, secret)) return badClient()
       const pair = ledger.recover(token, app)
@@ -68,10 +68,10 @@ export async function tokenRoutes (app: App, { directory, ledger, desk, settings
 
   app.post('/oauth/token/migrate_v2', {
     schema: { body: MigrateBody, response: { 200: MigrateReply, '4xx': ErrorReply, '5xx': ErrorReply } },
-    errorHandler: desk.refuse('migrate')
+    errorHandler: handler.refuse('migrate')
   }, (request, reply) => {
     const { merchant_uuid: merchant, app_uuid: appId, auth_token: token, code_challenge: challenge } = request.body
-    return desk.serve(request, reply, about('migrate', appId, directory.merchant(merchant)?.id, token), () => {
+    return handler.serve(request, reply, about('migrate', appId, directory.merchant(merchant)?.id, token), () => {
       if (directory.app(appId)?.secret === false && challenge === undefined) return refusal(400, 'code_challenge is required.')
       const issued = ledger.migrate(token, appId, merchant, challenge)
       if (issued === undefined) return refusal(401, 'Failed to validate the auth token.')
@@ -81,14 +81,14 @@ export async function tokenRoutes (app: App, { directory, ledger, desk, settings
 
   app.get('/oauth/token', {
     schema: { querystring: LegacyTokenQuery, response: { 200: LegacyTokenReply, '4xx': ErrorReply, '5xx': ErrorReply } },
-    errorHandler: desk.refuse('legacyToken')
+    errorHandler: handler.refuse('legacyToken')
   }, (request, reply) => {
     const { client_id: appId, client_secret: secret, code } = request.query
-    return desk.serve(request, reply, about('legacyToken', appId, ledger.codeOwner(code)?.merchant.id, code), () => {
+    return handler.serve(request, reply, about('legacyToken', appId, ledger.codeOwner(code)?.merchant.id, code), () => {
       const app = directory.app(appId)
       if (app === undefined || app.secret === false || !authenticates(app, secret)) return badClient()
-      const holding = ledger.redeem(code, app, { legacy: true })
-      return holding === undefined ? badCode() : done({ access_token: ledger.issueLegacy(holding) })
+      const installation = ledger.redeem(code, app, { legacy: true })
+      return installation === undefined ? badCode() : done({ access_token: ledger.issueLegacy(installation) })
     })
   })
 

@@ -1,7 +1,7 @@
 import { authorizePages } from '../authorize-pages.js'
 import type { Experiment } from '../experiment.js'
 import { NotHere, Unsettled } from '../outcome.js'
-import type { Arrival } from '../leash.js'
+import type { Arrival } from '../probe-server.js'
 import type { Session } from '../session.js'
 
 /** How often an authorization is begun, if Clover gives no usable answer. */
@@ -37,12 +37,12 @@ export async function authorize (session: Session, left = attempts): Promise<voi
 }
 
 async function connect (session: Session, arrival: Arrival, verifier: string): Promise<void> {
-  const { leash, findings } = session
+  const { server, findings } = session
   const reply = await session.exchange({ code: session.accept(arrival), verifier })
   if (!reply.ok) throw new Unsettled(`/oauth/v2/token: refused with status ${reply.status}; check CLOVER_APP_ID and CLOVER_APP_SECRET, which only an app of low trust leaves out`)
   findings.fact('callbackParameters', Object.keys(arrival.query).sort().join(' '))
   // Not before: a code without a state may be one of v1, which Clover's dashboard sends to the Site URL.
-  findings.settle('echoState', leash.echoesState === true)
+  findings.settle('echoState', server.echoesState === true)
   if (isLoopback(session)) findings.settle('httpLocalhost', true)
   if (!await session.works(reply.value.accessToken)) {
     throw new Unsettled('/v3/merchants/{mId}: a new access token is refused; the app needs the Read merchant permission, and the merchant must install it again after it got that')
@@ -63,13 +63,13 @@ export const httpLocalhost: Experiment = {
   }
 }
 
-function isLoopback ({ leash }: Session): boolean {
-  return leash.redirectUri.startsWith('http:')
+function isLoopback ({ server }: Session): boolean {
+  return server.redirectUri.startsWith('http:')
 }
 
 /** Whether Clover's page refuses a redirect URI for nothing but its http. */
 async function refusesLoopback (session: Session): Promise<boolean> {
-  const { port } = new URL(session.leash.local)
+  const { port } = new URL(session.server.local)
   const at = (scheme: string) => ({ redirect_uri: `${scheme}://localhost:${port}/callback` })
   return await authorizePages(session).refuses(at('http'), at('https'))
 }
@@ -79,11 +79,11 @@ export const launch: Experiment = {
   name: 'launch',
   settles: ['launchParameter'],
   learns: 'the parameters with which Clover\'s dashboard opens an app',
-  async run ({ leash, findings }) {
-    if (leash.launch === undefined) throw new NotHere(`open the app from the merchant's dashboard, with ${leash.address} as its Alternate Launch Path, instead of the probe's address`)
-    findings.fact('launchParameters', [...leash.launch].sort().join(' '))
-    const both = leash.launch.includes('merchant_id') && leash.launch.includes('merchantId')
+  async run ({ server, findings }) {
+    if (server.launch === undefined) throw new NotHere(`open the app from the merchant's dashboard, with ${server.address} as its Alternate Launch Path, instead of the probe's address`)
+    findings.fact('launchParameters', [...server.launch].sort().join(' '))
+    const both = server.launch.includes('merchant_id') && server.launch.includes('merchantId')
     if (both) throw new NotHere('it has both merchant_id and merchantId')
-    findings.settle('launchParameter', leash.launch.includes('merchant_id') ? 'merchant_id' : 'merchantId')
+    findings.settle('launchParameter', server.launch.includes('merchant_id') ? 'merchant_id' : 'merchantId')
   }
 }

@@ -34,7 +34,7 @@ export const plainChallenge: Experiment = {
 async function isAccepted (session: Session, edit: NonNullable<OddVisit['edit']>): Promise<boolean> {
   const refused = await authorizePages(session).refuses(edit({ verifier: 'v'.repeat(43) }))
   if (refused) return false
-  session.say(`If Clover shows an error now, open ${session.leash.address} again.`)
+  session.say(`If Clover shows an error now, open ${session.server.address} again.`)
   const { arrival, verifier } = await session.visit({ edit, mayFail: true })
   if (arrival.hasReturned && !await session.ask('Did Clover show an error?')) throw new Unsettled('the browser came back without an answer of Clover')
   if (arrival.hasReturned || arrival.query.error !== undefined) return false

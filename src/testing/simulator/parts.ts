@@ -2,9 +2,9 @@ import type {
   FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault
 } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { Desk } from './desk.js'
+import type { CallHandler } from './call-handler.js'
 import type { Directory } from './directory.js'
-import type { Holdings } from './holdings.js'
+import type { AppInstallations } from './app-installations.js'
 import type { Ledger } from './ledger.js'
 import type { Settings } from './options.js'
 import type { Mint } from './random.js'
@@ -12,12 +12,12 @@ import type { Sessions } from './sessions.js'
 import type { Webhooks } from './webhooks.js'
 
 /** The parts of the simulator that the routes use. */
-export interface World {
+export interface Parts {
   readonly settings: Settings
   readonly directory: Directory
-  readonly holdings: Holdings
+  readonly installations: AppInstallations
   readonly ledger: Ledger
-  readonly desk: Desk
+  readonly handler: CallHandler
   readonly mint: Mint
   readonly sessions: Sessions
   readonly webhooks: Webhooks

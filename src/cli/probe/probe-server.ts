@@ -31,7 +31,7 @@ type Query = Record<string, unknown>
  * @internal The server to which a person's browser is tied: it waits at `/next` until the probe sends it to Clover, comes back to `/callback`, and waits
  * again. So the probe gets as many codes as it wants from one approval.
  */
-export class Leash {
+export class ProbeServer {
   readonly #app: FastifyInstance
   readonly #timing: ProbeTiming
   readonly #baseUrl: string | undefined

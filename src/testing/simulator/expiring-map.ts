@@ -1,4 +1,4 @@
-/** An entry of a shelf. */
+/** An entry of an expiring map. */
 export interface Perishable {
   /** Unix seconds from which the entry is not valid any more. */
   until: number
@@ -9,7 +9,7 @@ export interface Perishable {
  *
  * Its size is bounded: `add` removes the oldest entries as long as they have expired, or as there are `max` of them.
  */
-export class Shelf<T extends Perishable> {
+export class ExpiringMap<T extends Perishable> {
   readonly #entries = new Map<string, T>()
   readonly #now: () => number
   readonly #max: number

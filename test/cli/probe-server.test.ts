@@ -1,27 +1,27 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import t, { type Test } from 'tap'
-import { Leash } from '../../src/cli/probe/leash.js'
+import { ProbeServer } from '../../src/cli/probe/probe-server.js'
 import { freePort } from '../harness/ports.js'
 import { until } from '../harness/waiting.js'
 import { fast, probe, probedClover } from './probing.js'
 
 const trip = { url: 'https://clover.example/oauth/v2/authorize', state: 'state-1' }
 
-async function leash (t: Test, timing = {}) {
-  const leash = new Leash({ ...fast, farewell: 1_000, ...timing })
-  await leash.listen(0)
+async function server (t: Test, timing = {}) {
+  const server = new ProbeServer({ ...fast, farewell: 1_000, ...timing })
+  await server.listen(0)
   let isOpen = true
   const finish = async () => {
     isOpen = false
-    await leash.finish('<done>')
+    await server.finish('<done>')
   }
   t.teardown(async () => { if (isOpen) await finish() })
   const get = async (path: string) => {
-    const response = await fetch(`${leash.local}${path}`, { redirect: 'manual' })
+    const response = await fetch(`${server.local}${path}`, { redirect: 'manual' })
     return { status: response.status, to: response.headers.get('location'), text: await response.text(), headers: response.headers }
   }
-  return { leash, get, finish }
+  return { server, get, finish }
 }
 
 /** The browser waits at /next, and the probe knows it. */
@@ -32,7 +32,7 @@ const waits = async (get: (path: string) => Promise<unknown>) => {
 }
 
 t.test('the browser waits, goes to Clover when it is sent, and waits again', async t => {
-  const { leash: it, get } = await leash(t)
+  const { server: it, get } = await server(t)
   t.match((await get('/')).text, 'content="0; url=/next"', 'nothing is awaited yet')
   const waiting = waits(get)
   const arrival = it.send(trip)
@@ -46,7 +46,7 @@ t.test('the browser waits, goes to Clover when it is sent, and waits again', asy
 })
 
 t.test('the address leads to Clover, again if the browser is stuck there', async t => {
-  const { leash: it, get } = await leash(t)
+  const { server: it, get } = await server(t)
   const arrival = it.send(trip)
   for (let i = 0; i < 2; i++) t.match(await get('/'), { status: 302, to: trip.url })
   it.cancel()
@@ -58,7 +58,7 @@ t.test('the address leads to Clover, again if the browser is stuck there', async
 })
 
 t.test('a held request is answered in time, and a browser that went away is forgotten', async t => {
-  const { leash: it, get } = await leash(t, { hold: 20_000 })
+  const { server: it, get } = await server(t, { hold: 20_000 })
   t.match(await get('/next'), { status: 200, text: /url=\/next/ })
   const gone = request(`${it.local}/next`).end()
   gone.on('error', () => {})
@@ -73,7 +73,7 @@ t.test('a held request is answered in time, and a browser that went away is forg
 })
 
 t.test('of two tabs the last one goes', async t => {
-  const { leash: it, get } = await leash(t)
+  const { server: it, get } = await server(t)
   const first = waits(get)
   await new Promise(resolve => setTimeout(resolve, 50))
   const second = waits(get)
@@ -89,7 +89,7 @@ t.test('of two tabs the last one goes', async t => {
 })
 
 t.test('a callback of anybody else is refused, and the right one is still awaited', async t => {
-  const { leash: it, get } = await leash(t)
+  const { server: it, get } = await server(t)
   const arrival = it.send(trip)
   for (const query of ['code=1&state=other', 'code=1&code=2', 'code=1&state=state-1&state=state-1']) t.match(await get(`/callback?${query}`), { status: 400, text: /does not belong to the probe/ })
   await get('/callback?code=3&state=state-1')
@@ -108,7 +108,7 @@ t.test('a callback of anybody else is refused, and the right one is still awaite
 })
 
 t.test('where Clover echoes no state, a callback is taken only while one is awaited', async t => {
-  const { leash: it, get } = await leash(t)
+  const { server: it, get } = await server(t)
   t.match(await get('/callback?code=1'), { status: 200 })
   t.equal(it.echoesState, undefined)
   const arrival = it.send(trip)
@@ -118,7 +118,7 @@ t.test('where Clover echoes no state, a callback is taken only while one is awai
 })
 
 t.test('Clover\'s dashboard opens it with the merchant', async t => {
-  const { leash: it, get } = await leash(t)
+  const { server: it, get } = await server(t)
   await get('/?utm=1')
   t.equal(it.launch, undefined)
   await get('/?merchantId=1&client_id=2&code=3')
@@ -129,19 +129,19 @@ t.test('Clover\'s dashboard opens it with the merchant', async t => {
 
 t.test('the last page is shown to whoever comes for it, with nothing as markup', async t => {
   for (const path of ['/next', '/', '/callback']) {
-    const { get, finish } = await leash(t, { farewell: 1_000_000 })
+    const { get, finish } = await server(t, { farewell: 1_000_000 })
     const held = path === '/next' ? waits(get) : undefined
     if (held !== undefined) await new Promise(resolve => setTimeout(resolve, 150))
     const finished = finish()
     t.match(await (held ?? get(path)), { status: 200, text: /<pre>&#60;done&#62;<\/pre>/ })
     await finished
   }
-  const { leash: it, get, finish } = await leash(t, { farewell: 1_000_000 })
+  const { server: it, get, finish } = await server(t, { farewell: 1_000_000 })
   const finished = finish()
   t.match(await get('/next'), { text: /<pre>/ }, 'the browser comes for it late')
   await finished
   await t.rejects(fetch(it.local), 'the server has ended')
-  const alone = await leash(t)
+  const alone = await server(t)
   await alone.finish()
 })
 

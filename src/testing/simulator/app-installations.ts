@@ -1,7 +1,7 @@
 import type { SimulatedApp, SimulatedMerchant } from './directory.js'
 
 /** The relation of one app and one merchant. */
-export interface Holding {
+export interface AppInstallation {
   readonly app: SimulatedApp
   readonly merchant: SimulatedMerchant
   installed: boolean
@@ -14,38 +14,38 @@ export interface Holding {
 }
 
 /** The installations of apps by merchants. */
-export class Holdings {
-  readonly #holdings = new Map<string, Holding>()
+export class AppInstallations {
+  readonly #installations = new Map<string, AppInstallation>()
 
   /** The relation of an app and a merchant, if there is one. */
-  find (app: SimulatedApp, merchant: SimulatedMerchant): Holding | undefined {
-    return this.#holdings.get(`${app.id} ${merchant.id}`)
+  find (app: SimulatedApp, merchant: SimulatedMerchant): AppInstallation | undefined {
+    return this.#installations.get(`${app.id} ${merchant.id}`)
   }
 
   /** Like {@link find}, but creates one that is not installed if there is none. */
-  of (app: SimulatedApp, merchant: SimulatedMerchant): Holding {
+  of (app: SimulatedApp, merchant: SimulatedMerchant): AppInstallation {
     const known = this.find(app, merchant)
     if (known !== undefined) return known
-    const holding: Holding = { app, merchant, installed: false, approved: false, epoch: 0 }
-    this.#holdings.set(`${app.id} ${merchant.id}`, holding)
-    return holding
+    const installation: AppInstallation = { app, merchant, installed: false, approved: false, epoch: 0 }
+    this.#installations.set(`${app.id} ${merchant.id}`, installation)
+    return installation
   }
 
   /** Installs and approves the app. */
-  approve (app: SimulatedApp, merchant: SimulatedMerchant): Holding {
+  approve (app: SimulatedApp, merchant: SimulatedMerchant): AppInstallation {
     return Object.assign(this.of(app, merchant), { installed: true, approved: true })
   }
 
   /** Uninstalls the app and starts a new epoch. */
   uninstall (app: SimulatedApp, merchant: SimulatedMerchant): void {
-    const holding = this.find(app, merchant)
-    if (holding?.installed !== true) return
-    holding.installed = holding.approved = false
-    holding.epoch++
-    delete holding.pakms
+    const installation = this.find(app, merchant)
+    if (installation?.installed !== true) return
+    installation.installed = installation.approved = false
+    installation.epoch++
+    delete installation.pakms
   }
 
   clear (): void {
-    this.#holdings.clear()
+    this.#installations.clear()
   }
 }

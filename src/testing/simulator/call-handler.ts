@@ -10,7 +10,7 @@ import type { Unknowns } from './unknowns.js'
 /** The User-Agents that Node's `fetch` and undici send by default. */
 const userAgentsOfNode: ReadonlyArray<string | undefined> = [undefined, '', 'node', 'undici']
 
-/** The parts that a desk uses. */
+/** The parts that a call handler uses. */
 export interface DeskParts {
   calls: Calls
   faults: Faults
@@ -25,7 +25,7 @@ export interface DeskParts {
 }
 
 /** Serves every call in the same steps: records it, applies limits and faults, handles it, and answers. */
-export class Desk {
+export class CallHandler {
   readonly #parts: DeskParts
   readonly #begun = new WeakMap<object, OpenCall>()
 
