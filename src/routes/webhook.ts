@@ -79,7 +79,7 @@ function webhookHandler (
     const uninstalls = new Map<string, number>()
     for (const { merchantId, event } of events) if (isUninstall(event)) uninstalls.set(merchantId, Math.max(event.ts, uninstalls.get(merchantId) ?? 0))
     const others = events.filter(({ event, key }) => !isUninstall(event) && passedOn.get(key) === undefined)
-    // At once: an event that the host never takes must not keep a merchant from being forgotten.
+    // All together: an event that the host never takes must not keep a merchant from being disconnected.
     const [missed, failed] = await Promise.all([passAll(others), disconnectAll(uninstalls)])
     const missedKeys = new Set([...missed].map(({ key }) => key))
     for (const { key } of events) {
