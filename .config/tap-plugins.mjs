@@ -12,6 +12,7 @@ if (!existsSync(test)) {
   console.error('The tests are not installed: npm start installs the example only. Run npm ci, and then this command again.')
   process.exitCode = 1
 } else if (readFileSync(test, 'utf8').includes('@tapjs/mock')) {
-  const { status } = spawnSync('tap', ['build'], { stdio: ['ignore', 'ignore', 'inherit'], shell: process.platform === 'win32' })
+  const { status, error } = spawnSync('tap', ['build'], { stdio: ['ignore', 'ignore', 'inherit'], shell: process.platform === 'win32' })
+  if (error) console.error(`tap could not be started: ${error.message}`)
   process.exitCode = status ?? 1
 }

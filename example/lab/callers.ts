@@ -34,16 +34,17 @@ export class Callers {
     try {
       const before = await shops.livingToken(merchantId)
       const served = await this.#ask(merchantId)
-      const after = await shops.livingToken(merchantId)
-      // A Clover that refuses everything does not say that a token has ended, so the server could not know.
-      const gotEnded = (served?.status ?? 503) >= 500 && before === undefined && after === undefined
-      if (served !== undefined && served.status !== 401 && !gotEnded) {
+      // A Clover that refuses everything does not say that a token has ended. If none lived, that token was handed out, as the server could not know.
+      const isToken = served !== undefined && served.status !== 401 &&
+        (before !== undefined || (served.status !== null && served.status < 500) || await shops.livingToken(merchantId) !== undefined)
+      if (isToken) {
         measures.count('served', served.waited)
         return { fate: 'served', ...served }
       }
       // A shop that was disconnected meanwhile is called no more.
       if (!shops.ids.includes(merchantId)) return undefined
       // A token lived if the stored one did, all the time.
+      const after = await shops.livingToken(merchantId)
       const fate = before !== undefined && before === after ? 'failed' : 'without'
       measures.count(fate)
       return { fate, waited: 0, status: null }

@@ -1,6 +1,9 @@
 import type { CallFilter, CloverSimulator } from 'fastify-clover/testing'
 
-/** What became of a caller: it got a token, or it got none although one lived, or while none lived. */
+/**
+ * What became of a caller: it got a token, or it got none although one lived, or while none lived. Where Clover does not answer, a caller has got a token if
+ * the stored one lived before or after the call.
+ */
 export type Fate = 'served' | 'failed' | 'without'
 
 /** Calls to Clover's token endpoints, by the simulator's count, and the fates of callers. */

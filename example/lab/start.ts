@@ -85,7 +85,7 @@ export async function startLab (settings: LabSettings): Promise<Lab> {
 /** Hears what the servers tell. */
 function listen (servers: Servers, shops: Shops, feed: Feed): void {
   servers.on('event', (server, event) => {
-    // Whoever was taken over is told of in one line.
+    // The adopted shops have one line together.
     if (event.type === 'connected' && event.duration === undefined) return
     feed.addEvent(server, event)
     if (!('merchantId' in event) || event.merchantId === undefined) return
@@ -108,7 +108,7 @@ function listen (servers: Servers, shops: Shops, feed: Feed): void {
   })
 }
 
-/** Has a server take over the pairs of made-up merchants. Of a hundred, one has uninstalled the app since, of which a refresh finds out. */
+/** Has a server adopt the pairs of made-up merchants. Of a hundred, one has uninstalled the app since, of which a refresh finds out. */
 function connectSome ({ servers, simulator, shops, feed }: { servers: Servers, simulator: CloverSimulator, shops: Shops, feed: Feed }, count: number): void {
   const [first] = servers.list
   if (first === undefined || count === 0) return

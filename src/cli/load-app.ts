@@ -3,13 +3,12 @@ import type { fastify, FastifyInstance, FastifyServerOptions } from 'fastify'
 import { isPlainObject } from '../checks/wrong-fields.js'
 import type { Timing } from '../concurrency/deadline.js'
 import type { Clover } from '../decorator.js'
-import { isCloverError } from '../errors.js'
 import { kCommand, type LoadedByCommand } from '../plugin.js'
 import { closeApp } from './close-app.js'
 import type { Output } from './io.js'
 import { loadModule } from './load-module.js'
 import { plain } from './plain.js'
-import { messageOf, UsageError } from './usage-error.js'
+import { failed, UsageError } from './usage-error.js'
 
 /** @internal How the module of an app is loaded. */
 export interface LoadOptions {
@@ -56,9 +55,7 @@ export async function loadApp (file: string, { scope, log = process.stderr, timi
     return { app, scope: found, clover: found.clover, close: () => close(made) }
   } catch (error) {
     if (app) await close(app).catch(() => {})
-    if (error instanceof UsageError) throw error
-    const wrong = isCloverError(error, 'FST_CLOVER_INVALID_OPTIONS') ? error.message.split('\n') : []
-    throw wrong.length > 1 ? new UsageError(`${file} does not start:`, wrong) : new UsageError(`${file} does not start: ${messageOf(error)}`)
+    throw error instanceof UsageError ? error : failed(`${file} does not start`, error)
   }
 }
 

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { FastifyPluginCallback, FastifyServerOptions } from 'fastify'
-import { messageOf, UsageError } from './usage-error.js'
+import { failed, UsageError } from './usage-error.js'
 
 /** @internal What the module of an app exports. */
 export interface AppModule {
@@ -37,7 +37,7 @@ async function importFile (file: string, path: string): Promise<Exports> {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION') {
       throw new UsageError(`${file} cannot be loaded, since this Node does not know ${extname(path)}: for TypeScript install tsx and set NODE_OPTIONS="--import tsx".`)
     }
-    throw new UsageError(`${file} cannot be loaded: ${messageOf(error)}`)
+    throw failed(`${file} cannot be loaded`, error)
   }
 }
 

@@ -4,7 +4,7 @@ const openAgain = 'open the app from Clover again.'
 
 /**
  * @internal Every text that a merchant reads in the browser, except the messages of `src/errors.ts`, which the error page shows too.
- * That of a code which Clover refused has its end in `src/tokens/connections.ts`. JSON clients and `onError` get the messages as well.
+ * The end of the message about a refused code is in `src/tokens/connections.ts`. JSON clients and `onError` get the messages as well.
  *
  * A sentence says what happened and what to do next. None of it is escaped.
  */

@@ -34,8 +34,8 @@ export interface AdoptionDependencies {
 }
 
 /**
- * @internal Backs `adopt()`: takes over a pair from another integration. Resolves with false, and changes nothing, if the merchant is
- * connected already.
+ * @internal Backs `adopt()`: takes over a pair from another integration. Resolves with false, and changes nothing, if the merchant has
+ * tokens that Clover has not refused.
  */
 export async function adopt ({ store, placements, binding, clock, notify }: AdoptionDependencies, tokens: AdoptedTokens): Promise<boolean> {
   requireMerchantId(tokens?.merchantId)

@@ -140,6 +140,17 @@ t.test('wrong options of the plugin are the error\'s own sentences, with exit co
   t.ok(isClosed)
 })
 
+t.test('wrong options have a line each where the module itself fails, without a password or a control character', async t => {
+  const options = 'throw Object.assign(new Error("one \\u001b[2J\\u009b\\nmysql://root:secret@db/x is wrong"), { code: "FST_CLOVER_INVALID_OPTIONS" })'
+  for (const [text, says] of [[options, 'cannot be loaded'], [`export default async () => { ${options} }`, 'does not start']] as const) {
+    const folder = t.testdir({ [says.replaceAll(' ', '-')]: { 'app.mjs': text } })
+    const { code, err } = await run(['status', join(folder, says.replaceAll(' ', '-'), 'app.mjs')])
+    t.equal(code, 2)
+    t.match(err, new RegExp(`${says}:\\n {2}one .*\\n {2}mysql:.* is wrong\\n$`))
+    t.same(['secret', '\u001b', '\u009b'].filter(text => err.includes(text)), [])
+  }
+})
+
 t.test('the log of the app goes to stderr, and is the app\'s to set', async t => {
   const lines: string[] = []
   const log = { write: (text: string) => { lines.push(text) } }

@@ -11,7 +11,7 @@ import type { Unknowns } from './unknowns.js'
 const userAgentsOfNode: ReadonlyArray<string | undefined> = [undefined, '', 'node', 'undici']
 
 /** The parts that a call handler uses. */
-export interface DeskParts {
+export interface CallHandlerParts {
   calls: Calls
   faults: Faults
   limits: Limits
@@ -26,10 +26,10 @@ export interface DeskParts {
 
 /** Serves every call in the same steps: records it, applies limits and faults, handles it, and answers. */
 export class CallHandler {
-  readonly #parts: DeskParts
+  readonly #parts: CallHandlerParts
   readonly #begun = new WeakMap<object, OpenCall>()
 
-  constructor (parts: DeskParts) {
+  constructor (parts: CallHandlerParts) {
     this.#parts = parts
   }
 
