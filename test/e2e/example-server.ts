@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Starts the example on free ports, with three servers. It runs what is built in `dist`, as an app that has installed the package does. */
 export async function startExample (options: { database: string, accessTokenLifetime: number, env?: Record<string, string> }): Promise<ExampleServer> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'example/server.ts'], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', 'tsx', 'example/server.ts'], {
     cwd: root,
     env: {
       PATH: process.env.PATH,

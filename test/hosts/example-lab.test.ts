@@ -28,7 +28,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Runs the example in a group of processes of its own, until it ends or prints a line that matches. */
 async function run (t: Test, env: Record<string, string>, until?: RegExp) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'example/server.ts'], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', 'tsx', 'example/server.ts'], {
     cwd: root,
     detached: true,
     env: { PATH: process.env.PATH, TSX_TSCONFIG_PATH: 'example/tsconfig.json', LOG_LEVEL: 'silent', ...env, _TAPJS_PROCESSINFO_COVERAGE_: '0' },
