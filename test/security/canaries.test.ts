@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import t from 'tap'
 import { Canaries, formsOf } from './canaries.js'
 
@@ -34,5 +35,10 @@ t.test('nothing is found elsewhere, and kinds that may be there are left out', a
   t.same(canaries.find(noise(1_000_000)), [])
   t.same(['', 'short', 'a'.repeat(16)].flatMap(text => canaries.find(text)), [])
   t.same(canaries.find(String(token), ['refresh token']), [])
+  // Four bytes are sixteen characters as JSON: an ordinary reply has the first or the last four of some secret.
+  const reply = Buffer.from('{"statusCode":503,"code":"FST_CLOVER_UNAVAILABLE","error":"Service Unavailable"}')
+  const others = new Canaries()
+  for (const secret of ['error-MfKq0zWj1Vd', 'tL9-QHr5b2Ynerror', 'Unavail-c3mT7xLkd']) others.note('code', secret)
+  t.same(others.find([...reply].join(',')).concat(others.find(inspect(reply))), [])
   t.not(canaries.find(`${Buffer.from(key).toString('hex')} ${token}`, ['refresh token']).length, 0)
 })

@@ -4,6 +4,9 @@ export type SecretKind = 'app secret' | 'cookie secret' | 'key' | 'access token'
 /** Characters of a needle: so many of a secret are looked for at its head and at its end, so that half of one is found as well. */
 const needleLength = 16
 
+/** Characters that must be the same in the forms that write each byte at length, in which a needle is five bytes: others begin with the same by accident. */
+const lengths: Record<string, number> = { 'inspected bytes': 35, 'bytes as JSON': 36 }
+
 /** The hash of a needle, as a polynomial of its characters, which moves on by one character in constant time (Rabin and Karp). */
 const base = 0x01000193
 const baseToLength = Array.from({ length: needleLength }, () => base).reduce((product, factor) => Math.imul(product, factor), 1)
@@ -17,13 +20,22 @@ function hashOf (needle: string): number {
   return hash
 }
 
+/** A secret whose head, or whose end, begins or ends with a needle. */
+interface Place {
+  kind: SecretKind
+  form: string
+  /** What must be in the text, and where it begins beside the needle. */
+  text: string
+  offset: number
+}
+
 /**
  * Every secret of a run, and where a text holds one of them: as it is, or encoded in a way that logs, pages and inspections use.
  *
  * A text is gone through once, however many secrets there are. Hours of logs are searched, so a place is only looked up if its hash is that of a needle.
  */
 export class Canaries {
-  readonly #needles = new Map<string, { kind: SecretKind, form: string }>()
+  readonly #needles = new Map<string, Place[]>()
   readonly #hashes = new Uint8Array(2 ** slots)
   readonly #known = new Set<string>()
 
@@ -39,12 +51,12 @@ export class Canaries {
     if (name.length < needleLength) throw new Error(`a secret of ${name.length} characters is found by accident: make it longer`)
     this.#known.add(name)
     for (const [form, text] of Object.entries(formsOf(secret))) {
-      for (const needle of [text.slice(0, needleLength), text.slice(-needleLength)]) {
-        const lower = needle.toLowerCase()
-        if (lower.length < needleLength || this.#needles.has(lower)) continue
-        this.#needles.set(lower, { kind, form })
-        this.#hashes[slotOf(hashOf(lower))] = 1
-      }
+      const lower = text.toLowerCase()
+      if (lower.length < needleLength) continue
+      const length = lengths[form] ?? needleLength
+      const [head, end] = [lower.slice(0, length), lower.slice(-length)]
+      this.#add(head.slice(0, needleLength), { kind, form, text: head, offset: 0 })
+      this.#add(end.slice(-needleLength), { kind, form, text: end, offset: needleLength - end.length })
     }
     return secret
   }
@@ -58,10 +70,20 @@ export class Canaries {
       const isCandidate = this.#hashes[slotOf(hash)] === 1
       hash = Math.imul(hash, base) + lower.charCodeAt(at + needleLength) - Math.imul(lower.charCodeAt(at), baseToLength) | 0
       if (!isCandidate) continue
-      const needle = this.#needles.get(lower.slice(at, at + needleLength))
-      if (needle && !allowed.includes(needle.kind)) found.add(`${needle.kind}, ${needle.form}, after ${JSON.stringify(text.slice(Math.max(0, at - 60), at))}`)
+      for (const place of this.#needles.get(lower.slice(at, at + needleLength)) ?? []) {
+        if (allowed.includes(place.kind) || !lower.startsWith(place.text, at + place.offset)) continue
+        found.add(`${place.kind}, ${place.form}, after ${JSON.stringify(text.slice(Math.max(0, at - 60), at))}`)
+      }
     }
     return [...found]
+  }
+
+  #add (needle: string, place: Place): void {
+    const places = this.#needles.get(needle) ?? []
+    // A secret of letters is the same in several forms.
+    if (places.some(({ text }) => text === place.text)) return
+    this.#needles.set(needle, [...places, place])
+    this.#hashes[slotOf(hashOf(needle))] = 1
   }
 }
 
