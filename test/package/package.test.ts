@@ -15,7 +15,8 @@ import { buildTypes } from '../harness/types.js'
 const run = promisify(execFile)
 const root = process.cwd()
 // Without tap's loader, which a stranger does not have.
-const { NODE_OPTIONS, NODE_V8_COVERAGE, ...env } = process.env
+// The last two are those of an npx that this was started by: npx would run its command once more.
+const { NODE_OPTIONS, NODE_V8_COVERAGE, npm_config_package: packages, npm_config_call: call, ...env } = process.env
 const npm = (args: string[], cwd: string) => run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env, timeout: 110_000, shell: process.platform === 'win32' })
 
 /** A host in ten lines, without anything but the package and Fastify. */
