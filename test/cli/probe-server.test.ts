@@ -141,8 +141,8 @@ t.test('the last page is shown to whoever comes for it, with nothing as markup',
   t.match(await get('/next'), { text: /<pre>/ }, 'the browser comes for it late')
   await finished
   await t.rejects(fetch(it.local), 'the server has ended')
-  const alone = await server(t)
-  await alone.finish()
+  const unvisited = await server(t)
+  await unvisited.finish()
 })
 
 t.test('a browser that is stuck at an error of Clover opens the address again', async t => {
